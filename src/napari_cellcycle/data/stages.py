@@ -1,0 +1,94 @@
+"""Stages of the cell cycle: their names, colours and the order they can follow in."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage: its name, colour (#rrggbb) and usual duration in minutes.
+
+    `duration` is (shortest, longest) as lived by a healthy cell; a tracked cell can show
+    less where the movie, or the field of view, cuts it off.
+    """
+
+    name: str
+    colour: str
+    duration: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class StageSet:
+    """An ordered set of stages and the successions that biology allows.
+
+    `successions` holds (from, to) pairs of names; staying in a stage is always allowed.
+    `first` and `last` name the stages that a daughter can start with and that a mother can
+    end with when she divides.
+    """
+
+    name: str
+    stages: tuple[Stage, ...]
+    successions: frozenset[tuple[str, str]]
+    first: frozenset[str]
+    last: frozenset[str]
+
+    def __post_init__(self) -> None:
+        names = set(self.names)
+        if len(names) != len(self.stages):
+            raise ValueError("two stages have the same name")
+        unknown = {n for pair in self.successions for n in pair} | self.first | self.last
+        if unknown - names:
+            raise ValueError(f"unknown stage {sorted(unknown - names)[0]!r}")
+
+    def __len__(self) -> int:
+        return len(self.stages)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names in order; a stage's code is its position here."""
+        return tuple(stage.name for stage in self.stages)
+
+    @property
+    def colours(self) -> dict[str, str]:
+        """Colour (#rrggbb) by name."""
+        return {stage.name: stage.colour for stage in self.stages}
+
+    def allowed(self) -> np.ndarray:
+        """Boolean matrix (S, S): whether stage j can follow stage i within one cell."""
+        matrix = np.eye(len(self), dtype=bool)
+        for before, after in self.successions:
+            matrix[self.names.index(before), self.names.index(after)] = True
+        return matrix
+
+    def allowed_at_division(self) -> np.ndarray:
+        """Boolean matrix (S, S): whether a daughter can start in j when her mother ended in i."""
+        is_last = np.array([name in self.last for name in self.names])
+        is_first = np.array([name in self.first for name in self.names])
+        return np.outer(is_last, is_first)
+
+
+def _h2b() -> StageSet:
+    stages = (
+        Stage("interphase", "#4477aa", (240, 3000)),
+        Stage("prophase", "#66ccee", (4, 30)),
+        Stage("prometaphase", "#ccbb44", (4, 40)),
+        Stage("metaphase", "#ee9944", (5, 90)),
+        Stage("anaphase", "#ee6677", (3, 15)),
+        Stage("telophase", "#aa3377", (6, 60)),
+        Stage("apoptosis", "#999999", (10, 600)),
+    )
+    cycle = ("interphase", "prophase", "prometaphase", "metaphase", "anaphase", "telophase")
+    successions = set(zip(cycle, (*cycle[1:], "interphase"), strict=True))
+    successions |= {(name, "apoptosis") for name in cycle}
+    return StageSet(
+        "H2B 7 stages",
+        stages,
+        frozenset(successions),
+        first=frozenset({"anaphase", "telophase"}),
+        last=frozenset({"metaphase", "anaphase"}),
+    )
+
+
+H2B = _h2b()
+"""Chromatin stages of a histone-labelled nucleus, from interphase to telophase, and apoptosis."""

@@ -1,0 +1,122 @@
+"""Cells and the links between them over time."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+BY_MODEL, BY_USER = "model", "user"
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """A forest of cells: each has at most one parent and at most two children.
+
+    `cells` has one row per cell and frame, indexed by a unique positive `cell_id`, with the
+    columns `frame`, `label` (its value in the masks of that frame), `y`, `x` (and `z` in 3D,
+    all in pixels), `by` ("model" or "user"), any measurements, and, once classified, `stage`
+    and one probability `p_<stage>` a stage. `links` has one row per link with the columns
+    `parent`, `child`, `score` and `by`; a link always points forward in time, by more than
+    one frame where a gap was closed. Both tables are treated as immutable: every edit returns
+    a new `Tracks`, which makes undo a list of references.
+    """
+
+    cells: pd.DataFrame
+    links: pd.DataFrame
+
+    def __post_init__(self) -> None:
+        for name in ("cells", "links"):
+            table = getattr(self, name)
+            if "by" not in table:
+                object.__setattr__(self, name, table.assign(by=BY_MODEL))
+        if self.cells.index.has_duplicates or (len(self.cells) and self.cells.index.min() < 1):
+            raise ValueError("cell ids must be unique and positive")
+        if self.cells.duplicated(["frame", "label"]).any():
+            raise ValueError("two cells of one frame have the same label")
+        ends = self.links[["parent", "child"]].to_numpy()
+        if not np.isin(ends, self.cells.index).all():
+            raise ValueError("a link refers to a cell that does not exist")
+        frame = self.cells["frame"]
+        if (frame.loc[ends[:, 1]].to_numpy() <= frame.loc[ends[:, 0]].to_numpy()).any():
+            raise ValueError("a link must point forward in time")
+        if self.links["child"].duplicated().any():
+            raise ValueError("a cell has more than one parent")
+        if (self.links["parent"].value_counts() > 2).any():
+            raise ValueError("a cell has more than two children")
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    @property
+    def axes(self) -> list[str]:
+        """Names of the position columns: [z,] y, x."""
+        return [axis for axis in ("z", "y", "x") if axis in self.cells]
+
+    @cached_property
+    def divisions(self) -> np.ndarray:
+        """Ids of the cells that have two children."""
+        counts = self.links["parent"].value_counts()
+        return np.sort(counts.index[counts == 2].to_numpy())
+
+    @cached_property
+    def track_id(self) -> pd.Series:
+        """Track of each cell, indexed by `cell_id`: 1, 2, ... by first appearance.
+
+        A track is one cell from its birth, or first sight, to its division or end.
+        """
+        within = self.links[~self.links["parent"].isin(self.divisions)]
+        position = pd.Series(np.arange(len(self.cells)), self.cells.index)
+        parent = position.loc[within["parent"]].to_numpy()
+        child = position.loc[within["child"]].to_numpy()
+        n = len(self.cells)
+        graph = coo_array((np.ones(len(within)), (parent, child)), shape=(n, n))
+        component = connected_components(graph, directed=False)[1]
+        order = np.lexsort((self.cells["label"].to_numpy(), self.cells["frame"].to_numpy()))
+        firsts = pd.unique(component[order])
+        rank = np.empty(len(firsts), np.int64)
+        rank[firsts] = np.arange(1, len(firsts) + 1)
+        return pd.Series(rank[component], self.cells.index, name="track_id")
+
+    @cached_property
+    def mothers(self) -> dict[int, int]:
+        """Mother track of each daughter track."""
+        divided = self.links[self.links["parent"].isin(self.divisions)]
+        track = self.track_id
+        return dict(
+            zip(
+                track.loc[divided["child"]].tolist(),
+                track.loc[divided["parent"]].tolist(),
+                strict=True,
+            )
+        )
+
+    def link(self, parent: int, child: int, score: float = 1.0, by: str = BY_USER) -> "Tracks":
+        """Add a link, replacing the child's former parent if it had one."""
+        kept = self.links[self.links["child"] != child]
+        new = pd.DataFrame({"parent": [parent], "child": [child], "score": [score], "by": [by]})
+        return replace(self, links=pd.concat([kept, new], ignore_index=True))
+
+    def unlink(self, child: int) -> "Tracks":
+        """Remove the link to the parent of `child`."""
+        return replace(self, links=self.links[self.links["child"] != child].reset_index(drop=True))
+
+    def with_columns(self, **columns: Any) -> "Tracks":
+        """Return a copy with cell columns added or replaced."""
+        return replace(self, cells=self.cells.assign(**columns))
+
+    def to_networkx(self) -> nx.DiGraph:
+        """Convert for libraries that speak networkx (geff, traccuracy, motile)."""
+        graph = nx.DiGraph()
+        graph.add_nodes_from(self.cells.to_dict("index").items())
+        graph.add_edges_from(
+            (parent, child, {"score": score})
+            for parent, child, score in zip(
+                self.links["parent"], self.links["child"], self.links["score"], strict=True
+            )
+        )
+        return graph
