@@ -1,0 +1,156 @@
+"""Models on disk: weights as safetensors, and a card that says where they come from."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from napari_cellcycle.errors import CannotWrite, MissingModel
+
+if TYPE_CHECKING:
+    import torch
+
+Kind = Literal["segment", "link", "stage"]
+SHIPPED = Path(__file__).parent.parent / "weights"
+_MOST_BYTES = 2_000_000_000
+
+
+class ModelCard(BaseModel):
+    """What a model is, what it was trained on and how well it does.
+
+    `settings` holds what the network needs to be built again; `metrics` figures measured on
+    data that took no part in training or selection.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    kind: Kind
+    architecture: str
+    description: str = ""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    data: list[str] = Field(default_factory=list)
+    split: str = ""
+    metrics: dict[str, Any] = Field(default_factory=dict)
+    command: str = ""
+    licence: str = ""
+    parent: str | None = None
+    software: dict[str, str] = Field(default_factory=dict)
+    seconds: float | None = None
+    created: datetime = Field(default_factory=lambda: datetime.now(UTC))
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that can be loaded: its card and its weight file."""
+
+    card: ModelCard
+    path: Path
+
+    def weights(self) -> "dict[str, torch.Tensor]":
+        """Load the tensors, by name, on the CPU and as float32."""
+        from safetensors.torch import load_file
+
+        try:
+            tensors = load_file(self.path)
+        except Exception as error:
+            raise MissingModel(
+                f"The weights in {self.path} cannot be read ({error}); "
+                "expected a complete safetensors file; get the file again."
+            ) from error
+        return {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
+
+
+def own_folder(folder: str | Path | None = None) -> Path:
+    """Where the user's own models live: `folder`, or the usual place of this system."""
+    if folder:
+        return Path(folder)
+    return Path(platformdirs.user_data_dir("napari-cellcycle", appauthor=False)) / "models"
+
+
+def list_models(kind: Kind | None = None, folder: str | Path | None = None) -> list[Model]:
+    """Every model found, the shipped ones first; of one `kind` if it is given.
+
+    Files whose card cannot be read are left out.
+    """
+    found = []
+    for place in (SHIPPED, own_folder(folder)):
+        for path in sorted(place.glob("*.safetensors")):
+            try:
+                model = _open(path)
+            except MissingModel:
+                continue
+            if kind in (None, model.card.kind):
+                found.append(model)
+    return found
+
+
+def find_model(name: str, kind: Kind, folder: str | Path | None = None) -> Model:
+    """The model called `name`, or stored in the file `name`, that does `kind`.
+
+    Raises `MissingModel`, naming the models there are, if it is not there or does another job.
+    """
+    path = Path(name)
+    model = None
+    if path.suffix == ".safetensors":
+        model = _open(path)
+    else:
+        named = [m for m in list_models(folder=folder) if m.card.name == name]
+        model = next((m for m in named if m.card.kind == kind), named[0] if named else None)
+    if model is None:
+        names = ", ".join(m.card.name for m in list_models(kind, folder)) or "none"
+        raise MissingModel(
+            f"No model called {name!r} was found; there are: {names}; "
+            "choose one of them, or give the path of a .safetensors file."
+        )
+    if model.card.kind != kind:
+        raise MissingModel(
+            f"The model {name!r} is for the step {model.card.kind!r}, but one for {kind!r} is "
+            f"needed; there are: {', '.join(m.card.name for m in list_models(kind, folder))}."
+        )
+    return model
+
+
+def save_model(state: "dict[str, torch.Tensor]", card: ModelCard, folder: str | Path) -> Model:
+    """Store weights and card as `folder`/NAME.safetensors and .json; replaces both or neither."""
+    from safetensors.torch import save_file
+
+    path = Path(folder) / f"{card.name}.safetensors"
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    partial = [path.with_suffix(".safetensors.part"), path.with_suffix(".json.part")]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, partial[0])
+        partial[1].write_text(card.model_dump_json(indent=2) + "\n")
+        partial[0].replace(path)
+        partial[1].replace(path.with_suffix(".json"))
+    except OSError as error:
+        raise CannotWrite(
+            f"The model cannot be written to {path.parent} ({error.strerror}); "
+            "choose a folder with room that you can write to."
+        ) from error
+    finally:
+        for file in partial:
+            file.unlink(missing_ok=True)
+    return Model(card, path)
+
+
+def _open(path: Path) -> Model:
+    card = path.with_suffix(".json")
+    if not path.is_file() or not card.is_file():
+        raise MissingModel(
+            f"No model was found at {path}; expected a .safetensors file with its card, "
+            f"{card.name}, beside it; check the path."
+        )
+    if path.stat().st_size > _MOST_BYTES:
+        raise MissingModel(f"The model {path} is larger than 2 GB; no model of ours is.")
+    try:
+        return Model(ModelCard.model_validate_json(card.read_text()), path)
+    except (ValidationError, UnicodeDecodeError) as error:
+        raise MissingModel(
+            f"The card {card} cannot be read; expected the fields of a model card; "
+            "get the model again."
+        ) from error
