@@ -65,22 +65,33 @@ class Tracks:
 
     @cached_property
     def track_id(self) -> pd.Series:
-        """Track of each cell, indexed by `cell_id`: 1, 2, ... by first appearance.
+        """Track of each cell, indexed by `cell_id`.
 
-        A track is one cell from its birth, or first sight, to its division or end.
+        A track is one cell from its birth, or first sight, to its division or end. Its id is
+        the label of its cells where they share one of their own, as they do once tracking has
+        painted the masks; otherwise tracks count 1, 2, ... by first appearance.
         """
+        component = self.components
+        label = self.cells["label"].to_numpy()
+        pairs = pd.DataFrame({"component": component, "label": label}).drop_duplicates()
+        if not (pairs["component"].duplicated().any() or pairs["label"].duplicated().any()):
+            return pd.Series(label, self.cells.index, name="track_id")
+        order = np.lexsort((label, self.cells["frame"].to_numpy()))
+        firsts = pd.unique(component[order])
+        rank = np.empty(len(firsts), np.int64)
+        rank[firsts] = np.arange(1, len(firsts) + 1)
+        return pd.Series(rank[component], self.cells.index, name="track_id")
+
+    @cached_property
+    def components(self) -> np.ndarray:
+        """Number 0, 1, ... of the track of each row of `cells`, in no meaningful order."""
         within = self.links[~self.links["parent"].isin(self.divisions)]
         position = pd.Series(np.arange(len(self.cells)), self.cells.index)
         parent = position.loc[within["parent"]].to_numpy()
         child = position.loc[within["child"]].to_numpy()
         n = len(self.cells)
         graph = coo_array((np.ones(len(within)), (parent, child)), shape=(n, n))
-        component = connected_components(graph, directed=False)[1]
-        order = np.lexsort((self.cells["label"].to_numpy(), self.cells["frame"].to_numpy()))
-        firsts = pd.unique(component[order])
-        rank = np.empty(len(firsts), np.int64)
-        rank[firsts] = np.arange(1, len(firsts) + 1)
-        return pd.Series(rank[component], self.cells.index, name="track_id")
+        return connected_components(graph, directed=False)[1]
 
     @cached_property
     def mothers(self) -> dict[int, int]:

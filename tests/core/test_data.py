@@ -1,0 +1,184 @@
+"""Tracks, masks and stages keep the rules of a lineage, whatever is done to them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_cellcycle.data import edits
+from napari_cellcycle.data.experiment import Experiment
+from napari_cellcycle.data.labels import LabelStack
+from napari_cellcycle.data.movie import Movie
+from napari_cellcycle.data.stages import H2B, Stage, StageSet
+from napari_cellcycle.data.tracks import Tracks
+from napari_cellcycle.errors import UserError
+
+
+def painted(tracks: Tracks, ndim: int = 2) -> Experiment:
+    """A movie whose cell of label k is one pixel at x = k, for tracks labelled 1, 2, ..."""
+    frames, width = int(tracks.cells["frame"].max()) + 1, int(tracks.cells["label"].max()) + 1
+    shape = (frames, *(1,) * (ndim - 1), width)
+    masks = np.zeros(shape, np.int32)
+    for frame, label in tracks.cells[["frame", "label"]].to_numpy():
+        masks[frame, ..., label] = label
+    movie = Movie(masks[:, None], (1.0,) * ndim, 60.0, ("H2B",))
+    return Experiment(movie, LabelStack(masks), tracks)
+
+
+@pytest.fixture
+def dividing() -> Tracks:
+    """One division and one bystander (cell ids; labels are tracks 1 to 4).
+
+    frame   0    1    2
+            1 -- 2 -- 3
+                   \\- 4
+            5 -- 6
+    """
+    cells = pd.DataFrame(
+        {"frame": [0, 1, 2, 2, 0, 1], "label": [1, 1, 3, 4, 2, 2], "y": 0.0, "x": 0.0},
+        index=pd.Index([1, 2, 3, 4, 5, 6], name="cell_id"),
+    )
+    links = pd.DataFrame({"parent": [1, 2, 2, 5], "child": [2, 3, 4, 6], "score": 1.0})
+    return Tracks(cells, links)
+
+
+def agree(experiment: Experiment) -> bool:
+    """Whether masks, labels and tracks call every cell by the same number."""
+    cells = experiment.tracks.cells
+    for frame, mask in enumerate(experiment.labels):
+        here = cells.loc[cells["frame"] == frame, "label"]
+        if set(np.unique(mask)) - {0} != set(here):
+            return False
+    return bool((experiment.tracks.track_id == cells["label"]).all())
+
+
+def test_a_cell_with_two_children_is_a_division(dividing):
+    assert dividing.divisions.tolist() == [2]
+    assert dividing.mothers == {3: 1, 4: 1}
+
+
+def test_tracks_count_from_one_where_labels_say_nothing(dividing):
+    shuffled = replace(dividing, cells=dividing.cells.assign(label=[7, 8, 7, 9, 9, 7]))
+    assert shuffled.track_id.tolist() == [1, 1, 3, 4, 2, 2]
+
+
+def test_linking_replaces_the_former_parent(dividing):
+    edited = dividing.link(6, 4)
+    assert edited.divisions.size == 0
+    assert dividing.divisions.tolist() == [2], "the original must not change"
+
+
+@pytest.mark.parametrize(
+    ("parent", "child", "message"),
+    [
+        pytest.param(3, 1, "forward in time", id="backward"),
+        pytest.param(3, 4, "forward in time", id="same frame"),
+        pytest.param(1, 99, "does not exist", id="unknown cell"),
+    ],
+)
+def test_impossible_links_are_refused(dividing, parent, child, message):
+    with pytest.raises(ValueError, match=message):
+        dividing.link(parent, child)
+
+
+def test_a_third_child_is_refused_with_a_sentence(dividing):
+    newborn = pd.DataFrame({"frame": [2], "label": [9], "y": 0.0, "x": 0.0}, index=[7])
+    tracks = Tracks(pd.concat([dividing.cells, newborn]), dividing.links)
+    with pytest.raises(UserError, match=r"Cell 7 cannot follow cell 2: .*two children"):
+        edits.link(painted(tracks), 2, 7)
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_a_cut_track_keeps_its_number_and_the_rest_gets_a_new_one(dividing, ndim):
+    edited = edits.unlink(painted(dividing, ndim), 6)
+    assert edited.tracks.cells["label"].tolist() == [1, 1, 3, 4, 2, 5]
+    assert agree(edited)
+
+
+def test_a_joined_track_takes_the_earlier_number(dividing):
+    edited = edits.link(painted(dividing), 6, 4)
+    assert edited.tracks.cells["label"].tolist() == [1, 1, 1, 2, 2, 2]
+    assert agree(edited)
+
+
+def test_a_removed_cell_leaves_masks_and_tracks(dividing):
+    edited = edits.remove(painted(dividing), [2])
+    assert 2 not in edited.tracks.cells.index and agree(edited)
+    assert edited.tracks.divisions.size == 0
+
+
+def test_a_stage_is_set_by_the_user_and_typos_are_refused(dividing):
+    edited = edits.set_stage(painted(dividing), [2], "metaphase")
+    assert edited.tracks.cells.loc[2, ["stage", "by"]].tolist() == ["metaphase", "user"]
+    assert edited.tracks.cells.loc[1, "by"] == "model"
+    with pytest.raises(UserError, match="no stage 'metafase'"):
+        edits.set_stage(edited, [2], "metafase")
+
+
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from(["link", "unlink", "remove"]), st.integers(1, 6), st.integers(1, 6)
+        ),
+        max_size=6,
+    )
+)
+def test_no_series_of_edits_parts_masks_from_tracks(steps):
+    cells = pd.DataFrame(
+        {"frame": [0, 1, 2, 2, 0, 1], "label": [1, 1, 3, 4, 2, 2], "y": 0.0, "x": 0.0},
+        index=pd.Index([1, 2, 3, 4, 5, 6], name="cell_id"),
+    )
+    links = pd.DataFrame({"parent": [1, 2, 2, 5], "child": [2, 3, 4, 6], "score": 1.0})
+    experiment = painted(Tracks(cells, links))
+    for name, first, second in steps:
+        try:
+            if name == "link":
+                experiment = edits.link(experiment, first, second)
+            elif name == "unlink":
+                experiment = edits.unlink(experiment, first)
+            else:
+                experiment = edits.remove(experiment, [first])
+        except UserError:
+            continue
+        assert agree(experiment)
+
+
+def test_edited_frames_replace_the_stored_ones_and_share_the_rest():
+    stored = np.zeros((3, 4, 4), np.uint16)
+    edited = LabelStack(stored).with_frame(1, np.ones((4, 4), np.int64))
+    assert edited.frame(1).dtype == np.int32 and edited.frame(1).sum() == 16
+    assert edited.base is stored and stored.sum() == 0
+    with pytest.raises(ValueError, match="does not fit"):
+        edited.with_frame(0, np.ones((5, 4)))
+
+
+def test_stages_follow_their_order_and_the_dead_stay_dead():
+    allowed, names = H2B.allowed(), H2B.names
+    after = {
+        name: {names[j] for j in np.flatnonzero(row)}
+        for name, row in zip(names, allowed, strict=True)
+    }
+    assert after["metaphase"] == {"metaphase", "anaphase", "apoptosis"}
+    assert after["apoptosis"] == {"apoptosis"}
+    born = H2B.allowed_at_division()
+    assert born[names.index("metaphase"), names.index("anaphase")]
+    assert not born[names.index("interphase")].any()
+
+
+def test_a_stage_set_refuses_unknown_names():
+    with pytest.raises(ValueError, match="unknown stage 'G2'"):
+        StageSet(
+            "mine",
+            (Stage("G1", "#fff", (1, 2)),),
+            frozenset({("G1", "G2")}),
+            frozenset(),
+            frozenset(),
+        )
+
+
+def test_a_movie_refuses_pixel_sizes_of_another_dimension():
+    with pytest.raises(ValueError, match="do not fit"):
+        Movie(np.zeros((2, 1, 8, 8)), (1.0, 1.0, 1.0), 60.0, ("H2B",))
