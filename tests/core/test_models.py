@@ -75,7 +75,7 @@ class Sum:
         return ((network(batch[0]) - batch[1]) ** 2).mean()
 
     def score(self, network):
-        return -float((network.weight - 1).abs().max())
+        return -float((network.weight.detach() - 1).abs().max())
 
 
 def trained(average=0.0, progress=lambda *_: None):

@@ -1,5 +1,6 @@
 """Models on disk: weights as safetensors, and a card that says where they come from."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -134,7 +135,8 @@ def save_model(state: "dict[str, torch.Tensor]", card: ModelCard, folder: str | 
         ) from error
     finally:
         for file in partial:
-            file.unlink(missing_ok=True)
+            with suppress(OSError):
+                file.unlink()
     return Model(card, path)
 
 
