@@ -1,0 +1,66 @@
+# On a bare Debian machine with Python and make, each target does its own set-up, once.
+#   make demo     the main job on the sample movie, with a table and a picture in demo/
+#   make test     the whole test suite          make lint     style, types, import directions
+#   make docs     the documentation, in site/   make bench    figures of docs/benchmarks.md
+#   make weights  train every shipped model again (real data: set CELLCYCLE_DATA)
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+SCREEN := xvfb-run -a -s "-screen 0 1600x1000x24"
+# CELLCYCLE_DATA: folder of the public data sets that `make weights` and `make bench` read
+export CELLCYCLE_DATA ?= ../shared/data
+
+.PHONY: demo test lint docs weights bench wheel clean
+.DEFAULT_GOAL := demo
+
+demo: $(READY)
+	$(BIN)/napari-cellcycle demo --out demo --overwrite
+
+test: $(READY) $(VENV)/.screen
+	OMP_NUM_THREADS=1 $(SCREEN) $(BIN)/python -m pytest $(ARGS)
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: $(VENV)/.docs
+	$(BIN)/mkdocs build --strict
+
+weights: $(READY)
+	$(BIN)/python -m napari_cellcycle.training.weights $(ARGS)
+
+bench: $(VENV)/.bench
+	$(BIN)/python benchmarks/segmentation.py --data "$(CELLCYCLE_DATA)"
+	$(BIN)/python benchmarks/linking.py --data "$(CELLCYCLE_DATA)"
+	$(BIN)/python benchmarks/stages.py --data "$(CELLCYCLE_DATA)"
+
+wheel: $(READY)
+	$(BIN)/pip install --quiet build
+	$(BIN)/python -m build --wheel
+
+clean:
+	rm -rf $(VENV) dist site demo .pytest_cache .mypy_cache .ruff_cache
+
+# --- set-up -------------------------------------------------------------------------------
+
+# The CPU build of torch first: it satisfies every later requirement, so that no CUDA build of
+# several gigabytes is pulled in. numpy < 2.1 and cellpose 3 belong together.
+$(READY): pyproject.toml tools/setup.sh
+	PYTHON="$(PYTHON)" VENV="$(VENV)" sh tools/setup.sh
+	@touch $@
+
+$(VENV)/.screen: $(READY) tools/screen.sh
+	sh tools/screen.sh
+	@touch $@
+
+$(VENV)/.docs: $(READY)
+	$(BIN)/pip install --quiet --group docs
+	@touch $@
+
+$(VENV)/.bench: $(READY)
+	$(BIN)/pip install --quiet --group bench
+	@touch $@
