@@ -22,22 +22,38 @@ class SegmentSettings(Settings):
     )
     channel: str | None = Field(None, description="Channel that shows the cells; empty: the first")
     diameter: float | None = Field(
-        None, gt=0, description="Typical cell diameter in micrometres; empty: found by itself"
+        None,
+        gt=0,
+        title="Cell diameter",
+        description="Typical cell diameter in micrometres; empty: found by itself",
     )
     cell_threshold: float = Field(
         0.0,
         ge=-6,
         le=6,
+        title="Cell threshold",
         description="Raise this if background is taken for cells, lower it for dim cells",
     )
     flow_threshold: float = Field(
-        0.4, ge=0, le=3, description="Lower this to drop oddly shaped masks; 0 keeps every mask"
+        0.4,
+        ge=0,
+        le=3,
+        title="Shape tolerance",
+        description="Lower this to drop oddly shaped masks; 0 keeps every mask",
     )
     min_diameter: float = Field(
-        0.4, ge=0, le=1, description="Masks below this fraction of the typical diameter are dropped"
+        0.4,
+        ge=0,
+        le=1,
+        title="Smallest cell",
+        description="Masks below this fraction of the typical diameter are dropped",
     )
     tile: int = Field(
-        1024, ge=128, le=4096, description="Largest side, in pixels, computed at once"
+        1024,
+        ge=128,
+        le=4096,
+        title="Tile side",
+        description="Largest side, in pixels, computed at once",
     )
     batch_size: int = Field(4, ge=1, le=64, description="Tiles computed together")
 
@@ -49,11 +65,22 @@ class TrackSettings(Settings):
     max_distance: float | None = Field(
         None,
         gt=0,
+        title="Farthest move",
         description="Farthest a cell moves between frames, in micrometres; empty: from cell size",
     )
-    max_gap: int = Field(2, ge=1, le=5, description="Most frames between two sightings of a cell")
-    min_score: Probability = Field(0.5, description="Links the model trusts less are never kept")
-    division_cost: Probability = Field(0.3, description="Raise this if there are false divisions")
+    max_gap: int = Field(
+        2,
+        ge=1,
+        le=5,
+        title="Longest gap",
+        description="Most frames between two sightings of a cell",
+    )
+    min_score: Probability = Field(
+        0.5, title="Least trust in a link", description="Links the model trusts less are never kept"
+    )
+    division_cost: Probability = Field(
+        0.3, title="Caution with divisions", description="Raise this if there are false divisions"
+    )
 
 
 class ClassifySettings(Settings):
@@ -63,7 +90,9 @@ class ClassifySettings(Settings):
     channel: str | None = Field(None, description="Channel that shows the cells; empty: the first")
     batch_size: int = Field(256, ge=1, le=4096, description="Cells computed together")
     smoothing: Probability = Field(
-        0.5, description="How much the order and length of stages may overrule a single frame"
+        0.5,
+        title="Smoothing over time",
+        description="How much the order and length of stages may overrule a single frame",
     )
 
 
@@ -122,7 +151,10 @@ class SimulateSettings(Settings):
     )
     brightness: float = Field(400.0, gt=0, description="Interphase signal above background")
     brightness_spread: float = Field(
-        0.5, ge=0, le=1.5, description="Spread of brightness between cells (standard deviation, log)"
+        0.5,
+        ge=0,
+        le=1.5,
+        description="Spread of brightness between cells (standard deviation, log)",
     )
     background: float = Field(300.0, ge=0, description="Camera value where there is no cell")
     read_noise: float = Field(10.0, ge=0, description="Standard deviation of the camera's noise")
