@@ -143,6 +143,9 @@ class SimulateSettings(Settings):
     elongation: float = Field(1.35, ge=1, le=3, description="Mean length-to-width of a nucleus")
     irregularity: Probability = Field(0.25, description="How far outlines are from ellipses")
     texture: Probability = Field(0.35, description="Contrast of chromatin in interphase")
+    dome: Probability = Field(
+        0.5, description="How much nuclei fade towards their rim, as in a widefield image; 2D only"
+    )
     speed: float = Field(10.0, ge=0, description="Migration speed in micrometres per hour")
     persistence: float = Field(1.0, gt=0, description="Hours for which a cell keeps its direction")
     clustering: Probability = Field(0.4, description="Share of the first cells that sit in clumps")
@@ -160,6 +163,9 @@ class SimulateSettings(Settings):
     read_noise: float = Field(10.0, ge=0, description="Standard deviation of the camera's noise")
     gain: float = Field(1.0, ge=0, description="Camera value per photon: sets the shot noise")
     grain: float = Field(0.0, ge=0, le=2, description="Width of correlated noise, in pixels")
+    jitter: float = Field(
+        0.2, ge=0, description="Error of the stage from frame to frame, in micrometres"
+    )
     blur: float = Field(0.5, ge=0, description="Width of the in-plane blur, in micrometres (sigma)")
     axial_blur: float = Field(1.5, ge=0, description="Width of the blur in z, in micrometres")
     haze: Probability = Field(0.05, description="Share of light scattered widely around cells")

@@ -10,10 +10,14 @@ from napari_cellcycle.config import SimulateSettings
 
 @dataclass(frozen=True)
 class Camera:
-    """Optics and sensor of one movie. `shading` ([Z,] Y, X) is the relative illumination."""
+    """Optics and sensor of one movie; both images are ([Z,] Y, X).
+
+    `shading` is the relative illumination, `backdrop` the image where there are no cells.
+    """
 
     settings: SimulateSettings
     shading: np.ndarray
+    backdrop: np.ndarray
 
     def expose(self, light: np.ndarray, time: int, rng: np.random.Generator) -> np.ndarray:
         """Record `light` ([Z,] Y, X), in camera units above background, as uint16.
@@ -24,14 +28,13 @@ class Camera:
         chosen = self.settings
         left = 1 - chosen.bleaching * time / max(chosen.frames - 1, 1)
         signal = self._blurred(light * np.float32(left)) * self.shading
-        sensed = signal + np.float32(chosen.background) * (0.8 + 0.2 * self.shading)
         noise = rng.standard_normal(light.shape, dtype=np.float32)
         if chosen.grain:
             # Correlated along rows, as scanning and line readout leave it.
             noise = ndimage.gaussian_filter1d(noise, chosen.grain, axis=-1)
             noise /= noise.std()
         noise *= np.sqrt(chosen.gain * np.maximum(signal, 0) + chosen.read_noise**2)
-        return np.clip(sensed + noise, 0, 65535).astype(np.uint16)
+        return np.clip(self.backdrop + signal + noise, 0, 65535).astype(np.uint16)
 
     def _blurred(self, light: np.ndarray) -> np.ndarray:
         """Apply the point spread function: a Gaussian core and a wide halo."""
@@ -54,9 +57,13 @@ class Camera:
 def draw_camera(
     settings: SimulateSettings, shape: tuple[int, ...], rng: np.random.Generator
 ) -> Camera:
-    """Draw an illumination that is brightest somewhere near the middle of the field."""
+    """Draw an illumination brightest somewhere near the middle of the field, and some stains."""
     y, x = np.meshgrid(*(np.linspace(-1, 1, n) for n in shape[-2:]), indexing="ij")
     middle = rng.uniform(-0.5, 0.5, 2)
     away = (y - middle[0]) ** 2 + (x - middle[1]) ** 2
     shading = 1 - settings.uneven_light * away / away.max()
-    return Camera(settings, np.broadcast_to(shading, shape).astype(np.float32))
+    stains = ndimage.gaussian_filter(rng.standard_normal(y.shape), 0.04 * settings.size)
+    stains *= settings.uneven_light * settings.read_noise / max(stains.std(), 1e-9)
+    backdrop = settings.background * (0.8 + 0.2 * shading) + stains
+    flat = (np.broadcast_to(image, shape).astype(np.float32) for image in (shading, backdrop))
+    return Camera(settings, *flat)

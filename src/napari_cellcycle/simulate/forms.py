@@ -21,9 +21,9 @@ _COLUMNS = (
 _MOMENTS = np.array(
     [
         # phase  wid  len  dens  rag  cont grain hole bend  sq  free  gap  room
-        [0.00, 0.20, 0.70, 2.90, 0.14, 0.45, 1.4, 0.0, 0.25, 3.0, 0.0, 0.0, 0.50],
-        [0.99, 0.21, 0.56, 3.10, 0.09, 0.30, 1.4, 0.0, 0.35, 2.8, 0.0, 0.0, 0.50],
-        [1.50, 0.26, 0.54, 2.70, 0.06, 0.20, 1.4, 0.0, 0.25, 2.6, 0.0, 0.0, 0.50],
+        [0.00, 0.20, 0.70, 2.90, 0.14, 0.45, 1.4, 0.0, 0.20, 3.0, 0.0, 0.0, 0.50],
+        [0.99, 0.21, 0.56, 3.10, 0.09, 0.30, 1.4, 0.0, 0.22, 2.8, 0.0, 0.0, 0.50],
+        [1.50, 0.26, 0.54, 2.70, 0.06, 0.20, 1.4, 0.0, 0.18, 2.6, 0.0, 0.0, 0.50],
         [2.00, 0.38, 0.56, 1.90, 0.05, 0.20, 1.6, 0.0, 0.12, 2.3, 0.1, 0.0, 0.55],
         [2.03, 0.52, 0.62, 1.45, 0.03, 0.25, 2.0, 0.0, 0.05, 2.1, 0.5, 0.0, 0.62],
         [2.10, 0.72, 0.72, 1.10, 0.02, 0.30, 2.2, 0.0, 0.00, 2.0, 1.0, 0.0, 0.74],
@@ -50,8 +50,8 @@ class Looks:
 
     `radius` in micrometres just before division, `elongation` (length / width), `brightness` in
     camera units, `texture` relative contrast, `tilt` how much mitotic plates are seen from the
-    face (0-1), `offset` (n, 3) where its chromatin lies in the noise field, `defocus` in
-    micrometres of extra blur.
+    face (0-1), `condensation` an exponent on the brightness of mitotic chromatin, `offset` (n, 3)
+    where its chromatin lies in the noise field, `defocus` in micrometres of extra blur.
     """
 
     radius: np.ndarray
@@ -59,6 +59,7 @@ class Looks:
     brightness: np.ndarray
     texture: np.ndarray
     tilt: np.ndarray
+    condensation: np.ndarray
     offset: np.ndarray
     defocus: np.ndarray
 
@@ -79,6 +80,7 @@ class Forms:
     bend: np.ndarray
     square: np.ndarray
     gap: np.ndarray
+    dome: np.ndarray
     room: np.ndarray
 
 
@@ -102,12 +104,15 @@ def draw_looks(
         brightness=settings.brightness * np.exp(level),
         texture=np.clip(settings.texture * rng.lognormal(0, 0.3, n), 0, 1.2),
         tilt=rng.random(n) ** 4,
+        condensation=np.clip(rng.normal(1, 0.2, n), 0.5, 1.5),
         offset=rng.uniform(0, 1000, (n, 3)),
         defocus=np.where(out_of_focus, rng.uniform(0.08, 0.2, n) * settings.nucleus_diameter, 0),
     )
 
 
-def forms_at(phase: np.ndarray, looks: Looks, cells: np.ndarray, irregularity: float) -> Forms:
+def forms_at(
+    phase: np.ndarray, looks: Looks, cells: np.ndarray, settings: SimulateSettings
+) -> Forms:
     """Shape of each of `cells` (m,) at its `phase` (m,).
 
     A dying cell (phase 8 and beyond) keeps the size of an interphase nucleus here; its
@@ -127,8 +132,8 @@ def forms_at(phase: np.ndarray, looks: Looks, cells: np.ndarray, irregularity: f
         phase=phase,
         width=radius * width / stretch,
         length=radius * value["length"] * stretch,
-        density=value["density"] * (1 - 0.35 * plate),
-        wobble=radius * (0.1 + resting * 0.5 * irregularity),
+        density=value["density"] ** looks.condensation[cells] * (1 - 0.35 * plate),
+        wobble=radius * (0.1 + resting * 0.5 * settings.irregularity),
         ragged=radius * value["ragged"],
         contrast=value["contrast"] * (1 - resting * (1 - 2 * looks.texture[cells])),
         grain=value["grain"],
@@ -136,6 +141,7 @@ def forms_at(phase: np.ndarray, looks: Looks, cells: np.ndarray, irregularity: f
         bend=value["bend"],
         square=value["square"],
         gap=radius * value["gap"],
+        dome=settings.dome * np.clip(resting, 0.15, 1) * (settings.ndim == 2),
         room=radius * value["room"],
     )
 

@@ -108,14 +108,17 @@ class _Crowd:
         self._present = np.zeros(n, bool)
         cells = self._admit(0.0)
         for _ in range(40):
-            self._repel(cells, forms_at(lineage.phase(0.0, cells), looks, cells, 0.0).room)
+            self._repel(cells, forms_at(lineage.phase(0.0, cells), looks, cells, settings).room)
 
     def scene(self, time: float) -> Scene:
         """Describe the cells alive at `time`."""
         cells = self._lineage.alive(time)
         phase = self._lineage.phase(time, cells)
-        forms = forms_at(phase, self._looks, cells, self._settings.irregularity)
-        return Scene(cells, self._centres[cells].copy(), self._axes[cells].copy(), forms)
+        forms = forms_at(phase, self._looks, cells, self._settings)
+        centres = self._centres[cells] + self._rng.normal(
+            0, self._settings.jitter, self._world.low.shape
+        )
+        return Scene(cells, centres, self._axes[cells].copy(), forms)
 
     def move(self, time: float, minutes: float) -> None:
         """Let `minutes` pass, up to `time`."""
@@ -124,7 +127,7 @@ class _Crowd:
         resting = (phase >= 2) & (phase < 3)
         self._walk(cells, np.where(resting, 1.0, 0.25), minutes)
         self._turn(cells, np.where(resting, 0.08, 0.05) * np.sqrt(minutes / STEP_MINUTES))
-        room = forms_at(phase, self._looks, cells, 0.0).room
+        room = forms_at(phase, self._looks, cells, self._settings).room
         for _ in range(3):
             self._repel(cells, room)
         self._part_sisters(cells, phase)

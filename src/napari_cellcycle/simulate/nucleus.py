@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_cellcycle.simulate.forms import Forms, Looks
+from napari_cellcycle.simulate.forms import Forms
 from napari_cellcycle.simulate.lineage import APOPTOSIS
 from napari_cellcycle.simulate.noise import NoiseField
 
@@ -28,6 +28,7 @@ class Body:
     bend: float
     square: float
     gap: float
+    dome: float
     offset: np.ndarray
     drift: float
 
@@ -44,8 +45,11 @@ class Body:
         return float(ball * (self.width + self.gap) * self.length ** (ndim - 1))
 
 
-def body_of(forms: Forms, looks: Looks, cells: np.ndarray, row: int, time: float) -> Body:
-    """Pick the nucleus `cells[row]` out of the tables; `time` in minutes lets chromatin drift."""
+def body_of(forms: Forms, row: int, offset: np.ndarray, time: float) -> Body:
+    """Pick one nucleus out of the table.
+
+    `offset` (3,) is the place of its chromatin in the noise field, `time` (minutes) lets it drift.
+    """
     return Body(
         phase=float(forms.phase[row]),
         width=float(forms.width[row]),
@@ -59,7 +63,8 @@ def body_of(forms: Forms, looks: Looks, cells: np.ndarray, row: int, time: float
         bend=float(forms.bend[row]),
         square=float(forms.square[row]),
         gap=float(forms.gap[row]),
-        offset=looks.offset[cells[row]],
+        dome=float(forms.dome[row]),
+        offset=offset,
         drift=time,
     )
 
@@ -93,6 +98,8 @@ def draw(
     relief = np.clip(bump, -0.5 * body.width, 0.6 * body.width)
     outside = distance - thickness + relief
     light = np.clip(0.5 - outside / (2 * edge), 0, 1) * _chromatin(body, points, noise)
+    if body.dome:
+        light *= 1 - body.dome + body.dome * np.sqrt(np.clip(1.02 - norm**2, 0, 1))
     if body.square > 2.2:
         # Condensed plates are brightest along their spine.
         light *= 1.3 - 0.6 * np.minimum(norm, 1) ** 2
@@ -127,14 +134,14 @@ def _dying(
     ndim = len(points)
     over = body.phase - APOPTOSIS
     rng = np.random.default_rng(int(body.offset[0] * 1e6))
-    count = int(rng.integers(3, 11))
+    count = int(rng.integers(3, 15))
     radius = 0.5 * (body.width + body.length)
-    size = radius * rng.uniform(0.1, 0.34, count) * (4 / count) ** 0.25
+    size = radius * np.clip(rng.lognormal(-1.65, 0.4, count), 0.08, 0.45)
     place = rng.normal(size=(count, ndim))
     place *= (rng.random(count) ** 0.5 / np.linalg.norm(place, axis=1))[:, None]
-    spread = np.interp(over, [0, 0.15, 0.3, 1], [0.5, 0.35, 0.6, 0.75])
+    spread = np.interp(over, [0, 0.08, 0.3, 1], [0.4, 0.3, 0.5, 0.65])
     place *= radius * spread
-    swollen = np.interp(over, [0, 0.15, 0.3, 1], [1.7, 1.3, 1.0, 0.75])
+    swollen = np.interp(over, [0, 0.08, 0.3, 1], [1.8, 1.4, 1.0, 0.8])
     shape = (count,) + (1,) * (points.ndim - 1)
     light = np.zeros(points.shape[1:])
     level = np.zeros(points.shape[1:])
@@ -144,7 +151,7 @@ def _dying(
     drops = np.clip(0.5 - (apart - reach) / (2 * edge), 0, 1) * glow.reshape(shape)
     light = drops.max(axis=0) + 0.25 * np.minimum(drops.sum(axis=0), 2)
     level = (np.exp(-3 * (apart / (1.35 * reach)) ** 2)).sum(axis=0) ** (1 / 3)
-    brightness = np.interp(over, [0, 0.12, 0.5, 0.75, 1], [1.3, 2.8, 2.6, 1.2, 0.35])
+    brightness = np.interp(over, [0, 0.08, 0.5, 0.75, 1], [1.6, 2.8, 2.6, 1.2, 0.35])
     wobble = 1 + 0.15 * noise.at(points, body.grain, body.offset[:ndim])
     # The outline wraps all droplets that lie close together, like a rubber sheet.
     return brightness * light * wobble, np.clip(0.55 - level, -1, None)

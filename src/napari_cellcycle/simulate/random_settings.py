@@ -68,6 +68,7 @@ def _life(rng: np.random.Generator) -> dict[str, float]:
         "death_rate": rng.uniform(0.02, 0.2),
         "speed": np.exp(rng.uniform(*np.log((2, 40)))),
         "persistence": rng.uniform(0.2, 2.0),
+        "jitter": rng.uniform(0, 1.0),
         "clustering": rng.random(),
         "spacing": rng.uniform(0.8, 1.3),
     }
@@ -80,6 +81,7 @@ def _looks(rng: np.random.Generator) -> dict[str, float]:
         "elongation": rng.uniform(1.1, 1.8),
         "irregularity": 0.6 * rng.random(),
         "texture": rng.uniform(0.05, 1.0),
+        "dome": rng.random(),
         "brightness_spread": rng.uniform(0.1, 0.9),
         "haze": rng.uniform(0, 0.2),
         "bleaching": rng.uniform(0, 0.4),

@@ -13,6 +13,10 @@ MIN_VISIBLE = 0.25
 """A cell of which less than this share lies in the field and on top counts as not there."""
 
 
+CROWDING = 0.7
+"""Share of the overlap of two nuclei that is drawn once: neighbours dent rather than overlap."""
+
+
 def spacing_of(settings: SimulateSettings) -> np.ndarray:
     """Micrometres between samples along [z,] y, x."""
     flat = [settings.pixel_size] * 2
@@ -31,7 +35,7 @@ def render(
     """Draw `scene` at `time` (minutes).
 
     Returns (light, mask), both ([Z,] Y, X): light in camera units above background, and a mask
-    of values 1 + cell index. Where cells overlap, their light adds up and the pixel belongs to
+    of values 1 + cell index. Where cells overlap, the pixel belongs to
     the cell whose middle is nearer, relative to its size.
     """
     shape, spacing = shape_of(settings), spacing_of(settings)
@@ -41,7 +45,7 @@ def render(
     whole = np.zeros(len(looks.radius) + 1)
     edge = max(0.5 * settings.pixel_size, 0.25)
     for row, cell in enumerate(scene.cells):
-        body = body_of(scene.forms, looks, scene.cells, row, time)
+        body = body_of(scene.forms, row, looks.offset[cell], time)
         reach = body.reach + 2 * looks.defocus[cell]
         patch = _patch(reach, scene.centres[row], spacing, shape)
         if patch is None:
@@ -51,7 +55,8 @@ def render(
         whole[cell + 1] = body.size(settings.ndim) / spacing.prod()
         if looks.defocus[cell]:
             drawn = ndimage.gaussian_filter(drawn, looks.defocus[cell] / spacing, truncate=2)
-        light[patch] += drawn * looks.brightness[cell]
+        drawn *= looks.brightness[cell]
+        light[patch] += drawn - CROWDING * np.minimum(light[patch], drawn)
         on_top = level < nearest[patch]
         nearest[patch][on_top] = level[on_top]
         mask[patch][on_top] = cell + 1
