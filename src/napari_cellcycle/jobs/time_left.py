@@ -1,0 +1,68 @@
+"""How much longer a job will take, told calmly."""
+
+import math
+import time
+from collections.abc import Callable
+
+
+class TimeLeft:
+    """Estimate the seconds left of a job from the progress it reports.
+
+    The speed is an exponentially weighted mean over the latter third of the time gone (at
+    least five seconds), so that a slower sub-step is noticed without every hiccup being shown.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._since: float | None = None
+        self._grew = self._told_at = 0.0
+        self._fraction = self._seconds = self._growth = 0.0
+        self._told: float | None = None
+
+    def __call__(self, done: int, total: int) -> float | None:
+        """Seconds left now that `done` of `total` parts are over; None while it cannot be told."""
+        fraction = min(1.0, done / total) if total > 0 else 0.0
+        now = self._clock()
+        if self._since is None or fraction < self._fraction:
+            self._restart(fraction, now)
+            return None
+        passed, grown = now - self._grew, fraction - self._fraction
+        if grown > 0:
+            keep = math.exp(-passed / max(5.0, (now - self._since) / 3))
+            self._seconds = self._seconds * keep + passed
+            self._growth = self._growth * keep + grown
+            self._grew, self._fraction = now, fraction
+        if fraction >= 1:
+            return 0.0
+        if now - self._since < 1 or self._growth <= 0:
+            return None
+        return self._shown(now)
+
+    def _shown(self, now: float) -> float:
+        """Estimate that moves towards the newest one within about two seconds."""
+        newest = (1 - self._fraction) * self._seconds / self._growth - (now - self._grew)
+        told = newest
+        if self._told is not None:
+            passed = now - self._told_at
+            going_on = self._told - passed
+            told = going_on + (newest - going_on) * (1 - math.exp(-passed / 2))
+        self._told, self._told_at = told, now
+        return max(0.0, told)
+
+    def _restart(self, fraction: float, now: float) -> None:
+        self._since = self._grew = self._told_at = now
+        self._fraction = fraction
+        self._seconds = self._growth = 0.0
+        self._told = None
+
+
+def spoken(seconds: float | None) -> str:
+    """Time left in words: "2 min 10 s left"; empty while it is not known."""
+    if seconds is None:
+        return ""
+    whole = round(seconds)
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60} min left"
+    if whole >= 60:
+        return f"{whole // 60} min {whole % 60} s left"
+    return f"{whole} s left"
