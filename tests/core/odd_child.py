@@ -22,6 +22,7 @@ def work(job, progress):
         sys.stderr.write("and warns\n")
         for frame in range(10):
             progress(frame, 10, f"Segmenting frame {frame + 1} of 10")
+        progress(10, 10, "Saving")
         return history("Frame 3 was computed in smaller tiles.")
     if deed == "slow":
         time.sleep(2)

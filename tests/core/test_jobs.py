@@ -96,7 +96,7 @@ def test_a_job_refuses_settings_of_another_step(folder):
 def test_a_job_reports_progress_and_then_its_end(runner, folder):
     *progress, done = runner.events(job(folder, "good"))
     assert all(isinstance(event, Progress) for event in progress)
-    assert progress[-1].message == "Segmenting frame 10 of 10"
+    assert (progress[-1].done, progress[-1].seconds_left) == (10, 0)
     assert isinstance(done, Done) and done.folder == folder
     assert done.notes == ("Frame 3 was computed in smaller tiles.",)
     assert not runner.is_busy

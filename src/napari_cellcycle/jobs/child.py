@@ -39,6 +39,7 @@ SLOW = (
 
 OVER_MEMORY = 71
 _EVERY = 0.1
+_NO_DIGITS = str.maketrans("", "", "0123456789")
 
 
 class Child:
@@ -91,15 +92,16 @@ class Child:
         self._end(job, event)
 
     def _reporter(self) -> Any:
-        """Progress function that sends at most ten reports a second."""
-        left, sent = TimeLeft(), -_EVERY
+        """Progress function that sends ten reports a second, and each change of what is done."""
+        left, sent, said = TimeLeft(), -_EVERY, ""
 
         def report(done: int, total: int, message: str = "") -> None:
-            nonlocal sent
+            nonlocal sent, said
             seconds_left, now = left(done, total), time.monotonic()
-            if now - sent < _EVERY and done < total:
+            words = message.translate(_NO_DIGITS)
+            if now - sent < _EVERY and words == said and done < total:
                 return
-            sent = now
+            sent, said = now, words
             self._send(Progress(int(done), int(total), message, seconds_left))
 
         return report
