@@ -146,7 +146,7 @@ class SimulateSettings(Settings):
     dome: Probability = Field(
         0.5, description="How much nuclei fade towards their rim, as in a widefield image; 2D only"
     )
-    speed: float = Field(10.0, ge=0, description="Migration speed in micrometres per hour")
+    speed: float = Field(6.0, ge=0, description="Migration speed in micrometres per hour")
     persistence: float = Field(1.0, gt=0, description="Hours for which a cell keeps its direction")
     clustering: Probability = Field(0.4, description="Share of the first cells that sit in clumps")
     spacing: float = Field(

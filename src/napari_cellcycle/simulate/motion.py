@@ -4,7 +4,7 @@ The world is larger than the camera's field, so that cells enter and leave it.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -14,6 +14,8 @@ from napari_cellcycle.simulate.forms import Forms, Looks, forms_at, sister_dista
 from napari_cellcycle.simulate.lineage import Lineage
 
 STEP_MINUTES = 5.0
+FLICKER = 0.03
+"""Relative change of a cell's brightness from one frame to the next (focus, lamp)."""
 FREE_PHASE = 2.05
 """Until then the distance of two sisters is dictated by the spindle."""
 
@@ -115,6 +117,8 @@ class _Crowd:
         cells = self._lineage.alive(time)
         phase = self._lineage.phase(time, cells)
         forms = forms_at(phase, self._looks, cells, self._settings)
+        flicker = np.exp(FLICKER * self._rng.normal(size=len(cells)))
+        forms = replace(forms, density=forms.density * flicker)
         centres = self._centres[cells] + self._rng.normal(
             0, self._settings.jitter, self._world.low.shape
         )
@@ -125,7 +129,7 @@ class _Crowd:
         cells = self._admit(time)
         phase = self._lineage.phase(time, cells)
         resting = (phase >= 2) & (phase < 3)
-        self._walk(cells, np.where(resting, 1.0, 0.25), minutes)
+        self._walk(cells, np.where(resting, 1.0, 0.6), minutes)
         self._turn(cells, np.where(resting, 0.08, 0.05) * np.sqrt(minutes / STEP_MINUTES))
         room = forms_at(phase, self._looks, cells, self._settings).room
         for _ in range(3):
