@@ -1,0 +1,248 @@
+"""The whole way from a movie to tracked, staged cells, with its provenance."""
+
+import platform
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from napari_cellcycle.config import (
+    ClassifySettings,
+    RunSettings,
+    SegmentSettings,
+    Settings,
+    TrackSettings,
+)
+from napari_cellcycle.data.experiment import Experiment, Step
+from napari_cellcycle.data.movie import Movie
+from napari_cellcycle.errors import BadInput
+from napari_cellcycle.pipeline.shares import Share
+from napari_cellcycle.progress import Progress, silent
+
+SHARES = {"segment": 0.72, "track": 0.10, "classify": 0.18}
+"""Usual share of each step in the time of `run`, with the shipped network."""
+
+_DEFAULTS = RunSettings()
+_SOFTWARE = ("napari-cellcycle", "numpy", "scipy", "scikit-image", "torch", "cellpose")
+
+
+@dataclass
+class _Place:
+    """Where a step computes and stores, and how far the whole operation has come."""
+
+    device: str
+    folder: Path | None
+    model_folder: str | None
+    progress: Progress
+    start: float = 0.0
+    width: float = 1.0
+    notes: list[str] = field(default_factory=list)
+
+    def store(self, shape: tuple[int, ...]) -> Any:
+        """Array for masks of `shape` inside the experiment folder; None to keep them here."""
+        if self.folder is None:
+            return None
+        from napari_cellcycle.io.experiment import new_label_store
+
+        return new_label_store(self.folder, shape)
+
+    def share(self, movie: Movie) -> Share:
+        """Progress function for the present step."""
+        return Share(self.progress, self.start, self.width, len(movie))
+
+
+def run(
+    subject: Experiment | Movie,
+    settings: RunSettings = _DEFAULTS,
+    *,
+    device: str = "auto",
+    folder: str | Path | None = None,
+    model_folder: str | None = None,
+    progress: Progress = silent,
+) -> Experiment:
+    """Segment, track and classify, and record each step in the history.
+
+    With `folder`, an experiment folder (made if it is not there), masks are streamed into it
+    and the result is stored there. A first run stores what it has after each step, so that a
+    later failure keeps it; results that are there already are replaced only at the end.
+    `model_folder` holds the user's own models.
+
+    Raises `UserError` from any step, and `Cancelled` from `progress`.
+    """
+    experiment = Experiment(subject) if isinstance(subject, Movie) else subject
+    is_first = experiment.labels is None and experiment.tracks is None
+    place = _Place(device, _made(experiment, folder), model_folder, progress)
+    steps: list[tuple[str, Callable[..., Experiment], Settings]] = [
+        ("segment", _segmented, settings.segment),
+        ("track", _tracked, settings.track),
+        ("classify", _classified, settings.classify),
+    ]
+    for name, step, of_step in steps:
+        place.width = SHARES[name]
+        experiment = step(experiment, of_step, place)
+        place.start += place.width
+        if is_first or name == "classify":
+            experiment = _stored(experiment, place)
+    return experiment
+
+
+def add_masks(
+    experiment: Experiment,
+    settings: SegmentSettings = _DEFAULTS.segment,
+    *,
+    device: str = "auto",
+    folder: str | Path | None = None,
+    model_folder: str | None = None,
+    progress: Progress = silent,
+) -> Experiment:
+    """Segment the movie of `experiment`; its former masks and tracks are replaced.
+
+    `folder` and the rest are those of `run`.
+    """
+    place = _Place(device, _made(experiment, folder), model_folder, progress)
+    return _stored(_segmented(experiment, settings, place), place)
+
+
+def add_tracks(
+    experiment: Experiment,
+    settings: TrackSettings = _DEFAULTS.track,
+    *,
+    device: str = "auto",
+    folder: str | Path | None = None,
+    model_folder: str | None = None,
+    progress: Progress = silent,
+) -> Experiment:
+    """Link the masks of `experiment`; its former tracks and stages are replaced.
+
+    `folder` and the rest are those of `run`.
+    """
+    place = _Place(device, _made(experiment, folder), model_folder, progress)
+    return _stored(_tracked(experiment, settings, place), place)
+
+
+def add_stages(
+    experiment: Experiment,
+    settings: ClassifySettings = _DEFAULTS.classify,
+    *,
+    device: str = "auto",
+    folder: str | Path | None = None,
+    model_folder: str | None = None,
+    progress: Progress = silent,
+) -> Experiment:
+    """Classify the tracked cells of `experiment`; their former stages are replaced.
+
+    `folder` and the rest are those of `run`.
+    """
+    place = _Place(device, _made(experiment, folder), model_folder, progress)
+    return _stored(_classified(experiment, settings, place), place)
+
+
+def _segmented(experiment: Experiment, settings: SegmentSettings, place: _Place) -> Experiment:
+    from napari_cellcycle.pipeline.segment import segment
+
+    movie = experiment.movie
+    store = place.store((len(movie), *movie.frame_shape))
+    with _timed("segment", settings, place) as step:
+        labels = segment(
+            movie, settings, device=place.device, into=store, progress=place.share(movie)
+        )
+    return experiment.with_result(step(), labels=labels, tracks=None)
+
+
+def _tracked(experiment: Experiment, settings: TrackSettings, place: _Place) -> Experiment:
+    from napari_cellcycle.pipeline.track import track
+
+    if experiment.labels is None:
+        raise BadInput("There are no masks to track yet; run Segment first, or import masks.")
+    store = place.store(experiment.labels.shape)
+    with _timed("track", settings, place) as step:
+        labels, tracks = track(
+            experiment.movie,
+            experiment.labels,
+            settings,
+            device=place.device,
+            into=store,
+            progress=place.share(experiment.movie),
+        )
+    return experiment.with_result(step(), labels=labels, tracks=tracks)
+
+
+def _classified(experiment: Experiment, settings: ClassifySettings, place: _Place) -> Experiment:
+    from napari_cellcycle.pipeline.classify import classify
+
+    if experiment.labels is None or experiment.tracks is None:
+        raise BadInput("There are no tracks to classify yet; run Track first, or import tracks.")
+    with _timed("classify", settings, place) as step:
+        tracks = classify(
+            experiment.movie,
+            experiment.labels,
+            experiment.tracks,
+            settings,
+            device=place.device,
+            progress=place.share(experiment.movie),
+        )
+    return experiment.with_result(step(), tracks=tracks)
+
+
+@contextmanager
+def _timed(name: str, settings: Any, place: _Place) -> Iterator[Callable[[], Step]]:
+    """Time a step and catch what it warns of; the function given makes its `Step` afterwards."""
+    started, seconds = time.perf_counter(), 0.0
+
+    def step() -> Step:
+        return Step(
+            name,
+            settings.model_dump(mode="json"),
+            settings.model,
+            software_versions(),
+            round(seconds, 3),
+            tuple(dict.fromkeys(place.notes)),
+        )
+
+    place.notes = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        yield step
+    seconds = time.perf_counter() - started
+    own = str(Path(__file__).parents[1])
+    place.notes = [
+        str(warning.message)
+        for warning in caught
+        if warning.category is UserWarning and warning.filename.startswith(own)
+    ]
+
+
+def _made(experiment: Experiment, folder: str | Path | None) -> Path | None:
+    """Make `folder` an experiment folder that holds `experiment`, unless it is one."""
+    if folder is None:
+        return None
+    from napari_cellcycle.io.experiment import save_experiment
+
+    path = Path(folder)
+    if not (path / "experiment.json").is_file():
+        save_experiment(experiment, path)
+    return path
+
+
+def _stored(experiment: Experiment, place: _Place) -> Experiment:
+    if place.folder is None:
+        return experiment
+    from napari_cellcycle.io.experiment import open_experiment, save_experiment
+
+    save_experiment(experiment, place.folder)
+    return open_experiment(place.folder)
+
+
+def software_versions() -> dict[str, str]:
+    """Version of Python and of each package that results depend on."""
+    found = {"python": platform.python_version()}
+    for package in _SOFTWARE:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
