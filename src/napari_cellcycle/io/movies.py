@@ -1,0 +1,141 @@
+"""Movies from files of any known kind, and from arrays."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_cellcycle.data.movie import Movie
+from napari_cellcycle.errors import BadInput
+from napari_cellcycle.io.arrays import ArrayFrames, FrameArray
+from napari_cellcycle.io.axes import refuse_rgb, resolve_axes
+from napari_cellcycle.io.calibration import Calibration
+from napari_cellcycle.io.frames import open_any
+
+DEFAULT_PIXEL_SIZE = {"Z": 2.0, "Y": 0.65, "X": 0.65}
+"""Micrometres (a 10x to 20x objective), where a file does not say."""
+
+DEFAULT_FRAME_INTERVAL = 300.0
+"""Seconds, where a file does not say."""
+
+PixelSize = float | tuple[float, ...]
+
+
+def open_movie(
+    path: str | Path,
+    *,
+    pixel_size: PixelSize | None = None,
+    frame_interval: float | None = None,
+    axes: str | None = None,
+) -> Movie:
+    """Open a movie without reading its pixels.
+
+    Parameters
+    ----------
+    path
+        A folder of TIFF frames (in natural order of their names), a TIFF or OME-TIFF file, an
+        OME-Zarr image or a Zarr array.
+    pixel_size
+        Micrometres along [z,] y, x, or one number for y and x; overrules the file.
+    frame_interval
+        Seconds; overrules the file.
+    axes
+        Axes of a file that does not say, or says it wrong, such as "TZYX".
+
+    Raises
+    ------
+    BadInput
+        Nothing there, no image, colour, frames of different sizes, a file cut short, or axes
+        that cannot be told apart. Reading a frame raises it too, where only that frame is bad.
+    """
+    path = Path(path).expanduser()
+    frames, shape, dtype, found = open_any(path, axes, what="a movie")
+    pixels = FrameArray(shape, dtype, frames, name=path.name, axes=axes)
+    return _described(pixels, found, pixel_size, frame_interval, str(path.absolute()))
+
+
+def movie_from_array(
+    array: Any,
+    axes: str | None = None,
+    *,
+    pixel_size: PixelSize | None = None,
+    frame_interval: float | None = None,
+    channels: tuple[str, ...] | None = None,
+    name: str = "The image",
+) -> Movie:
+    """Take any array (numpy, dask, zarr) for a movie; nothing is copied or loaded.
+
+    Parameters
+    ----------
+    axes
+        One of T, C, Z, Y, X for each axis. Left out: the last two are y and x, the first is
+        time, and in between a short axis (up to 4) is channels, a longer one z.
+    name
+        What a message calls it.
+
+    Raises
+    ------
+    BadInput
+        Fewer than two axes, colour, values that are no numbers, or axes that do not fit.
+    """
+    shape, dtype = tuple(array.shape), np.dtype(array.dtype)
+    if dtype.kind not in "buif" or 0 in shape:
+        raise BadInput(
+            f"{name} has values of type {dtype} and shape {shape}, but a movie holds numbers and "
+            "no axis of length 0: choose another image."
+        )
+    if axes is None and len(shape) > 2 and shape[-1] in (3, 4) and dtype == np.uint8:
+        raise refuse_rgb(name)
+    if len(shape) < 2:
+        raise BadInput(f"{name} has shape {shape}, but a movie has at least the axes y and x.")
+    unknown = "?" * (len(shape) - 2) + "YX"
+    resolved = resolve_axes(unknown, shape, name, given=axes)
+    length = dict(zip(resolved, shape, strict=True))
+    spatial = tuple(length[axis] for axis in "ZYX" if axis in length)
+    whole = (length.get("T", 1), length.get("C", 1), *spatial)
+    pixels = FrameArray(whole, dtype, ArrayFrames(array, resolved), name=name)
+    found = Calibration(channels=channels)
+    return _described(pixels, found, pixel_size, frame_interval, None)
+
+
+def _described(
+    pixels: FrameArray,
+    found: Calibration,
+    pixel_size: PixelSize | None,
+    frame_interval: float | None,
+    source: str | None,
+) -> Movie:
+    spatial = "ZYX"[-(pixels.ndim - 2) :]
+    guessed = set()
+    if pixel_size is not None:
+        size = _given_size(pixel_size, spatial)
+    else:
+        size = tuple(found.spacing.get(axis, DEFAULT_PIXEL_SIZE[axis]) for axis in spatial)
+        guessed |= {"pixel_size"} if set(spatial) - set(found.spacing) else set()
+    interval = frame_interval if frame_interval is not None else found.frame_interval
+    if interval is None:
+        interval, guessed = DEFAULT_FRAME_INTERVAL, guessed | {"frame_interval"}
+    if not interval > 0:
+        raise BadInput(f"The frame interval is {interval} s; give a number above 0.")
+    names = _channel_names(found.channels, pixels.shape[1])
+    return Movie(pixels, size, float(interval), names, source, frozenset(guessed))
+
+
+def _given_size(pixel_size: PixelSize, spatial: str) -> tuple[float, ...]:
+    if isinstance(pixel_size, int | float):
+        plane = float(pixel_size)
+        size = (plane, plane) if len(spatial) == 2 else (DEFAULT_PIXEL_SIZE["Z"], plane, plane)
+    else:
+        size = tuple(float(value) for value in pixel_size)
+    if len(size) != len(spatial) or min(size) <= 0:
+        raise BadInput(
+            f"The pixel size {pixel_size} does not fit a movie with the axes "
+            f"{', '.join(spatial.lower())}: give {len(spatial)} numbers above 0, in micrometres."
+        )
+    return size
+
+
+def _channel_names(found: tuple[str, ...] | None, count: int) -> tuple[str, ...]:
+    if found and len(found) == count and len(set(found)) == count and all(found):
+        return found
+    return tuple(f"channel {number}" for number in range(1, count + 1))

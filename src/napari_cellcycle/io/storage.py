@@ -1,0 +1,106 @@
+"""Files and folders that appear whole or not at all."""
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from napari_cellcycle.errors import CannotWrite
+
+_REASONS = {
+    errno.ENOSPC: "the disk is full; free some space, or choose another disk",
+    errno.EDQUOT: "your quota on that disk is used up; free some space, or choose another disk",
+    errno.EFBIG: "the disk takes no file of that size; choose another disk",
+    errno.EACCES: "writing there is not allowed; choose another folder, or change its permissions",
+    errno.EPERM: "writing there is not allowed; choose another folder, or change its permissions",
+    errno.EROFS: "that disk is read-only; choose another folder",
+    errno.ENOTDIR: "part of the path is a file, not a folder; choose another name",
+    errno.EEXIST: "a file of that name is in the way; choose another name",
+}
+
+
+@contextmanager
+def writing_to(path: Path) -> Iterator[None]:
+    """Turn an operating system's refusal to write into a sentence.
+
+    Raises
+    ------
+    CannotWrite
+        On any `OSError`; says what could not be written, why, and what to do.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = _REASONS.get(error.errno or 0, f"{error.strerror or error}; choose another folder")
+        raise CannotWrite(
+            f"{path} could not be written, and what was there before is untouched: {reason}."
+        ) from error
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Write a text file so that at any moment either the former or the new one is there."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o666 & ~_umask())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+@contextmanager
+def replaced_folder(folder: Path) -> Iterator[Path]:
+    """Offer an empty folder beside `folder` that takes its place if the block ends well.
+
+    What `folder` held before is gone afterwards; after an error it is as it was.
+    """
+    folder = Path(os.path.abspath(folder))  # noqa: PTH100 - keeps links as they are
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
+    try:
+        draft.chmod(0o777 & ~_umask())
+        yield draft
+        if folder.exists():
+            former = draft.with_suffix(".old")
+            folder.replace(former)
+            draft.replace(folder)
+            shutil.rmtree(former, ignore_errors=True)
+        else:
+            draft.replace(folder)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    sync_folder(folder.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames inside `folder` outlive a power failure, where the system can."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_files(folder: Path) -> None:
+    """Make the files below `folder` outlive a power failure."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb+") as file:
+                os.fsync(file.fileno())
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
