@@ -4,11 +4,11 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
-from napari_cellcycle.errors import JobDied
+from napari_cellcycle.errors import CannotWrite, JobDied
 from napari_cellcycle.jobs.events import Done, Event, Failed, FailureKind, Stopped
 from napari_cellcycle.jobs.job import Job
 from napari_cellcycle.jobs.process import ChildProcess, Ended, command_of_child
-from napari_cellcycle.jobs.record import FormerState, forget, record, tidy
+from napari_cellcycle.jobs.record import FormerState, forget, record
 
 
 class JobRunner:
@@ -175,10 +175,11 @@ class JobRunner:
         return failed
 
     def _job_failed(self, failed: Failed) -> None:
-        job, self._job, self._former = self._job, None, None
-        if job is not None:
-            with suppress(OSError, JobDied):
-                tidy(job.folder)
+        job, former = self._job, self._former
+        self._job = self._former = None
+        if job is not None and former is not None:
+            with suppress(OSError, CannotWrite):
+                former.tidy()
                 record(job, failed=failed.text, details=failed.details)
 
     def _send(self, job: Job) -> None:

@@ -10,7 +10,7 @@ from napari_cellcycle.errors import OutOfMemory, UserError
 from napari_cellcycle.jobs.events import Done, Failed
 from napari_cellcycle.jobs.job import Job
 from napari_cellcycle.jobs.memory import is_out_of_memory, too_much_memory
-from napari_cellcycle.jobs.record import FormerState, tidy
+from napari_cellcycle.jobs.record import FormerState
 from napari_cellcycle.progress import Cancelled, Progress, silent
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def run_inline(job: Job, progress: Progress = silent) -> "Experiment":
         former.restore()
         raise
     except Exception:
-        tidy(job.folder)
+        former.tidy()
         raise
 
 

@@ -231,10 +231,9 @@ def _made(experiment: Experiment, folder: str | Path | None) -> Path | None:
 def _stored(experiment: Experiment, place: _Place) -> Experiment:
     if place.folder is None:
         return experiment
-    from napari_cellcycle.io.experiment import open_experiment, save_experiment
+    from napari_cellcycle.io.experiment import save_experiment
 
-    save_experiment(experiment, place.folder)
-    return open_experiment(place.folder)
+    return save_experiment(experiment, place.folder)
 
 
 def software_versions() -> dict[str, str]:
