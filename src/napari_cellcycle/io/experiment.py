@@ -82,10 +82,11 @@ def save_experiment(
     with writing_to(folder):
         folder.mkdir(parents=True, exist_ok=True)
         former = _read_pointer(folder) if is_experiment(folder) else {}
+        since = (folder / POINTER).stat().st_mtime - 2 if former else 0.0
         with _undone_on_error(folder) as made:
             document = _store(experiment, folder, former, made, progress)
-            for name in made:
-                sync_files(folder / name)
+            for name in _named(document):
+                sync_files(folder / name, since)
             replace_file(folder / POINTER, json.dumps(document, indent=1, default=_plain))
         _tidy(folder, document)
     if document["labels"] is None:

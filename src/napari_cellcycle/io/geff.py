@@ -194,13 +194,14 @@ def _restored(
     values: np.ndarray, missing: np.ndarray | None, dtype: str, names: list | None, ordered: bool
 ) -> Any:
     if dtype == "category" and names is not None:
-        return pd.Categorical.from_codes(values, names, ordered=ordered)
+        categories = pd.CategoricalDtype(names, ordered)
+        return pd.Categorical.from_codes(values.tolist(), dtype=categories)
     if names is not None:
         lookup = np.array([*names, None], dtype=object)
         return pd.array(lookup[values], dtype="object" if dtype == "object" else dtype)
     if dtype in _RAW:
         return values.astype(dtype, copy=False)
-    restored = pd.array(values, dtype=dtype)
+    restored: Any = pd.Series(values).astype(pd.api.types.pandas_dtype(dtype)).array
     if missing is not None:
         restored[np.asarray(missing, bool)] = pd.NA
     return restored

@@ -134,8 +134,8 @@ def _describe(group: Path, movie: Movie) -> None:
     """Write the movie's pixel size and frame interval into the masks' metadata."""
     import zarr
 
-    attributes = zarr.open_group(group, mode="r").attrs
-    ome = dict(attributes["ome"])
+    attributes: Any = zarr.open_group(group, mode="r").attrs
+    ome: Any = dict(attributes["ome"])
     scale = scale_of(movie)
     entry = dict(ome["multiscales"][0])
     values = [float(scale.get(axis["name"], 1.0)) for axis in entry["axes"]]

@@ -124,6 +124,7 @@ def _described(
 def _given_size(pixel_size: PixelSize, spatial: str) -> tuple[float, ...]:
     if isinstance(pixel_size, int | float):
         plane = float(pixel_size)
+        size: tuple[float, ...]
         size = (plane, plane) if len(spatial) == 2 else (DEFAULT_PIXEL_SIZE["Z"], plane, plane)
     else:
         size = tuple(float(value) for value in pixel_size)

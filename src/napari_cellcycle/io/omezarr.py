@@ -89,6 +89,7 @@ def create_image(
     micrometres (z, y, x) and seconds (t) by lower-case axis.
     """
     import zarr
+    from zarr.codecs import BloscCodec
 
     group = zarr.open_group(folder, mode="w-", zarr_format=3)
     array = group.create_array(
@@ -96,7 +97,7 @@ def create_image(
         shape=tuple(shape),
         dtype=dtype,
         chunks=_chunks(shape, axes),
-        compressors=zarr.codecs.BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),
+        compressors=BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),
         dimension_names=tuple(axes.lower()),
         config={"write_empty_chunks": True},
     )
@@ -141,8 +142,8 @@ def _find_image(path: Path) -> tuple[Path, dict[str, Any], dict[str, Any]]:
         ) from error
     if isinstance(node, zarr.Array):
         return path, {}, {}
-    attributes = dict(node.attrs)
-    ome = dict(attributes.get("ome", attributes))
+    attributes: Any = dict(node.attrs)
+    ome: Any = dict(attributes.get("ome", attributes))
     if ome.get("multiscales"):
         entry = dict(ome["multiscales"][0])
         return path / entry["datasets"][0]["path"], entry, dict(ome.get("omero", {}))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_cellcycle.data.movie import Movie
+from napari_cellcycle.data.movie import ArrayLike, Movie
 from napari_cellcycle.errors import BadInput, UserError
 from napari_cellcycle.io.arrays import FrameArray
 from napari_cellcycle.io.labelstore import StoredFrames, fresh_entry, is_same_folder, scale_of
@@ -65,7 +65,7 @@ def reopen_movie(entry: Mapping[str, Any], folder: Path, instead: str | Path | N
     """
     source: str | None = None
     if instead is None and "stored" in entry:
-        pixels = _stored_pixels(folder / entry["stored"])
+        pixels: ArrayLike = _stored_pixels(folder / entry["stored"])
     else:
         path = Path(instead).expanduser() if instead is not None else _found(entry, folder)
         pixels = open_movie(path, axes=entry.get("axes")).pixels

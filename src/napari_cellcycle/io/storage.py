@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -92,12 +93,16 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def sync_files(folder: Path) -> None:
-    """Make the files below `folder` outlive a power failure."""
-    for path in folder.rglob("*"):
-        if path.is_file():
-            with path.open("rb+") as file:
-                os.fsync(file.fileno())
+def sync_files(folder: Path, since: float = 0.0) -> None:
+    """Make the files below `folder` that changed after `since` outlive a power failure."""
+    files = [p for p in folder.rglob("*") if p.is_file() and p.stat().st_mtime >= since]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(_sync_file, files))
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def _umask() -> int:
