@@ -1,0 +1,51 @@
+"""What the menu entries and the command palette call."""
+
+from typing import Any
+
+import napari
+
+from napari_cellcycle.jobs.job import StepName
+from napari_cellcycle.widgets.movies import is_movie, plain
+from napari_cellcycle.widgets.preferences import PLUGIN
+
+WIDGET = "Cell cycle"
+
+
+def open_dock(viewer: "napari.viewer.Viewer") -> Any:
+    """The dock widget of `viewer`, which is opened if it was not."""
+    dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, WIDGET)
+    dock.setVisible(True)
+    return widget
+
+
+def segment_layers(viewer: "napari.viewer.Viewer") -> None:
+    """Find the cells in the chosen layer."""
+    _start(viewer, "segment")
+
+
+def track_layers(viewer: "napari.viewer.Viewer") -> None:
+    """Follow the cells over time."""
+    _start(viewer, "track")
+
+
+def classify_layers(viewer: "napari.viewer.Viewer") -> None:
+    """Give each cell its stage."""
+    _start(viewer, "classify")
+
+
+def run_all(viewer: "napari.viewer.Viewer") -> None:
+    """Segment, track and classify the chosen layer."""
+    _start(viewer, "run")
+
+
+def switch_colours(viewer: "napari.viewer.Viewer") -> None:
+    """Colour cells by stage instead of by track, and back."""
+    open_dock(viewer).switch_colours()
+
+
+def _start(viewer: Any, step: StepName) -> None:
+    widget = open_dock(viewer)
+    for layer in map(plain, viewer.layers.selection):
+        if is_movie(layer):
+            widget.picker.choose(layer)
+    widget.start(step)

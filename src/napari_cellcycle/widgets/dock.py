@@ -1,0 +1,328 @@
+"""The dock widget "Cell cycle": from a movie to tracked, staged cells."""
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import napari
+from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from napari_cellcycle.config import ClassifySettings, RunSettings, SegmentSettings, TrackSettings
+from napari_cellcycle.data.experiment import Experiment
+from napari_cellcycle.jobs import Failed
+from napari_cellcycle.jobs.job import StepName, StepSettings
+from napari_cellcycle.models.store import list_models
+from napari_cellcycle.widgets import estimates, exports, help_sheet
+from napari_cellcycle.widgets.job_panel import JobPanel
+from napari_cellcycle.widgets.layers import forget_edits
+from napari_cellcycle.widgets.movie_picker import MoviePicker
+from napari_cellcycle.widgets.movies import METADATA, plain
+from napari_cellcycle.widgets.notice import Notice
+from napari_cellcycle.widgets.preferences import compute_settings
+from napari_cellcycle.widgets.results_panel import ResultsPanel
+from napari_cellcycle.widgets.session import Result, Session
+from napari_cellcycle.widgets.sources import Source, sources
+from napari_cellcycle.widgets.step_section import KINDS, TITLES, StepSection
+from napari_cellcycle.widgets.task import Task
+from napari_cellcycle.widgets.work import Child, Request, compute, load
+from napari_cellcycle.widgets.workplace import clean_up
+
+_NAMES: dict[StepName, str] = {**TITLES, "run": "Track and classify"}
+_WARM_AFTER_MS = 1500
+
+
+class CellCycle(QWidget):
+    """Choose a movie, press one button, look at the result.
+
+    `finished` is emitted when a task has ended, whatever came of it.
+    """
+
+    finished = Signal()
+
+    def __init__(self, viewer: "napari.viewer.Viewer") -> None:
+        super().__init__()
+        self.viewer = viewer
+        self.session = Session(viewer)
+        self.task: Task | None = None
+        self._child = Child()
+        self._sources: dict[StepName, list[Source]] = {"track": [], "classify": []}
+        self._build()
+        self._connect()
+        self._on_chosen(self.picker.layer)
+        self._adopt_opened()
+        self._refresh()
+
+    # ---------------------------------------------------------------- what it is made of
+
+    def _build(self) -> None:
+        self.picker = MoviePicker(self.viewer)
+        self.run_button = QPushButton("Track and classify")
+        self.run_button.setMinimumHeight(40)
+        self.run_button.setStyleSheet("font-size: 14pt; font-weight: bold;")
+        self.about = QLabel()
+        self.about.setWordWrap(True)
+        self.help_button = QPushButton("?")
+        self.help_button.setFixedWidth(28)
+        self.help_button.setToolTip("What is what, and all keys (?)")
+        self.segment = StepSection("segment", SegmentSettings())
+        self.track = StepSection("track", TrackSettings())
+        self.classify = StepSection("classify", ClassifySettings())
+        sections = (self.segment, self.track, self.classify)
+        self.steps: dict[StepName, StepSection] = {s.step: s for s in sections}
+        self.job_panel = JobPanel()
+        self.notice = Notice()
+        self.results = ResultsPanel()
+        line = QHBoxLayout()
+        line.addWidget(self.about, 1)
+        line.addWidget(self.help_button)
+        layout = QVBoxLayout(self)
+        layout.setSpacing(6)
+        layout.addWidget(self.picker)
+        layout.addWidget(self.run_button)
+        layout.addLayout(line)
+        for section in self.steps.values():
+            layout.addWidget(section)
+        layout.addWidget(_line())
+        for widget in (self.job_panel, self.notice, self.results):
+            layout.addWidget(widget)
+        layout.addStretch(1)
+        self.setMinimumWidth(340)
+
+    def _connect(self) -> None:
+        self.picker.chosen.connect(self._on_chosen)
+        self.picker.edited.connect(self._refresh)
+        self.run_button.clicked.connect(partial(self.start, "run"))
+        self.help_button.clicked.connect(self.show_help)
+        for section in self.steps.values():
+            section.run.connect(self.start)
+            section.edited.connect(self._refresh)
+        self.job_panel.cancelled.connect(self.cancel)
+        self.results.coloured.connect(self.session.colour)
+        self.results.undo.connect(self.session.undo)
+        self.results.redo.connect(self.session.redo)
+        self.results.save.connect(partial(exports.ask_and_save, self))
+        self.results.export.connect(partial(exports.ask_and_export, self))
+        self.session.changed.connect(self._on_result)
+        self.session.coloured.connect(self.results.show_colour)
+        self.viewer.layers.events.inserted.connect(self._on_layers)
+        self.viewer.layers.events.removed.connect(self._on_layers)
+        for keys, slot in (("O", self.switch_colours), ("?", self.show_help)):
+            shortcut = QShortcut(QKeySequence(keys), self)
+            shortcut.setContext(Qt.ShortcutContext.WindowShortcut)
+            shortcut.activated.connect(slot)
+        self._warm = QTimer(self, singleShot=True, interval=_WARM_AFTER_MS)
+        self._warm.timeout.connect(self._on_warm)
+        self.destroyed.connect(_Closing(self.session, self.picker, self._child))
+
+    # ---------------------------------------------------------------- running
+
+    def settings(self, step: StepName) -> StepSettings:
+        """Settings of `step` as shown, with the channel that was chosen."""
+        shown = {name: section.settings for name, section in self.steps.items()}
+        channel = {"channel": self.picker.channel}
+        shown["segment"] = shown["segment"].model_copy(update=channel)
+        shown["classify"] = shown["classify"].model_copy(update=channel)
+        return RunSettings(**shown) if step == "run" else shown[step]
+
+    def start(self, step: StepName) -> Task | None:
+        """Run `step` ("segment", "track", "classify" or "run") on the chosen movie."""
+        reason = self.hindrance(step)
+        recording, movie = self.session.recording, self.picker.movie
+        if reason or recording is None or movie is None:
+            self.notice.tell(reason or "Choose a movie first.")
+            return None
+        experiment = Experiment(movie)
+        known = self.session.experiment
+        if step in self._sources:
+            chosen = self._sources[step][max(0, self.steps[step].source.currentIndex())]
+            tracks = chosen.tracks if step == "classify" else None
+            experiment = replace(experiment, labels=chosen.labels, tracks=tracks)
+            if known is not None and chosen.labels is known.labels:
+                experiment = replace(experiment, stages=known.stages, history=known.history)
+        request = Request(
+            step, self.settings(step), experiment, recording.workplace, compute_settings()
+        )
+        task = Task(_NAMES[step], compute, request, self._child)
+        models = {n: s.settings.model for n, s in self.steps.items() if step in (n, "run")}
+        task.succeeded.connect(partial(self._on_computed, recording, models))
+        return self.begin(task)
+
+    def begin(self, task: Task) -> Task:
+        """Start a task, showing how far it is; one at a time."""
+        self.task = task
+        self.notice.hide()
+        self.job_panel.begin(task.name)
+        task.progressed.connect(self.job_panel.show_progress)
+        task.failed.connect(self._on_failed)
+        task.ended.connect(self._on_ended)
+        task.start()
+        self._refresh()
+        return task
+
+    def cancel(self) -> None:
+        """Stop what runs; everything stays as it was."""
+        if self.task is not None:
+            self.task.cancel()
+
+    def hindrance(self, step: StepName) -> str:
+        """Why `step` cannot be run now; empty if it can."""
+        if self.task is not None:
+            return f"'{self.task.name}' is running; wait for it or cancel it."
+        if self.picker.movie is None:
+            return self.picker.problem or "Choose a movie first."
+        if step in self._sources and not self._sources[step]:
+            return {
+                "track": "Segment the cells first, or open a layer of masks of the movie's shape.",
+                "classify": "Track the cells first.",
+            }[step]
+        return ""
+
+    def _on_computed(self, recording: Any, models: dict[str, str], result: Result) -> None:
+        if self.session.recording is not recording:
+            self.picker.choose(recording.layer)
+        self.session.replace(result)
+        history = result.experiment.history
+        estimates.learn(result.experiment.movie, history[-len(models) :], models)
+        notes = [note for step in history[-len(models) :] for note in step.notes]
+        if notes:
+            self.notice.tell(" ".join(notes), problem=False)
+
+    def _on_failed(self, failed: Failed) -> None:
+        self.notice.tell(failed.text, failed.details)
+
+    def _on_ended(self) -> None:
+        self.task = None
+        self.job_panel.end()
+        self._refresh()
+        self.finished.emit()
+
+    # ---------------------------------------------------------------- what is open
+
+    def switch_colours(self) -> None:
+        """Colour by stage if cells are coloured by track, and the other way round."""
+        display = self.session.result.display if self.session.result else None
+        if display is not None and display.has_stages:
+            self.session.colour("track" if self.session.colour_by == "stage" else "stage")
+
+    def show_help(self) -> None:
+        """Show what is what, and all keys."""
+        help_sheet.show(self)
+
+    def _on_chosen(self, layer: Any) -> None:
+        self.session.choose(layer)
+        if layer is not None:
+            self._warm.start()
+
+    def _on_result(self, _experiment: Experiment | None = None) -> None:
+        result = self.session.result
+        self.results.show_display(result.display if result else None)
+        has_stages = result is not None and result.display.has_stages
+        if has_stages and self.session.recording and len(self.session.recording.former) == 1:
+            self.session.colour("stage")
+        self._refresh()
+
+    def _on_layers(self, _event: object = None) -> None:
+        self._adopt_opened()
+        self._refresh()
+
+    def _adopt_opened(self) -> None:
+        """Take over an experiment that was opened as layers, or from a file."""
+        if self.task is not None:
+            return
+        for layer in map(plain, self.viewer.layers):
+            folder = layer.metadata.get(METADATA, {}).get("experiment")
+            if folder is None or layer is not self.picker.layer or self.session.result:
+                continue
+            own = [x for x in map(plain, self.viewer.layers) if _experiment_of(x) == folder]
+            recording = self.session.recording
+            if recording is None or len(own) < layer.metadata[METADATA]["layers"]:
+                continue
+            task = Task("Open", _opened, Path(folder))
+            task.succeeded.connect(partial(self._on_adopted, own))
+            self.begin(task)
+            return
+
+    def _on_adopted(self, own: list[Any], result: Result) -> None:
+        recording = self.session.recording
+        if recording is None:
+            return
+        kinds = {layer.metadata[METADATA].get("shows"): layer for layer in own}
+        recording.layers.adopt(kinds.get("labels"), kinds.get("tracks"))
+        recording.saved_in = result.folder
+        self.session.open(result)
+        if "labels" in kinds:
+            forget_edits(kinds["labels"])
+
+    # ---------------------------------------------------------------- keeping it up to date
+
+    def _refresh(self) -> None:
+        movie, recording = self.picker.movie, self.session.recording
+        if movie is not None and recording is not None:
+            own = [x for x in (recording.layers.labels, recording.layers.tracks) if x is not None]
+            for step in self._sources:
+                found = sources(step, self.session.experiment, self.viewer.layers, movie, own)
+                self._sources[step] = found
+                self.steps[step].offer_sources([source.name for source in found])
+        for step, section in self.steps.items():
+            section.set_ready(self.hindrance(step))
+        reason = self.hindrance("run")
+        self.run_button.setEnabled(not reason)
+        self.run_button.setToolTip(
+            reason
+            or "Three steps: find the cells in every frame (Segment), follow them and their "
+            "divisions (Track), and give each its stage of the cell cycle (Classify)"
+        )
+        self.about.setText("Segment · Track · Classify" + self._cost(movie))
+        session = self.session
+        idle = self.task is None
+        self.results.set_ready(idle=idle, can_undo=session.can_undo, can_redo=session.can_redo)
+
+    def _cost(self, movie: Any) -> str:
+        if movie is None:
+            return ""
+        models = {name: section.settings.model for name, section in self.steps.items()}
+        return f"     {estimates.in_words(estimates.estimate(movie, models))}"
+
+    def _on_warm(self) -> None:
+        if self.task is None:
+            self._child.warm()
+
+    def offer_models(self) -> None:
+        """Offer the models that are found now."""
+        folder = compute_settings().model_folder
+        for step, section in self.steps.items():
+            section.offer_models([m.card.name for m in list_models(KINDS[step], folder)])
+
+    def showEvent(self, event: Any) -> None:
+        """Look for models whenever the dock is shown."""
+        super().showEvent(event)
+        self.offer_models()
+        clean_up()
+
+
+class _Closing:
+    """What is let go of when the dock is gone; holds nothing of the dock itself."""
+
+    def __init__(self, session: Session, picker: MoviePicker, child: Child) -> None:
+        self._parts = (session.close, child.close)
+
+    def __call__(self, *_: object) -> None:
+        for close in self._parts:
+            close()
+
+
+def _opened(folder: Path, *, progress: Any) -> Result:
+    return load(folder, progress)
+
+
+def _experiment_of(layer: Any) -> Any:
+    return layer.metadata.get(METADATA, {}).get("experiment")
+
+
+def _line() -> QFrame:
+    line = QFrame()
+    line.setFrameShape(QFrame.Shape.HLine)
+    return line

@@ -1,0 +1,192 @@
+"""The layers that show the results for one movie."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from napari.layers import Image, Labels, Layer, Tracks
+
+from napari_cellcycle.data.stages import StageSet
+from napari_cellcycle.widgets.colours import (
+    ColourBy,
+    stage_colours,
+    stage_label_colours,
+    track_colours,
+    track_label_colours,
+)
+from napari_cellcycle.widgets.display import Display
+from napari_cellcycle.widgets.movies import METADATA
+
+_TAIL = 12
+
+
+class ResultLayers:
+    """A Labels and a Tracks layer over a movie layer, kept in step with a `Display`.
+
+    The value of a mask is the id of the track shown for it. Showing another display replaces
+    what the layers hold; a layer that the user has removed is added again.
+    """
+
+    def __init__(self, viewer: Any, movie: Image) -> None:
+        self._viewer = viewer
+        self._movie = movie
+        self.labels: Labels | None = None
+        self.tracks: Tracks | None = None
+        self._display: Display | None = None
+        self._colour_by: ColourBy = "track"
+        viewer.dims.events.current_step.connect(self._on_step)
+
+    def adopt(self, labels: Labels | None, tracks: Tracks | None) -> None:
+        """Take layers that are in the viewer already as ours."""
+        self.labels, self.tracks = labels, tracks
+
+    def show(self, display: Display | None) -> None:
+        """Show `display` in place of what was shown; None takes our layers away."""
+        self._display = display
+        if display is None:
+            self._remove(self.labels)
+            self._remove(self.tracks)
+            self.labels = self.tracks = None
+            return
+        self._show_labels(display)
+        self._show_tracks(display)
+        self.colour_by(self._colour_by)
+
+    def colour_by(self, colour_by: ColourBy) -> None:
+        """Colour masks and tracks by track or by stage."""
+        self._colour_by = colour_by
+        display = self._display
+        if display is None:
+            return
+        by_stage = colour_by == "stage" and display.has_stages
+        if self.tracks is not None:
+            self.tracks.color_by = "stage" if by_stage else "track_id"
+        if self.labels is not None and not by_stage:
+            self.labels.colormap = track_label_colours()
+        self._on_step()
+
+    def close(self) -> None:
+        """Let go of the viewer; the layers stay."""
+        self._viewer.dims.events.current_step.disconnect(self._on_step)
+
+    def _show_labels(self, display: Display) -> None:
+        if not self._in_viewer(self.labels) or not _same_shape(self.labels, display.labels):
+            self._remove(self.labels)
+            self.labels = labels_layer(display, self._movie)
+            self._viewer.add_layer(self.labels)
+        elif self.labels is not None and self.labels.data is not display.labels:
+            self.labels.data = display.labels
+            forget_edits(self.labels)
+
+    def _show_tracks(self, display: Display) -> None:
+        if not display.has_tracks:
+            self._remove(self.tracks)
+            self.tracks = None
+        elif not self._in_viewer(self.tracks):
+            self.tracks = tracks_layer(display, self._movie)
+            self._viewer.add_layer(self.tracks)
+        elif self.tracks is not None:
+            fill_tracks(self.tracks, display)
+
+    def _in_viewer(self, layer: Layer | None) -> bool:
+        return layer is not None and layer in self._viewer.layers
+
+    def _remove(self, layer: Layer | None) -> None:
+        if layer is not None and self._in_viewer(layer):
+            self._viewer.layers.remove(layer)
+
+    def _on_step(self, _event: object = None) -> None:
+        """Give masks the stages, and the status bar the measurements, of the frame shown."""
+        display, labels = self._display, self.labels
+        if display is None or labels is None or not display.has_tracks:
+            return
+        if not self._in_viewer(labels):
+            return
+        time = round(float(labels.world_to_data(self._viewer.dims.point)[0]))
+        rows = display.in_frame(time)
+        labels.features = rows.rename(columns={"track": "index"})
+        if self._colour_by == "stage" and display.has_stages:
+            labels.colormap = stage_label_colours(rows["track"], rows["stage"], display.stages)
+
+
+def labels_layer(display: Display, movie: Image) -> Labels:
+    """A Labels layer of the masks, placed as `movie` is."""
+    return Labels(
+        display.labels,
+        name=f"{movie.name} cells",
+        colormap=track_label_colours(),
+        opacity=0.55,
+        metadata={METADATA: {"shows": "labels"}},
+        **placed(movie, display.labels.ndim),
+    )
+
+
+def tracks_layer(display: Display, movie: Image) -> Tracks:
+    """A Tracks layer with divisions and features, placed as `movie` is."""
+    return Tracks(
+        display.vertices,
+        features=_track_features(display),
+        graph=display.graph,
+        name=f"{movie.name} tracks",
+        tail_length=_TAIL,
+        tail_width=2,
+        colormaps_dict=track_colormaps(display.stages),
+        metadata={METADATA: {"shows": "tracks"}},
+        **placed(movie, display.labels.ndim),
+    )
+
+
+def fill_tracks(layer: Tracks, display: Display) -> None:
+    """Replace what a Tracks layer holds.
+
+    napari forgets graph and features when data is set, so the order matters; and a property
+    to colour by must exist all the while.
+    """
+    layer.color_by = "track_id"
+    layer.data = display.vertices
+    layer.features = _track_features(display)
+    layer.graph = display.graph
+    layer.colormaps_dict = track_colormaps(display.stages)
+
+
+def forget_edits(layer: Labels) -> None:
+    """Empty the undo history of a Labels layer, which outlives its data.
+
+    Without this, undo would paint pixels of the former result into the new one. A layer that
+    stops being editable forgets its history.
+    """
+    editable = layer.editable
+    layer.editable = False
+    layer.editable = editable
+
+
+def track_colormaps(stages: StageSet) -> dict[str, Any]:
+    """Colours for a Tracks layer, by what it is coloured by."""
+    return {"track_id": track_colours(), "stage": stage_colours(stages)}
+
+
+def placed(movie: Image, ndim: int) -> dict[str, Any]:
+    """Scale, place, units and axis names of a layer of `ndim` axes that lies on `movie`."""
+    channel = [axis for axis in range(movie.ndim) if movie.ndim > ndim and axis == _channel(movie)]
+    kept = [axis for axis in range(movie.ndim) if axis not in channel][-ndim:]
+    names = ("t", "z", "y", "x") if ndim == 4 else ("t", "y", "x")
+    return {
+        "scale": np.asarray(movie.scale)[kept],
+        "translate": np.asarray(movie.translate)[kept],
+        "units": tuple(movie.units[axis] for axis in kept),
+        "axis_labels": names,
+    }
+
+
+def _channel(movie: Image) -> int:
+    names = [label.lower() for label in movie.axis_labels]
+    return names.index("c") if "c" in names else 1
+
+
+def _track_features(display: Display) -> pd.DataFrame:
+    track = display.features["track"].to_numpy()
+    return display.features.drop(columns="track").assign(track_id=track)
+
+
+def _same_shape(layer: Labels | None, data: Any) -> bool:
+    return layer is not None and tuple(layer.data.shape) == tuple(data.shape)

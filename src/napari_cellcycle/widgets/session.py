@@ -1,0 +1,168 @@
+"""The one mutable object of the plugin: the open recordings, their results, the selection."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from napari.layers import Image
+from psygnal import Signal
+
+from napari_cellcycle.data.experiment import Experiment
+from napari_cellcycle.widgets.colours import ColourBy
+from napari_cellcycle.widgets.display import Display
+from napari_cellcycle.widgets.layers import ResultLayers
+from napari_cellcycle.widgets.workplace import Workplace
+
+_MAX_UNDO = 20
+_MOST_KEPT = 2_000_000_000
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one run gave: an experiment, what layers show of it, and the folder it lies in."""
+
+    experiment: Experiment
+    display: Display
+    folder: Path | None = None
+
+
+class Recording:
+    """A movie layer and the results for it, with those that undo and redo can bring back."""
+
+    def __init__(self, layer: Image, viewer: Any) -> None:
+        self.layer = layer
+        self.layers = ResultLayers(viewer, layer)
+        self.workplace = Workplace(layer.name)
+        self.result: Result | None = None
+        self.saved_in: Path | None = None
+        self.undone: list[Result | None] = []
+        self.former: list[Result | None] = []
+
+    def replace(self, result: Result | None) -> None:
+        """Make `result` the present one; the former can be brought back."""
+        for dropped in self.undone:
+            self._discard(dropped)
+        self.undone = []
+        self.former.append(self.result)
+        self.result = result
+        while len(self.former) > _MAX_UNDO or _size(self.former[1:]) > _MOST_KEPT:
+            self._discard(self.former.pop(0))
+
+    def _discard(self, result: Result | None) -> None:
+        kept = [r for r in (self.result, *self.former, *self.undone) if r]
+        if result is not None and all(result.folder != r.folder for r in kept):
+            self.workplace.discard(result.folder)
+
+
+class Session:
+    """Holds what is open and tells the widgets when it changes.
+
+    Widgets never talk to each other: they call the methods and listen to the signals.
+    `changed` comes with the experiment now shown, or None; `coloured` with what cells are
+    coloured by; `selected` with the id of a cell.
+    """
+
+    changed = Signal(object)
+    coloured = Signal(str)
+    selected = Signal(int)
+
+    def __init__(self, viewer: Any) -> None:
+        self._viewer = viewer
+        self._recordings: list[Recording] = []
+        self.recording: Recording | None = None
+        self.colour_by: ColourBy = "track"
+
+    @property
+    def result(self) -> Result | None:
+        """What is known about the chosen movie, if anything."""
+        return self.recording.result if self.recording else None
+
+    @property
+    def experiment(self) -> Experiment | None:
+        """The open experiment, if there is one."""
+        return self.result.experiment if self.result else None
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a former result."""
+        return bool(self.recording and self.recording.former)
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether a result was undone."""
+        return bool(self.recording and self.recording.undone)
+
+    def choose(self, layer: Image | None) -> None:
+        """Make `layer` the movie that is worked on; its results are remembered."""
+        former = self.recording
+        self.recording = None
+        if layer is not None:
+            known = [r for r in self._recordings if r.layer is layer]
+            self.recording = known[0] if known else self._open(layer)
+        if self.recording is not former:
+            self.changed.emit(self.experiment)
+
+    def replace(self, result: Result | None) -> None:
+        """Show `result` instead; the former one can be brought back by `undo`."""
+        if self.recording is not None:
+            self.recording.replace(result)
+            self._show()
+
+    def open(self, result: Result) -> None:
+        """Show a stored `result`; there is nothing before it."""
+        if self.recording is not None:
+            self.recording.result = result
+            self._show()
+
+    def undo(self) -> None:
+        """Step back, if there is anything to undo."""
+        recording = self.recording
+        if recording and recording.former:
+            recording.undone.append(recording.result)
+            recording.result = recording.former.pop()
+            self._show()
+
+    def redo(self) -> None:
+        """Step forward again, if anything was undone."""
+        recording = self.recording
+        if recording and recording.undone:
+            recording.former.append(recording.result)
+            recording.result = recording.undone.pop()
+            self._show()
+
+    def colour(self, colour_by: ColourBy) -> None:
+        """Colour all cells by track or by stage."""
+        if colour_by != self.colour_by:
+            self.colour_by = colour_by
+            for recording in self._recordings:
+                recording.layers.colour_by(colour_by)
+            self.coloured.emit(colour_by)
+
+    def forget(self, layer: Image) -> None:
+        """Close the recording of a movie layer that is gone."""
+        for recording in [r for r in self._recordings if r.layer is layer]:
+            recording.layers.close()
+            self._recordings.remove(recording)
+
+    def close(self) -> None:
+        """Let go of the viewer."""
+        for recording in self._recordings:
+            recording.layers.close()
+        self._recordings = []
+
+    def _open(self, layer: Image) -> Recording:
+        recording = Recording(layer, self._viewer)
+        recording.layers.colour_by(self.colour_by)
+        self._recordings.append(recording)
+        return recording
+
+    def _show(self) -> None:
+        assert self.recording is not None
+        result = self.recording.result
+        self.recording.layers.show(result.display if result else None)
+        self.changed.emit(self.experiment)
+
+
+def _size(results: list[Result | None]) -> int:
+    arrays = {id(r.display.labels): r.display.labels for r in results if r}
+    return sum(int(getattr(array, "nbytes", 0)) for array in arrays.values())

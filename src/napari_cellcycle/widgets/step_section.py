@@ -1,0 +1,107 @@
+"""One step of the analysis: its model, its settings, and a button that runs it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QPushButton, QWidget
+
+from napari_cellcycle.config import ClassifySettings, SegmentSettings, TrackSettings
+from napari_cellcycle.jobs.job import StepName
+from napari_cellcycle.models.store import Kind
+from napari_cellcycle.widgets.fold import Fold
+from napari_cellcycle.widgets.form import SettingsForm
+
+StepModel = SegmentSettings | TrackSettings | ClassifySettings
+KINDS: dict[StepName, Kind] = {"segment": "segment", "track": "link", "classify": "stage"}
+TITLES: dict[StepName, str] = {"segment": "Segment", "track": "Track", "classify": "Classify"}
+_HINTS = {
+    "segment": "Find the cells in every frame",
+    "track": "Follow the cells over time and find their divisions",
+    "classify": "Give every cell its stage of the cell cycle",
+}
+_MAIN = {
+    "segment": ("diameter", "cell_threshold"),
+    "track": ("max_distance", "max_gap", "division_cost"),
+    "classify": ("smoothing",),
+}
+_HIDDEN = ("model", "channel")
+_ALWAYS = {"segment": ("threshold",), "track": (), "classify": ()}
+
+
+class StepSection(Fold):
+    """Folds; shows the model and a Run button in its header, the settings in its body."""
+
+    run = Signal(str)
+    edited = Signal()
+
+    def __init__(self, step: StepName, settings: StepModel) -> None:
+        super().__init__(TITLES[step])
+        self.step = step
+        self.button.setToolTip(_HINTS[step])
+        self.shown_model = QLabel()
+        self.shown_model.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
+        self.run_button = QPushButton("Run")
+        self.run_button.setToolTip(_HINTS[step])
+        self.header.addWidget(self.shown_model)
+        self.header.addWidget(self.run_button)
+        self.model = QComboBox()
+        self.model.setEditable(True)
+        self.model.setMinimumContentsLength(8)
+        self.model.setToolTip(type(settings).model_fields["model"].description or "")
+        self.source = QComboBox()
+        self.source.setMinimumContentsLength(8)
+        fields = [n for n in type(settings).model_fields if n not in _HIDDEN]
+        main = [name for name in _MAIN[step] if name in fields]
+        self.form = SettingsForm(settings, main)
+        self.more_form = SettingsForm(settings, [name for name in fields if name not in main])
+        self.more = Fold("More")
+        self.more.body.addWidget(self.more_form)
+        self._build()
+        self.model.setCurrentText(settings.model)
+        self.shown_model.setText(settings.model)
+
+    @property
+    def settings(self) -> StepModel:
+        """The settings shown."""
+        extra = {name: row.value for name, row in self.more_form.rows.items()}
+        known = {**self.form.settings.model_dump(), **extra, "model": self.model.currentText()}
+        return type(self.form.settings).model_validate(known)
+
+    def offer_models(self, names: Sequence[str]) -> None:
+        """Offer these models and those that need no file."""
+        chosen = self.model.currentText()
+        offered = dict.fromkeys([*names, *_ALWAYS[self.step]])
+        self.model.blockSignals(True)
+        self.model.clear()
+        self.model.addItems(list(offered))
+        self.model.setCurrentText(chosen)
+        self.model.blockSignals(False)
+
+    def offer_sources(self, names: Sequence[str]) -> None:
+        """Offer what the step can start from; the first is chosen unless one was."""
+        chosen = self.source.currentText()
+        self.source.clear()
+        self.source.addItems(list(names))
+        self.source.setCurrentIndex(max(0, self.source.findText(chosen)))
+
+    def set_ready(self, reason: str) -> None:
+        """Let the step be run, or say in the button's tooltip why it cannot be."""
+        self.run_button.setEnabled(not reason)
+        self.run_button.setToolTip(reason or _HINTS[self.step])
+
+    def _build(self) -> None:
+        form: Any = QWidget()
+        rows = QFormLayout(form)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        rows.addRow("Model", self.model)
+        if self.step != "segment":
+            rows.addRow("Starts from", self.source)
+        self.body.addWidget(form)
+        self.body.addWidget(self.form)
+        self.body.addWidget(self.more)
+        self.run_button.clicked.connect(lambda: self.run.emit(self.step))
+        self.model.currentTextChanged.connect(self.shown_model.setText)
+        self.model.currentTextChanged.connect(lambda _: self.edited.emit())
+        self.toggled.connect(lambda unfolded: self.shown_model.setVisible(not unfolded))
