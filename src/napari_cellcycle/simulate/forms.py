@@ -21,27 +21,27 @@ _COLUMNS = (
 _MOMENTS = np.array(
     [
         # phase  wid  len  dens  rag  cont grain hole bend  sq  free  gap  room
-        [0.00, 0.20, 0.70, 2.90, 0.14, 0.45, 1.4, 0.0, 0.20, 3.0, 0.0, 0.0, 0.50],
-        [0.99, 0.22, 0.58, 2.90, 0.09, 0.30, 1.4, 0.0, 0.22, 2.8, 0.0, 0.0, 0.50],
-        [1.50, 0.34, 0.56, 2.10, 0.06, 0.20, 1.4, 0.0, 0.18, 2.6, 0.0, 0.0, 0.50],
-        [2.00, 0.48, 0.60, 1.60, 0.05, 0.20, 1.6, 0.0, 0.12, 2.3, 0.1, 0.0, 0.55],
-        [2.03, 0.64, 0.68, 1.25, 0.03, 0.25, 2.0, 0.0, 0.05, 2.1, 0.5, 0.0, 0.62],
-        [2.10, 0.72, 0.72, 1.10, 0.02, 0.30, 2.2, 0.0, 0.00, 2.0, 1.0, 0.0, 0.74],
-        [2.97, 0.98, 0.98, 1.00, 0.02, 0.30, 2.2, 0.0, 0.00, 2.0, 1.0, 0.0, 0.98],
-        [3.00, 0.98, 0.98, 1.05, 0.02, 0.50, 1.7, 0.0, 0.00, 2.0, 0.9, 0.0, 0.98],
-        [3.50, 0.95, 0.95, 1.25, 0.04, 0.85, 1.5, 0.0, 0.00, 2.0, 0.6, 0.0, 0.98],
-        [3.98, 0.88, 0.88, 1.45, 0.08, 1.00, 1.5, 0.1, 0.00, 2.0, 0.4, 0.0, 0.98],
-        [4.15, 0.76, 0.80, 1.80, 0.26, 0.90, 1.6, 0.7, 0.00, 2.0, 0.3, 0.0, 0.98],
-        [4.60, 0.62, 0.80, 2.10, 0.28, 0.80, 1.6, 0.6, 0.00, 2.1, 0.2, 0.0, 0.98],
-        [4.98, 0.42, 0.82, 2.40, 0.22, 0.60, 1.5, 0.2, 0.00, 2.3, 0.0, 0.0, 0.98],
-        [5.15, 0.27, 0.82, 2.90, 0.13, 0.45, 1.4, 0.0, 0.00, 2.6, 0.0, 0.0, 0.98],
-        [5.98, 0.23, 0.80, 3.20, 0.11, 0.40, 1.4, 0.0, 0.00, 3.0, 0.0, 0.0, 0.98],
-        [6.10, 0.20, 0.78, 2.90, 0.14, 0.45, 1.4, 0.0, 0.00, 3.0, 0.0, 0.12, 0.98],
-        [7.00, 0.19, 0.74, 2.80, 0.14, 0.45, 1.4, 0.0, 0.10, 3.0, 0.0, 0.24, 0.98],
+        [0.00, 0.20, 0.68, 2.90, 0.17, 0.55, 1.4, 0.0, 0.15, 3.0, 0.0, 0.0, 0.50],
+        [0.99, 0.21, 0.54, 2.90, 0.11, 0.35, 1.4, 0.0, 0.20, 2.8, 0.0, 0.0, 0.50],
+        [1.30, 0.27, 0.58, 2.40, 0.08, 0.25, 1.4, 0.0, 0.15, 2.8, 0.0, 0.0, 0.50],
+        [2.00, 0.42, 0.68, 1.60, 0.06, 0.25, 1.6, 0.0, 0.08, 2.5, 0.1, 0.0, 0.60],
+        [2.03, 0.58, 0.70, 1.30, 0.04, 0.28, 1.8, 0.0, 0.04, 2.2, 0.5, 0.0, 0.66],
+        [2.10, 0.72, 0.72, 1.10, 0.02, 0.30, 2.1, 0.0, 0.00, 2.0, 1.0, 0.0, 0.74],
+        [2.97, 0.98, 0.98, 1.00, 0.02, 0.30, 2.1, 0.0, 0.00, 2.0, 1.0, 0.0, 0.98],
+        [3.00, 0.98, 0.98, 1.05, 0.03, 0.75, 1.5, 0.0, 0.00, 2.0, 0.9, 0.0, 0.98],
+        [3.50, 0.95, 0.95, 1.25, 0.05, 1.05, 1.4, 0.0, 0.00, 2.0, 0.6, 0.0, 0.98],
+        [3.98, 0.90, 0.90, 1.45, 0.09, 1.25, 1.4, 0.1, 0.00, 2.0, 0.4, 0.0, 0.98],
+        [4.15, 0.78, 0.82, 1.80, 0.28, 1.15, 1.5, 0.8, 0.00, 2.0, 0.3, 0.0, 0.98],
+        [4.60, 0.66, 0.82, 2.10, 0.30, 1.00, 1.5, 0.7, 0.00, 2.1, 0.2, 0.0, 0.98],
+        [4.98, 0.46, 0.86, 2.40, 0.25, 0.75, 1.5, 0.3, 0.00, 2.2, 0.0, 0.0, 0.98],
+        [5.15, 0.31, 0.88, 2.80, 0.20, 0.60, 1.4, 0.0, 0.00, 2.4, 0.0, 0.0, 0.98],
+        [5.98, 0.26, 0.86, 3.10, 0.17, 0.50, 1.4, 0.0, 0.00, 2.8, 0.0, 0.0, 0.98],
+        [6.10, 0.22, 0.84, 2.90, 0.17, 0.55, 1.4, 0.0, 0.00, 3.0, 0.0, 0.14, 0.98],
+        [7.00, 0.20, 0.76, 2.80, 0.17, 0.55, 1.4, 0.0, 0.08, 3.0, 0.0, 0.34, 0.98],
     ]
 )
 # Distance of two sisters' centres, in radii, at phases 0, 1, 2 and 3 of their life.
-_SISTERS = np.array([[0.0, 0.55], [0.3, 1.05], [1.0, 1.9], [2.0, 2.4]])
+_SISTERS = np.array([[0.0, 0.75], [0.3, 1.10], [1.0, 1.9], [2.0, 2.4]])
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,9 @@ class Looks:
 
     `radius` in micrometres just before division, `elongation` (length / width), `brightness` in
     camera units, `texture` relative contrast, `tilt` how much mitotic plates are seen from the
-    face (0-1), `condensation` an exponent on the brightness of mitotic chromatin, `offset` (n, 3)
-    where its chromatin lies in the noise field, `defocus` in micrometres of extra blur.
+    face (0-1), `condensation` an exponent on the brightness of mitotic chromatin, `thickness` a
+    factor on the width of plates, `offset` (n, 3) where its chromatin lies in the noise field,
+    `defocus` in micrometres of extra blur.
     """
 
     radius: np.ndarray
@@ -60,6 +61,7 @@ class Looks:
     texture: np.ndarray
     tilt: np.ndarray
     condensation: np.ndarray
+    thickness: np.ndarray
     offset: np.ndarray
     defocus: np.ndarray
 
@@ -105,6 +107,7 @@ def draw_looks(
         texture=np.clip(settings.texture * rng.lognormal(0, 0.3, n), 0, 1.2),
         tilt=rng.random(n) ** 4,
         condensation=np.clip(rng.normal(1, 0.3, n), 0.4, 1.6),
+        thickness=rng.lognormal(0, 0.18, n),
         offset=rng.uniform(0, 1000, (n, 3)),
         defocus=np.where(out_of_focus, rng.uniform(0.08, 0.2, n) * settings.nucleus_diameter, 0),
     )
@@ -130,7 +133,7 @@ def forms_at(
     width = value["width"] + plate * 0.7 * np.clip(value["length"] - value["width"], 0, None)
     return Forms(
         phase=phase,
-        width=radius * width / stretch,
+        width=radius * width / stretch * looks.thickness[cells] ** (1 - resting),
         length=radius * value["length"] * stretch,
         density=value["density"] ** looks.condensation[cells] * (1 - 0.35 * plate),
         wobble=radius * (0.1 + resting * 0.5 * settings.irregularity),

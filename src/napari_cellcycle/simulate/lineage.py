@@ -29,7 +29,7 @@ STAGE_OF_PHASE = np.array(
 )
 APOPTOSIS = 8.0
 # Minutes from one phase to the next, HeLa H2B at 37 degrees C; interphase takes the rest.
-MINUTES = np.array([6.0, 20.0, np.nan, 10.0, 12.0, 15.0, 2.0])
+MINUTES = np.array([6.0, 20.0, np.nan, 10.0, 12.0, 15.0, 2.5])
 APOPTOSIS_MINUTES = 60.0
 SHORTEST_INTERPHASE = 30.0
 CROWDED_SLOWDOWN = 20.0

@@ -20,7 +20,7 @@ class NoiseField:
         """
         scale = self.wavelength / wavelength
         shape = (-1,) + (1,) * (points.ndim - 1)
-        index = (points * scale + offset.reshape(shape)).astype(np.int32)
+        index = np.floor(points * scale + offset.reshape(shape)).astype(np.int32)
         index %= self.values.shape[0]
         return np.asarray(self.values[tuple(index)])
 

@@ -120,7 +120,7 @@ def _chromatin(body: Body, points: np.ndarray, noise: NoiseField) -> np.ndarray:
     texture = 1 + 0.55 * body.contrast * (0.8 * fine + 0.6 * coarse)
     if 2.05 < body.phase < 4:
         nucleoli = noise.at(points, 4.5 * body.grain / 2.2, offset + 77)
-        texture -= 1.1 * min(body.contrast, 0.7) * np.clip(nucleoli - 1.0, 0, 0.9)
+        texture -= min(0.15 + 1.1 * body.contrast, 0.8) * np.clip(nucleoli - 1.0, 0, 0.9)
     if body.hole:
         radius = 0.38 * body.length
         texture *= 1 - body.hole * np.exp(-(((points**2).sum(axis=0) / radius**2) ** 2))
@@ -134,13 +134,13 @@ def _dying(
     ndim = len(points)
     over = body.phase - APOPTOSIS
     rng = np.random.default_rng(int(body.offset[0] * 1e6))
-    count = int(rng.integers(3, 15))
+    count = int(rng.integers(4, 24))
     radius = 0.5 * (body.width + body.length)
-    size = radius * np.clip(rng.lognormal(-1.65, 0.4, count), 0.08, 0.45)
+    size = radius * np.clip(rng.lognormal(-1.8, 0.4, count), 0.08, 0.45)
     place = rng.normal(size=(count, ndim))
     place *= (rng.random(count) ** 0.5 / np.linalg.norm(place, axis=1))[:, None]
-    spread = np.interp(over, [0, 0.08, 0.3, 1], [0.4, 0.3, 0.5, 0.65])
-    place *= radius * spread
+    spread = np.interp(over, [0, 0.08, 0.3, 1], [0.4, 0.3, 0.7, 0.85])
+    place *= radius * spread * rng.uniform(0.6, 1.3)
     swollen = np.interp(over, [0, 0.08, 0.3, 1], [1.8, 1.4, 1.0, 0.8])
     shape = (count,) + (1,) * (points.ndim - 1)
     light = np.zeros(points.shape[1:])
@@ -150,7 +150,7 @@ def _dying(
     apart = np.sqrt(((points[None] - place.reshape(count, ndim, *shape[1:])) ** 2).sum(axis=1))
     drops = np.clip(0.5 - (apart - reach) / (2 * edge), 0, 1) * glow.reshape(shape)
     light = drops.max(axis=0) + 0.25 * np.minimum(drops.sum(axis=0), 2)
-    level = (np.exp(-3 * (apart / (1.35 * reach)) ** 2)).sum(axis=0) ** (1 / 3)
+    level = (np.exp(-3 * (apart / (1.15 * reach + 0.13 * radius)) ** 2)).sum(axis=0) ** (1 / 3)
     brightness = np.interp(over, [0, 0.08, 0.5, 0.75, 1], [1.6, 2.8, 2.6, 1.2, 0.35])
     wobble = 1 + 0.15 * noise.at(points, body.grain, body.offset[:ndim])
     # The outline wraps all droplets that lie close together, like a rubber sheet.
