@@ -1,0 +1,75 @@
+"""The command line: one command a step, and those around them."""
+
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from napari_cellcycle import __version__
+from napari_cellcycle.cli import demo, doctor, files, models, scores, steps
+from napari_cellcycle.cli.console import spoken_errors
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="napari-cellcycle",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"napari-cellcycle {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _about(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version"),
+    ] = False,
+) -> None:
+    """Segment, track and stage dividing cells in microscopy time-lapse.
+
+    To begin: 'napari-cellcycle demo' does the whole job on a sample movie, 'napari-cellcycle
+    run MOVIE --out NAME.cellcycle' on your own. Every command has a --help with an example.
+
+    Exit codes: 0 done, 1 an error in the program or something for 'doctor' to tell, 2 something
+    in the input, which the message says, 130 stopped with Ctrl-C.
+    """
+
+
+def _add(command: Callable[..., Any]) -> None:
+    """Make a command, its help from its docstring, the example of it kept on one line."""
+    text, _, example = inspect.cleandoc(command.__doc__ or "").partition("Example: ")
+    first = text.split("\n\n")[0].split(": ")[0].replace("\n", " ").strip().rstrip(".")
+    app.command(
+        help=text,
+        short_help=first,
+        epilog=f"\b\nExample:\n  {example.strip()}",
+    )(spoken_errors(command))
+
+
+for _command in (
+    steps.run,
+    steps.segment,
+    steps.track,
+    steps.classify,
+    scores.evaluate,
+    files.export,
+    files.simulate,
+    models.models,
+    doctor.doctor,
+    demo.demo,
+):
+    _add(_command)
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="napari-cellcycle")
