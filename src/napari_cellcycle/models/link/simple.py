@@ -1,0 +1,115 @@
+"""The `simple` link model as it is used: numpy alone, so that linking starts at once."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_cellcycle.errors import MissingModel
+from napari_cellcycle.features.candidates import Candidates
+from napari_cellcycle.features.graph import (
+    CellGraph,
+    division_features,
+    link_features,
+    link_geometry,
+)
+from napari_cellcycle.models.store import Model
+from napari_cellcycle.progress import Progress, silent
+
+_LIMIT = 12.0
+_BLOCK = 20_000
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How much is thought of every candidate.
+
+    `link` (n,) and `division` (m,) are probabilities once rivals are taken into account.
+    """
+
+    link: np.ndarray
+    division: np.ndarray
+
+
+class SimpleLinker:
+    """Gives each candidate link and division a probability, from hand-made features."""
+
+    def __init__(self, weights: dict[str, np.ndarray]) -> None:
+        self._weights = weights
+
+    @classmethod
+    def open(cls, model: Model) -> "SimpleLinker":
+        """Load stored weights. Raises `MissingModel` if they are not of this kind."""
+        from safetensors.numpy import load_file
+
+        try:
+            weights = load_file(model.path)
+        except Exception as error:
+            raise MissingModel(
+                f"The weights in {model.path} cannot be read ({error}); "
+                "expected a complete safetensors file; get the file again."
+            ) from error
+        if "link.weights.0" not in weights or "division.weights.0" not in weights:
+            raise MissingModel(
+                f"The weights in {model.path} hold no perceptrons for links and divisions; "
+                "choose a link model such as 'simple'."
+            )
+        return cls(weights)
+
+    def __call__(self, graph: CellGraph, progress: Progress = silent) -> Scores:
+        """Score all candidates of `graph`, a block at a time."""
+        geometry = link_geometry(graph)
+        c = graph.candidates
+        blocks = -(-len(c) // _BLOCK), -(-len(c.first) // _BLOCK)
+        energies: list[np.ndarray] = []
+        for part, features, count, before in (
+            ("link", link_features, blocks[0], 0),
+            ("division", division_features, blocks[1], blocks[0]),
+        ):
+            parts = [np.empty(0)]
+            for block in range(count):
+                progress(before + block, sum(blocks), "Linking cells")
+                rows = slice(block * _BLOCK, (block + 1) * _BLOCK)
+                parts.append(self.energies(part, features(graph, geometry, rows)))
+            energies.append(np.concatenate(parts))
+        return probabilities(c, energies[0], energies[1], n_cells=len(graph.frame))
+
+    def energies(self, part: str, features: np.ndarray) -> np.ndarray:
+        """Energy of each row of `features`; `part` is "link" or "division"."""
+        w = self._weights
+        if features.shape[1] != len(w[f"{part}.mean"]):
+            raise MissingModel(
+                f"The link model knows {len(w[f'{part}.mean'])} features, but this version "
+                f"measures {features.shape[1]}; train it again, or choose 'simple'."
+            )
+        x = np.clip((features - w[f"{part}.mean"]) / w[f"{part}.scale"], -5, 5)[None]
+        for i in range(3):
+            x = np.matmul(x, w[f"{part}.weights.{i}"]) + w[f"{part}.biases.{i}"]
+            if i < 2:
+                np.maximum(x, 0, out=x)
+        return np.asarray((_LIMIT * np.tanh(x[..., 0] / _LIMIT)).mean(0), float)
+
+
+def probabilities(
+    candidates: Candidates, link: np.ndarray, division: np.ndarray, n_cells: int
+) -> Scores:
+    """Turn energies into probabilities: softmax among the rivals, on both sides.
+
+    A cell has one parent or none, and one child, two or none. Seen from each cell that a
+    candidate involves, its probability is its share among all that this cell could do; the
+    geometric mean of those views is returned.
+    """
+    c = candidates
+    mother = c.parent[c.first]
+    daughters = c.child[c.first], c.child[c.second]
+    e_link, e_division = np.exp(link), np.exp(division)
+
+    def total(*parts: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+        cells, values = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return np.asarray(1 + np.bincount(cells, values, minlength=n_cells))
+
+    out = np.log(total((c.parent, e_link), (mother, e_division)))
+    into = np.log(total((c.child, e_link), (daughters[0], e_division), (daughters[1], e_division)))
+    return Scores(
+        np.exp(link - (out[c.parent] + into[c.child]) / 2),
+        np.exp(division - (out[mother] + into[daughters[0]] + into[daughters[1]]) / 3),
+    )

@@ -1,0 +1,135 @@
+"""Link cells over time into tracks and lineages."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from napari_cellcycle.config import TrackSettings
+from napari_cellcycle.data.labels import LabelStack
+from napari_cellcycle.data.movie import Movie
+from napari_cellcycle.data.tracks import Tracks
+from napari_cellcycle.errors import BadInput
+from napari_cellcycle.features.graph import CellGraph, build_graph
+from napari_cellcycle.features.shape import measure_overlaps
+from napari_cellcycle.io.frames import check_labels_fit
+from napari_cellcycle.models.link.simple import Scores, SimpleLinker
+from napari_cellcycle.models.store import find_model
+from napari_cellcycle.pipeline.assign import assign
+from napari_cellcycle.progress import Progress, silent
+
+_DENSE = 4_000_000
+
+
+def track(
+    movie: Movie,
+    labels: LabelStack,
+    settings: TrackSettings | None = None,
+    *,
+    model: SimpleLinker | str | Path | None = None,
+    device: str = "auto",
+    into: Any = None,
+    progress: Progress = silent,
+) -> tuple[LabelStack, Tracks]:
+    """Link the masks of all frames and paint each with the number of its track.
+
+    Frames are read one after the other, twice; `into` (T, [Z,] Y, X) receives the new masks
+    as int32, by default an array in memory. `model` replaces the one that `settings` names.
+    The simple linker runs on the processor whatever the `device`.
+
+    Returns the masks and the tracks; the value of a mask, its label in `tracks.cells` and its
+    `tracks.track_id` are the same. Raises `BadInput` if the masks do not fit the movie or
+    there is no cell in them.
+    """
+    settings = settings or TrackSettings()
+    check_labels_fit(movie, labels)
+    linker = open_linker(model if model is not None else settings.model)
+    cells, overlaps = measure_overlaps(movie, labels, max_gap=settings.max_gap, progress=progress)
+    if cells.empty:
+        raise BadInput(
+            f"No cells were found in the {len(labels)} frames, so there is nothing to track; "
+            "check the channel, the cell diameter and the cell threshold of the segmentation."
+        )
+    links = link(cells, overlaps, movie, settings, linker, progress)
+    tracks = Tracks(cells, links)
+    numbered = Tracks(cells.assign(label=tracks.track_id), links)
+    return _repaint(labels, tracks, into, progress), numbered
+
+
+def open_linker(model: SimpleLinker | str | Path) -> SimpleLinker:
+    """The link model itself, or the one of that name or file."""
+    if isinstance(model, SimpleLinker):
+        return model
+    return SimpleLinker.open(find_model(str(model), "link"))
+
+
+def link(
+    cells: pd.DataFrame,
+    overlaps: pd.DataFrame,
+    movie: Movie,
+    settings: TrackSettings,
+    linker: SimpleLinker,
+    progress: Progress = silent,
+) -> pd.DataFrame:
+    """The best consistent set of links between measured cells, as in `Tracks.links`."""
+    graph = build_graph(
+        cells,
+        overlaps,
+        movie.frame_shape,
+        movie.pixel_size,
+        max_gap=settings.max_gap,
+        max_distance=settings.max_distance,
+    )
+    scores = linker(graph, progress)
+    chosen, score = choose(graph, scores, settings)
+    c, cell_id = graph.candidates, cells.index.to_numpy()
+    return pd.DataFrame(
+        {
+            "parent": cell_id[c.parent[chosen]],
+            "child": cell_id[c.child[chosen]],
+            "score": score,
+            "by": "model",
+        }
+    )
+
+
+def choose(
+    graph: CellGraph, scores: Scores, settings: TrackSettings
+) -> tuple[np.ndarray, np.ndarray]:
+    """Candidate links to keep, alone or as one of the two of a division, and their scores.
+
+    A link is worth what its probability exceeds `min_score`; a division, which makes two
+    links, twice that less `division_cost`.
+    """
+    c = graph.candidates
+    worth = scores.link - settings.min_score
+    pair_worth = 2 * (scores.division - settings.min_score) - settings.division_cost
+    single, pair = assign(c, worth, pair_worth, len(graph.frame))
+    chosen = np.concatenate([np.flatnonzero(single), c.first[pair], c.second[pair]])
+    score = np.concatenate([scores.link[single], *[scores.division[pair]] * 2])
+    order = np.lexsort((c.child[chosen], c.parent[chosen]))
+    return chosen[order], score[order]
+
+
+def _repaint(labels: LabelStack, tracks: Tracks, into: Any, progress: Progress) -> LabelStack:
+    painted = np.empty(labels.shape, np.int32) if into is None else into
+    number = tracks.track_id.to_numpy()
+    frame, label = tracks.cells["frame"].to_numpy(), tracks.cells["label"].to_numpy()
+    starts = np.searchsorted(frame, np.arange(len(labels) + 1))
+    for time in range(len(labels)):
+        progress(time, len(labels), "Painting tracks")
+        own = slice(starts[time], starts[time + 1])
+        painted[time] = relabel(labels.frame(time), label[own], number[own])
+    progress(len(labels), len(labels), "Painting tracks")
+    return LabelStack(painted)
+
+
+def relabel(mask: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """A copy of `mask` with the values `old`, ascending, replaced by `new`; all others by 0."""
+    if len(old) and old[-1] > _DENSE:
+        place = np.minimum(np.searchsorted(old, mask), len(old) - 1)
+        return np.where(old[place] == mask, new[place], 0).astype(np.int32)
+    table = np.zeros(int(old[-1]) + 1 if len(old) else 1, np.int32)
+    table[old] = new
+    return table[mask]

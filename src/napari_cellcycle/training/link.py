@@ -1,0 +1,175 @@
+"""Train the `simple` link model."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_cellcycle.progress import Progress, silent
+from napari_cellcycle.training.fit import Epoch, FitSettings, fit
+from napari_cellcycle.training.link_examples import Example, Measured, example_of, imitate_errors
+
+if TYPE_CHECKING:
+    import torch
+
+    from napari_cellcycle.models.link.network import LinkNetwork
+
+WINDOW = 6
+"""Frames whose cells are learned from in one batch."""
+MOST_CELLS = 400
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Candidates of a few frames; `child_counts` and `parent_counts` mark who is judged."""
+
+    links: "torch.Tensor"
+    divisions: "torch.Tensor"
+    parent: "torch.Tensor"
+    child: "torch.Tensor"
+    first: "torch.Tensor"
+    second: "torch.Tensor"
+    true_link: "torch.Tensor"
+    true_division: "torch.Tensor"
+    judged: "torch.Tensor"
+
+
+class LinkTask:
+    """Windows of recordings, drawn so that every recording group counts by its weight."""
+
+    def __init__(
+        self, examples: Sequence[tuple[Example, float]], batches: int = 150, at_once: int = 2
+    ) -> None:
+        self._examples = [example for example, _ in examples]
+        weight = np.array([weight for _, weight in examples])
+        self._share = weight / weight.sum()
+        self._batches, self._at_once = batches, at_once
+
+    def __len__(self) -> int:
+        return self._batches
+
+    def batches(self, rng: np.random.Generator) -> Iterator[list[Batch]]:
+        """Draw windows at random."""
+        for _ in range(self._batches):
+            drawn = rng.choice(len(self._examples), self._at_once, p=self._share)
+            yield [cut_window(self._examples[i], rng) for i in drawn]
+
+    def loss(self, network: "torch.nn.Module", batch: list[Batch]) -> "torch.Tensor":
+        """Mean over the windows of what the truth was worth against its rivals."""
+        import torch
+
+        return torch.stack([rivalry_loss(network, window) for window in batch]).mean()
+
+    def score(self, network: "torch.nn.Module") -> float | None:
+        """Nothing is selected by a score: the last, averaged weights are kept."""
+        return None
+
+
+def cut_window(example: Example, rng: np.random.Generator) -> Batch:
+    """All candidates that touch the cells of a few frames, in random place."""
+    import torch
+
+    graph, c = example.graph, example.graph.candidates
+    last = int(graph.frame[-1])
+    start = int(rng.integers(0, max(last - WINDOW + 1, 0) + 1))
+    judged = (graph.frame >= start) & (graph.frame <= start + WINDOW)
+    if judged.sum() > MOST_CELLS:
+        centre = graph.position[rng.choice(np.flatnonzero(judged))]
+        away = np.abs(graph.position - centre).max(1)
+        radius = np.sort(away[judged])[MOST_CELLS]
+        judged &= away <= radius
+    touched = judged[c.parent] | judged[c.child]
+    mother = c.parent[c.first]
+    pairs = judged[mother] | judged[c.child[c.first]] | judged[c.child[c.second]]
+    new = np.cumsum(touched) - 1
+    keep = np.flatnonzero(touched)
+    both = np.flatnonzero(pairs)
+    tensor = torch.from_numpy
+    return Batch(
+        tensor(example.links[keep]),
+        tensor(example.divisions[both]),
+        tensor(c.parent[keep]),
+        tensor(c.child[keep]),
+        tensor(np.column_stack([mother, c.child[c.first], c.child[c.second]])[both]),
+        tensor(new[c.first[both]]),
+        tensor(example.true_link[keep]),
+        tensor(example.true_division[both]),
+        tensor(judged),
+    )
+
+
+def rivalry_loss(network: "torch.nn.Module", batch: Batch) -> "torch.Tensor":
+    """Cross entropy of each judged cell's true past and true future among its options.
+
+    With energies e, a cell's options have the probabilities exp(e) / (1 + sum exp(e)), where
+    the 1 stands for having no parent, or no child; the loss of past and future is the pseudo
+    log-likelihood (Besag 1975) of a random field over lineages whose optimum `assign` finds.
+    """
+    import torch
+
+    link, division = network(batch.links, batch.divisions)
+    members, n = len(link), len(batch.judged)
+    mother, one, two = batch.first.T
+
+    def sums(a: "torch.Tensor", b: "torch.Tensor", *cells: "torch.Tensor") -> "torch.Tensor":
+        total = torch.zeros(members, n).index_add(1, cells[0], a)
+        for cell in cells[1:]:
+            total = total.index_add(1, cell, b)
+        return total
+
+    def loss(*cells: "torch.Tensor") -> "torch.Tensor":
+        rivals = torch.log1p(sums(link.exp(), division.exp(), *cells))
+        truth = sums(link * batch.true_link, division * batch.true_division, *cells)
+        return (rivals - truth)[:, batch.judged]
+
+    return (loss(batch.parent, mother) + loss(batch.child, one, two)).sum() / (
+        members * batch.judged.sum()
+    )
+
+
+def examples_of(
+    recordings: Sequence[tuple[Measured, float]],
+    copies: int,
+    seed: int,
+    progress: Progress = silent,
+) -> list[tuple[Example, float]]:
+    """Each recording as it is (half of its weight) and in `copies` worse versions."""
+    rng = np.random.default_rng(seed)
+    examples = []
+    for done, (measured, weight) in enumerate(recordings):
+        progress(done, len(recordings), "Preparing examples")
+        examples.append((example_of(measured), weight / 2))
+        for _ in range(copies):
+            worse = imitate_errors(measured, rng)
+            examples.append((example_of(worse, int(rng.choice([2, 2, 3]))), weight / 2 / copies))
+    return examples
+
+
+def train_linker(
+    recordings: Sequence[tuple[Measured, float]],
+    settings: FitSettings,
+    *,
+    copies: int = 4,
+    progress: Progress = silent,
+) -> "tuple[LinkNetwork, list[Epoch]]":
+    """Train a network on recordings, each with its weight."""
+    import torch
+
+    from napari_cellcycle.models.link.network import LinkNetwork
+
+    examples = examples_of(recordings, copies, settings.seed, progress)
+    torch.manual_seed(settings.seed)
+    first = examples[0][0]
+    network = LinkNetwork(first.links.shape[1], first.divisions.shape[1])
+    network.link.standardise(_sample([e.links for e, _ in examples]))
+    network.division.standardise(_sample([e.divisions for e, _ in examples]))
+    history = fit(network, LinkTask(examples), settings, progress=progress)
+    return network, history
+
+
+def _sample(tables: list[np.ndarray], most: int = 20_000) -> "torch.Tensor":
+    import torch
+
+    parts = [table[:: max(1, len(table) // most)] for table in tables]
+    return torch.from_numpy(np.concatenate(parts))
