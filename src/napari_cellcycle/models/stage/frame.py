@@ -1,0 +1,122 @@
+"""The `frame` model: the stage of a cell from one small image of it."""
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+WINDOW = 1.4
+"""Side of the window around a cell, in median cell diameters of the movie."""
+SIZE = 56
+"""Side of the network's input in pixels."""
+
+
+class FrameNetwork(nn.Module):
+    """A small residual network that looks at a cell's centre and at the whole window.
+
+    Takes crops (n, size, size) in any unit of brightness and gives logits (n, stages). The
+    last map is pooled three ways: its mean, its maximum, and its mean weighted by closeness to
+    the centre, so that neighbours in the window inform but do not outvote the cell.
+    """
+
+    def __init__(self, stages: int = 7, width: int = 16, dropout: float = 0.2) -> None:
+        super().__init__()
+        widths = (width, 2 * width, 4 * width, 6 * width)
+        self.stem = nn.Sequential(
+            nn.Conv2d(1, width, 5, stride=2, padding=2, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
+        )
+        blocks: list[nn.Module] = []
+        for before, after in zip(widths, widths[1:], strict=False):
+            blocks += [Block(before, before, 1), Block(before, after, 2)]
+        self.blocks = nn.Sequential(*blocks, Block(widths[-1], widths[-1], 1))
+        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(3 * widths[-1], stages))
+
+    def forward(self, crops: torch.Tensor) -> torch.Tensor:
+        """Logits (n, stages) of crops (n, size, size)."""
+        maps = self.blocks(self.stem(normalise(crops)[:, None]))
+        mean, highest = maps.mean((2, 3)), maps.amax((2, 3))
+        centre = (maps * _closeness(maps)).sum((2, 3))
+        return self.head(torch.cat([mean, highest, centre], dim=1))
+
+
+class Block(nn.Module):
+    """Two convolutions and a shortcut (He et al. 2016)."""
+
+    def __init__(self, before: int, after: int, stride: int) -> None:
+        super().__init__()
+        self.inner = nn.Sequential(
+            nn.Conv2d(before, after, 3, stride=stride, padding=1, bias=False),
+            nn.BatchNorm2d(after),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(after, after, 3, padding=1, bias=False),
+            nn.BatchNorm2d(after),
+        )
+        self.shortcut: nn.Module = nn.Identity()
+        if stride > 1 or before != after:
+            self.shortcut = nn.Sequential(
+                nn.AvgPool2d(stride, ceil_mode=True), nn.Conv2d(before, after, 1, bias=False)
+            )
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """Maps (n, after, y / stride, x / stride) of maps (n, before, y, x)."""
+        return functional.relu(self.inner(maps) + self.shortcut(maps))
+
+
+def normalise(crops: torch.Tensor) -> torch.Tensor:
+    """Bring crops (n, y, x) of any brightness to about 0 (background) to 1 (the cell's bright parts).
+
+    The lower end is the fifth percentile of the window, the upper one the 98th of its central
+    disc, so a bright neighbour does not make the cell dim.
+    """
+    size = crops.shape[-1]
+    coordinate = torch.linspace(-1, 1, size, device=crops.device)
+    central = (coordinate[:, None] ** 2 + coordinate**2) < 0.36
+    low = _quantile(crops[:, ::2, ::2].flatten(1), 0.05)
+    high = _quantile(crops[:, central], 0.98)
+    span = (high - low).clamp_min(1e-6)
+    return ((crops - low[:, None, None]) / span[:, None, None]).clamp(-0.5, 2.0)
+
+
+def _quantile(values: torch.Tensor, share: float) -> torch.Tensor:
+    rank = 1 + int(share * (values.shape[1] - 1))
+    return torch.kthvalue(values, rank, dim=1).values
+
+
+def _closeness(maps: torch.Tensor) -> torch.Tensor:
+    size = maps.shape[-1]
+    coordinate = torch.linspace(-1, 1, size, device=maps.device, dtype=maps.dtype)
+    weight = torch.exp(-(coordinate[:, None] ** 2 + coordinate**2) / (2 * 0.35**2))
+    return weight / weight.sum()
+
+
+def predict(
+    network: nn.Module,
+    crops: np.ndarray,
+    device: torch.device | None = None,
+    batch_size: int = 256,
+    views: int = 1,
+) -> np.ndarray:
+    """Probabilities (n, stages) of crops (n, size, size), float32.
+
+    `views` (1 to 8) of the eight turned and mirrored images of each crop are averaged.
+    """
+    device = device or torch.device("cpu")
+    results = []
+    with torch.inference_mode():
+        for start in range(0, len(crops), batch_size):
+            batch = torch.from_numpy(crops[start : start + batch_size]).to(device)
+            turned = [network(_turn(batch, view)).softmax(1) for view in range(views)]
+            results.append(torch.stack(turned).mean(0).cpu().numpy())
+    if not results:
+        stages = network.head[-1].out_features if isinstance(network, FrameNetwork) else 0
+        return np.zeros((0, stages), np.float32)
+    return np.concatenate(results)
+
+
+def _turn(batch: torch.Tensor, view: int) -> torch.Tensor:
+    """One of the eight symmetries of a square; 0 is the identity, 1 half a turn."""
+    quarter = (0, 2, 1, 3)[view % 4]
+    turned = torch.rot90(batch, quarter, (1, 2))
+    return turned.flip(2) if view >= 4 else turned
