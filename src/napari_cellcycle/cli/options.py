@@ -74,7 +74,7 @@ def settings_options(
         kept = [parameter for name, parameter in own.items() if name not in models]
         all_of_them = [*kept, *parameters.values()]
         command.__name__, command.__doc__ = function.__name__, function.__doc__
-        command.__signature__ = inspect.Signature(all_of_them)
+        command.__signature__ = inspect.Signature(all_of_them)  # type: ignore[attr-defined]
         command.__annotations__ = {p.name: p.annotation for p in all_of_them}
         return command
 

@@ -26,6 +26,7 @@ from napari_cellcycle.progress import Progress, silent
 SHARES = {"segment": 0.72, "track": 0.10, "classify": 0.18}
 """Usual share of each step in the time of `run`, with the shipped network."""
 
+_SUB_SHARES = {"Measuring cells": 0.5, "Linking cells": 0.2, "Painting tracks": 0.3}
 _DEFAULTS = RunSettings()
 _SOFTWARE = ("napari-cellcycle", "numpy", "scipy", "scikit-image", "torch", "cellpose")
 
@@ -52,7 +53,7 @@ class _Place:
 
     def share(self, movie: Movie) -> Share:
         """Progress function for the present step."""
-        return Share(self.progress, self.start, self.width, len(movie))
+        return Share(self.progress, self.start, self.width, len(movie), _SUB_SHARES)
 
 
 def run(
@@ -154,10 +155,10 @@ def _segmented(experiment: Experiment, settings: SegmentSettings, place: _Place)
 
 
 def _tracked(experiment: Experiment, settings: TrackSettings, place: _Place) -> Experiment:
-    from napari_cellcycle.pipeline.track import track
-
     if experiment.labels is None:
         raise BadInput("There are no masks to track yet; run Segment first, or import masks.")
+    from napari_cellcycle.pipeline.track import track
+
     store = place.store(experiment.labels.shape)
     with _timed("track", settings, place) as step:
         labels, tracks = track(
@@ -172,10 +173,10 @@ def _tracked(experiment: Experiment, settings: TrackSettings, place: _Place) -> 
 
 
 def _classified(experiment: Experiment, settings: ClassifySettings, place: _Place) -> Experiment:
-    from napari_cellcycle.pipeline.classify import classify
-
     if experiment.labels is None or experiment.tracks is None:
         raise BadInput("There are no tracks to classify yet; run Track first, or import tracks.")
+    from napari_cellcycle.pipeline.classify import classify
+
     with _timed("classify", settings, place) as step:
         tracks = classify(
             experiment.movie,
