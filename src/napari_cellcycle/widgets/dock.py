@@ -180,7 +180,7 @@ class CellCycle(QWidget):
             }[step]
         return ""
 
-    def _on_computed(self, recording: Any, models: dict[str, str], result: Result) -> None:
+    def _on_computed(self, recording: Any, models: dict[StepName, str], result: Result) -> None:
         if self.session.recording is not recording:
             self.picker.choose(recording.layer)
         self.session.replace(result)
@@ -232,18 +232,16 @@ class CellCycle(QWidget):
         """Take over an experiment that was opened as layers, or from a file."""
         if self.task is not None:
             return
-        for layer in map(plain, self.viewer.layers):
-            folder = layer.metadata.get(METADATA, {}).get("experiment")
-            if folder is None or layer is not self.picker.layer or self.session.result:
-                continue
-            own = [x for x in map(plain, self.viewer.layers) if _experiment_of(x) == folder]
-            recording = self.session.recording
-            if recording is None or len(own) < layer.metadata[METADATA]["layers"]:
-                continue
-            task = Task("Open", _opened, Path(folder))
+        movie, recording = self.picker.layer, self.session.recording
+        if movie is None or recording is None or self.session.result is not None:
+            return
+        known = movie.metadata.get(METADATA, {})
+        layers = [x for x in map(plain, self.viewer.layers) if _experiment_of(x) is not None]
+        own = [layer for layer in layers if _experiment_of(layer) == known.get("experiment")]
+        if own and len(own) >= known["layers"]:
+            task = Task("Open", _opened, Path(known["experiment"]))
             task.succeeded.connect(partial(self._on_adopted, own))
             self.begin(task)
-            return
 
     def _on_adopted(self, own: list[Any], result: Result) -> None:
         recording = self.session.recording

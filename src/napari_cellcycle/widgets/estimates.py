@@ -1,9 +1,10 @@
 """How long a step will take here, learned from how long it took before."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,14 +16,14 @@ USUAL = {"segment": 1.5, "track": 0.3, "classify": 0.6}
 """Seconds a megapixel on two processor cores, until a step has been run here."""
 
 
-def estimate(movie: Movie, models: dict[str, str]) -> float:
+def estimate(movie: Movie, models: Mapping[Any, str]) -> float:
     """Seconds that the steps in `models` (model by step name) will take on `movie`."""
     known = _read()
     work = megapixels(movie)
     return sum(known.get(f"{step} {model}", USUAL[step]) * work for step, model in models.items())
 
 
-def learn(movie: Movie, steps: Iterable[Step], models: dict[str, str]) -> None:
+def learn(movie: Movie, steps: Iterable[Step], models: Mapping[Any, str]) -> None:
     """Remember how long `steps` took on `movie`."""
     known, work = _read(), megapixels(movie)
     for step in steps:

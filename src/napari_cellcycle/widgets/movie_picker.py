@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
     QLabel,
+    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -20,7 +21,11 @@ from napari_cellcycle.data.movie import Movie
 from napari_cellcycle.errors import UserError
 from napari_cellcycle.widgets.movies import METADATA, is_ambiguous, movie_layers, movie_of, plain
 
-GUESSED = "background-color: #ffb000; color: #000000;"
+_SPIN = """
+QAbstractSpinBox { padding: 1px 4px; min-width: 40px; %s }
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { width: 0px; }
+"""
+_GUESSED = "background-color: #ffb000; color: #000000;"
 
 
 class MoviePicker(QWidget):
@@ -39,6 +44,7 @@ class MoviePicker(QWidget):
         self._offered: list[Image] = []
         self._movie: Movie | None = None
         self._touched: set[QDoubleSpinBox] = set()
+        self._guessed: set[str] = set()
         self.problem = ""
         self.layer: Image | None = None
         self._build()
@@ -46,6 +52,7 @@ class MoviePicker(QWidget):
         for event in (events.inserted, events.removed, events.reordered):
             event.connect(self._on_layers)
         self._on_layers()
+        self._on_chosen()
 
     @property
     def movie(self) -> Movie | None:
@@ -63,7 +70,7 @@ class MoviePicker(QWidget):
             self._movie,
             pixel_size=tuple(size),
             frame_interval=interval,
-            guessed=frozenset(name for name, spin in self._guessable() if spin.styleSheet()),
+            guessed=frozenset(self._guessed),
         )
 
     @property
@@ -90,7 +97,7 @@ class MoviePicker(QWidget):
         self.channels = _combo("The channel that shows the cells")
         self.axes = _combo("What the second axis of the layer is")
         self.axes.addItems(["planes (3D)", "channels (2D)"])
-        self.planes = _spin(" µm/plane", 3, "Distance between planes")
+        self.planes = _spin(" µm/plane", 2, "Distance between planes")
         self.pixel = _spin(" µm/px", 3, "Size of a pixel")
         self.interval = _spin(" min/frame", 2, "Time between frames")
         self._spins = (self.planes, self.pixel, self.interval)
@@ -119,9 +126,6 @@ class MoviePicker(QWidget):
         self.channels.currentIndexChanged.connect(self.edited)
         for spin in self._spins:
             spin.valueChanged.connect(_slot(self._on_size, spin))
-
-    def _guessable(self) -> list[tuple[str, QDoubleSpinBox]]:
-        return [("pixel_size", self.pixel), ("frame_interval", self.interval)]
 
     def _on_layers(self, _event: object = None) -> None:
         offered = movie_layers(self._viewer.layers)
@@ -188,23 +192,26 @@ class MoviePicker(QWidget):
             self.interval.setValue(movie.frame_interval / 60)
         for spin in self._spins:
             spin.blockSignals(False)
-        for name, spin in self._guessable():
-            spin.setStyleSheet(GUESSED if movie and name in movie.guessed else "")
+        self._guessed = set(movie.guessed) if movie else set()
         self.frames.setText(f"{len(movie)} frames" if movie else "")
         self._note()
 
     def _note(self) -> None:
-        guessed = [spin for _, spin in self._guessable() if spin.styleSheet()]
-        words = {id(self.pixel): "pixel size", id(self.interval): "time between frames"}
+        look = {"pixel_size": (self.planes, self.pixel), "frame_interval": (self.interval,)}
+        for name, spins in look.items():
+            for spin in spins:
+                spin.setStyleSheet(_SPIN % (_GUESSED if name in self._guessed else ""))
+        words = {"pixel_size": "pixel size", "frame_interval": "time between frames"}
         text = self.problem
-        if guessed and not text:
-            text = f"Guessed, please check: {' and '.join(words[id(s)] for s in guessed)}."
+        if self._guessed and not text:
+            guessed = " and ".join(word for name, word in words.items() if name in self._guessed)
+            text = f"⚠ Guessed, please check: {guessed}."
         self.note.setText(text)
         self.note.setVisible(bool(text))
 
     def _on_size(self, spin: QDoubleSpinBox) -> None:
         self._touched.add(spin)
-        spin.setStyleSheet("")
+        self._guessed.discard("frame_interval" if spin is self.interval else "pixel_size")
         self._note()
         self.edited.emit()
 
@@ -223,11 +230,12 @@ def _combo(tooltip: str) -> QComboBox:
 
 def _spin(suffix: str, decimals: int, tooltip: str) -> QDoubleSpinBox:
     spin = QDoubleSpinBox()
-    spin.setRange(10**-decimals, 100_000)
+    spin.setRange(10**-decimals, 10_000)
     spin.setDecimals(decimals)
     spin.setSuffix(suffix)
     spin.setToolTip(tooltip)
     spin.setKeyboardTracking(False)
     spin.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
-    spin.setMinimumWidth(60)
+    spin.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    spin.setMinimumWidth(88)
     return spin

@@ -1,0 +1,98 @@
+"""Viewers with the dock, real and quick children, and the watch over widgets left behind."""
+
+import gc
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QApplication
+
+from napari_cellcycle.jobs import JobRunner
+from napari_cellcycle.widgets import work
+
+QUICK = [sys.executable, str(Path(__file__).with_name("quick_child.py"))]
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(qapp):
+    """Fail when a window outlives its test."""
+    before = set(QApplication.topLevelWidgets())
+    yield
+    for _ in range(3):
+        qapp.processEvents()
+        gc.collect(1)
+    left = [w for w in QApplication.topLevelWidgets() if w not in before and w.isVisible()]
+    assert not left, f"still there after the test: {left}"
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Jobs are done by a child that knows the truth about the sample movies."""
+    monkeypatch.setattr(work, "JobRunner", lambda: JobRunner(warm=False, command=QUICK))
+
+
+@pytest.fixture
+def viewer(make_napari_viewer_proxy):
+    return make_napari_viewer_proxy(show=True)
+
+
+@pytest.fixture
+def dock(viewer, qtbot):
+    """The dock of a viewer, added as a user adds it."""
+    _, widget = viewer.window.add_plugin_dock_widget("napari-cellcycle", "Cell cycle")
+    yield widget
+    if widget.task is not None:
+        with qtbot.waitSignal(widget.finished, timeout=5000):
+            widget.cancel()
+    widget._child.close()
+
+
+@pytest.fixture
+def sample(viewer, dock):
+    """The dock with the 2D sample open."""
+    viewer.open_sample("napari-cellcycle", "nuclei_2d")
+    return dock
+
+
+@pytest.fixture
+def run(qtbot):
+    """Press a button of the dock and wait until its task has ended."""
+
+    def press(dock, button, timeout=20_000):
+        with qtbot.waitSignal(dock.finished, timeout=timeout):
+            button.click()
+
+    return press
+
+
+class Heartbeat:
+    """Records the longest gap between two beats of a 10 ms timer, in seconds."""
+
+    def __init__(self):
+        self.longest = 0.0
+        self.gaps = []
+        self._last = None
+        self._timer = QTimer(interval=10)
+        self._timer.timeout.connect(self._beat)
+
+    def __enter__(self):
+        self._last = time.perf_counter()
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_):
+        self._timer.stop()
+
+    def _beat(self):
+        now = time.perf_counter()
+        self.gaps.append(now - self._last)
+        self.longest = max(self.longest, now - self._last)
+        self._last = now
+
+
+@pytest.fixture
+def heartbeat(qapp):
+    return Heartbeat()
+
