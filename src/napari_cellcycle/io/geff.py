@@ -139,7 +139,7 @@ def _encode(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Turn columns into arrays that geff can hold, and note what is needed to go back."""
     props: dict[str, Any] = {}
-    notes: dict[str, Any] = {"dtypes": {}, "values": {}, "ordered": []}
+    notes: dict[str, Any] = {"dtypes": {}, "values": {}, "categories": {}, "ordered": []}
     for name, column in table.items():
         key, dtype = str(name), str(column.dtype)
         notes["dtypes"][key] = dtype
@@ -153,8 +153,9 @@ def _encode(
             missing = missing if missing.any() else None
         else:
             values, notes["values"][key] = _coded(column, codes.get(key, ()))
-            if isinstance(column.dtype, pd.CategoricalDtype) and column.dtype.ordered:
-                notes["ordered"].append(key)
+            if isinstance(column.dtype, pd.CategoricalDtype):
+                notes["categories"][key] = str(column.dtype.categories.dtype)
+                notes["ordered"] += [key] if column.dtype.ordered else []
         props[key] = {"values": np.ascontiguousarray(values), "missing": missing}
     return props, notes
 
@@ -185,17 +186,19 @@ def _decode(
             missing,
             notes["dtypes"][name],
             notes["values"].get(name),
-            name in notes["ordered"],
         )
+        if name in notes["categories"]:
+            known = pd.Index(notes["values"][name], dtype=notes["categories"][name])
+            kind = pd.CategoricalDtype(known, name in notes["ordered"])
+            columns[name] = pd.Categorical.from_codes(np.asarray(values).tolist(), dtype=kind)
     return pd.DataFrame(columns, index=index, columns=notes["columns"])
 
 
 def _restored(
-    values: np.ndarray, missing: np.ndarray | None, dtype: str, names: list | None, ordered: bool
+    values: np.ndarray, missing: np.ndarray | None, dtype: str, names: list | None
 ) -> Any:
-    if dtype == "category" and names is not None:
-        categories = pd.CategoricalDtype(names, ordered)
-        return pd.Categorical.from_codes(values.tolist(), dtype=categories)
+    if dtype == "category":
+        return None
     if names is not None:
         lookup = np.array([*names, None], dtype=object)
         return pd.array(lookup[values], dtype="object" if dtype == "object" else dtype)
