@@ -1,7 +1,11 @@
 """Small images centred on cells, cut from a whole frame in one gather."""
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy import ndimage
+
+from napari_cellcycle.data.labels import LabelStack
 
 
 def crops(
@@ -45,59 +49,77 @@ def crops(
     outside = float(np.percentile(image[..., ::4, ::4], 10)) if padding == "background" else 0.0
     if spread.any():
         image = ndimage.gaussian_filter(image, spread, mode="nearest", truncate=3)
-    corners = _corners(np.asarray(centres_px, float), step, count, image.shape, padding)
-    return _interpolate(image, corners, outside)
+    centres = np.asarray(centres_px, float)
+    axes = [
+        _samples(centres[:, axis], step[axis], int(count[axis]), length, padding)
+        for axis, length in enumerate(image.shape)
+    ]
+    return _interpolate(image, axes, outside)
 
 
-def _corners(
-    centres: np.ndarray,
-    step: np.ndarray,
-    count: np.ndarray,
-    shape: tuple[int, ...],
-    padding: str,
-) -> list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
-    """Lower and upper index, weight of the upper, and whether inside: each (n, count) an axis."""
-    axes = []
-    for axis, length in enumerate(shape):
-        offset = (np.arange(count[axis]) - (count[axis] - 1) / 2) * step[axis]
-        place = centres[:, axis, None] + offset
-        inside = (place >= -0.5) & (place <= length - 0.5)
-        if padding == "reflect" and length > 1:
+class _Samples(NamedTuple):
+    """Where the samples along one axis lie, each (n, count): between pixels `lower` and `upper`."""
+
+    lower: np.ndarray
+    upper: np.ndarray
+    share: np.ndarray
+    inside: np.ndarray
+
+
+def _samples(
+    centres: np.ndarray, step: float, count: int, length: int, padding: str
+) -> _Samples:
+    """Samples of every cell along one axis; `share` is the weight of the upper pixel."""
+    place = centres[:, None] + (np.arange(count) - (count - 1) / 2) * step
+    inside = (place >= -0.5) & (place <= length - 0.5)
+    if padding == "reflect":
+        inside[:] = True
+        if length > 1:
             period = 2 * (length - 1)
             place = np.abs((place + length - 1) % period - (length - 1))
-            inside[:] = True
-        place = np.clip(place, 0, length - 1)
-        lower = np.minimum(place.astype(np.int64), max(length - 2, 0))
-        upper = np.minimum(lower + 1, length - 1)
-        axes.append((lower, upper, (place - lower).astype(np.float32), inside))
-    return axes
+    place = np.clip(place, 0, length - 1)
+    lower = np.minimum(place.astype(np.int64), max(length - 2, 0))
+    share = (place - lower).astype(np.float32)
+    return _Samples(lower, np.minimum(lower + 1, length - 1), share, inside)
 
 
-def _interpolate(
-    image: np.ndarray,
-    axes: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]],
-    outside: float,
-) -> np.ndarray:
+def _interpolate(image: np.ndarray, axes: list[_Samples], outside: float) -> np.ndarray:
     """Weigh the 2^ndim neighbours of every sample of every crop."""
     ndim = len(axes)
 
-    def spread(values: np.ndarray, axis: int) -> np.ndarray:
+    def along(values: np.ndarray, axis: int) -> np.ndarray:
         shape = [len(values)] + [1] * ndim
         shape[1 + axis] = values.shape[1]
         return values.reshape(shape)
 
     flat = np.ascontiguousarray(image).ravel()
     strides = np.cumprod([1, *image.shape[:0:-1]])[::-1]
-    result = np.zeros((), np.float32)
+    result: np.ndarray = np.zeros((), np.float32)
     for corner in np.ndindex(*(2,) * ndim):
         index: np.ndarray = np.zeros((), np.int64)
         weight: np.ndarray = np.ones((), np.float32)
-        for axis, upper in enumerate(corner):
-            share = axes[axis][2]
-            index = index + spread(axes[axis][upper], axis) * strides[axis]
-            weight = weight * spread(share if upper else 1 - share, axis)
+        for axis, (samples, is_upper) in enumerate(zip(axes, corner, strict=True)):
+            pixel = samples.upper if is_upper else samples.lower
+            index = index + along(pixel, axis) * strides[axis]
+            weight = weight * along(samples.share if is_upper else 1 - samples.share, axis)
         result = result + weight * flat[index]
-    for axis in range(ndim):
-        result = np.where(spread(axes[axis][3], axis), result, np.float32(outside))
+    for axis, samples in enumerate(axes):
+        result = np.where(along(samples.inside, axis), result, np.float32(outside))
     return np.asarray(result, np.float32)
 
+
+def median_diameter(labels: LabelStack, pixel_size: tuple[float, ...]) -> float:
+    """Median diameter of cells in the unit of `pixel_size`, from about ten frames.
+
+    That of a circle of the same area, or a ball of the same volume. Ten pixels if there are no
+    cells.
+    """
+    ndim, pixel = labels.ndim, float(np.prod(pixel_size))
+    times = range(0, len(labels), max(1, len(labels) // 10))
+    sizes = [np.bincount(labels.frame(time).ravel())[1:] for time in times]
+    size = np.concatenate([[], *sizes])
+    size = size[size > 0] * pixel
+    if not len(size):
+        return 10 * pixel_size[-1]
+    middle = float(np.median(size))
+    return float(np.sqrt(4 * middle / np.pi) if ndim == 2 else np.cbrt(6 * middle / np.pi))

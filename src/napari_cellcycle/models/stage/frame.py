@@ -5,10 +5,16 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from napari_cellcycle.errors import MissingModel
+from napari_cellcycle.features.crops import crops
+from napari_cellcycle.models.store import Model
+
 WINDOW = 1.4
 """Side of the window around a cell, in median cell diameters of the movie."""
 SIZE = 56
 """Side of the network's input in pixels."""
+DEPTH = 0.6
+"""Thickness of the slab of a volume that is seen, in median cell diameters."""
 
 
 class FrameNetwork(nn.Module):
@@ -33,9 +39,9 @@ class FrameNetwork(nn.Module):
         self.blocks = nn.Sequential(*blocks, Block(widths[-1], widths[-1], 1))
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(3 * widths[-1], stages))
 
-    def forward(self, crops: torch.Tensor) -> torch.Tensor:
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Logits (n, stages) of crops (n, size, size)."""
-        maps = self.blocks(self.stem(normalise(crops)[:, None]))
+        maps = self.blocks(self.stem(normalise(images)[:, None]))
         mean, highest = maps.mean((2, 3)), maps.amax((2, 3))
         centre = (maps * _closeness(maps)).sum((2, 3))
         return self.head(torch.cat([mean, highest, centre], dim=1))
@@ -64,19 +70,19 @@ class Block(nn.Module):
         return functional.relu(self.inner(maps) + self.shortcut(maps))
 
 
-def normalise(crops: torch.Tensor) -> torch.Tensor:
-    """Bring crops (n, y, x) of any brightness to about 0 (background) to 1 (the cell's bright parts).
+def normalise(images: torch.Tensor) -> torch.Tensor:
+    """Bring crops (n, y, x) to about 0 (background) to 1 (the cell's bright parts).
 
     The lower end is the fifth percentile of the window, the upper one the 98th of its central
     disc, so a bright neighbour does not make the cell dim.
     """
-    size = crops.shape[-1]
-    coordinate = torch.linspace(-1, 1, size, device=crops.device)
+    size = images.shape[-1]
+    coordinate = torch.linspace(-1, 1, size, device=images.device)
     central = (coordinate[:, None] ** 2 + coordinate**2) < 0.36
-    low = _quantile(crops[:, ::2, ::2].flatten(1), 0.05)
-    high = _quantile(crops[:, central], 0.98)
+    low = _quantile(images[:, ::2, ::2].flatten(1), 0.05)
+    high = _quantile(images[:, central], 0.98)
     span = (high - low).clamp_min(1e-6)
-    return ((crops - low[:, None, None]) / span[:, None, None]).clamp(-0.5, 2.0)
+    return ((images - low[:, None, None]) / span[:, None, None]).clamp(-0.5, 2.0)
 
 
 def _quantile(values: torch.Tensor, share: float) -> torch.Tensor:
@@ -93,7 +99,7 @@ def _closeness(maps: torch.Tensor) -> torch.Tensor:
 
 def predict(
     network: nn.Module,
-    crops: np.ndarray,
+    images: np.ndarray,
     device: torch.device | None = None,
     batch_size: int = 256,
     views: int = 1,
@@ -105,8 +111,8 @@ def predict(
     device = device or torch.device("cpu")
     results = []
     with torch.inference_mode():
-        for start in range(0, len(crops), batch_size):
-            batch = torch.from_numpy(crops[start : start + batch_size]).to(device)
+        for start in range(0, len(images), batch_size):
+            batch = torch.from_numpy(images[start : start + batch_size]).to(device)
             turned = [network(_turn(batch, view)).softmax(1) for view in range(views)]
             results.append(torch.stack(turned).mean(0).cpu().numpy())
     if not results:
@@ -120,3 +126,60 @@ def _turn(batch: torch.Tensor, view: int) -> torch.Tensor:
     quarter = (0, 2, 1, 3)[view % 4]
     turned = torch.rot90(batch, quarter, (1, 2))
     return turned.flip(2) if view >= 4 else turned
+
+
+class FrameModel:
+    """A trained frame network with what it takes to use it on a movie."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        stages: tuple[str, ...],
+        device: torch.device | None = None,
+        views: int = 1,
+    ) -> None:
+        self.stages = stages
+        self.views = views
+        self.device = device or torch.device("cpu")
+        self.network = network.to(self.device).eval()
+
+    @classmethod
+    def open(cls, model: Model, device: torch.device | None = None) -> "FrameModel":
+        """Build the network that a model card describes and load its weights."""
+        settings = model.card.settings
+        try:
+            stages = tuple(settings["stages"])
+            network = FrameNetwork(len(stages), int(settings["width"]))
+            network.load_state_dict(model.weights())
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise MissingModel(
+                f"The stage model {model.path} does not fit its card ({type(error).__name__}); "
+                "expected a frame network with the settings 'stages' and 'width'; "
+                "get the model again."
+            ) from error
+        return cls(network, stages, device, int(settings.get("views", 1)))
+
+    def __call__(
+        self,
+        frame: np.ndarray,
+        centres_px: np.ndarray,
+        diameter_px: tuple[float, ...],
+        batch_size: int = 256,
+    ) -> np.ndarray:
+        """Probabilities (n, stages) of the cells of one frame.
+
+        `frame` is ([Z,] Y, X), `centres_px` (n, ndim), `diameter_px` the median cell diameter
+        of the movie in pixels of each axis. Of a volume, the brightest values of the planes
+        around each cell are seen.
+        """
+        size = (SIZE, SIZE)
+        side = tuple(WINDOW * d for d in diameter_px[-2:])
+        if frame.ndim == 3:
+            planes = max(1, round(DEPTH * diameter_px[0]))
+            size, side = (planes, *size), (float(planes), *side)
+        results = []
+        for start in range(0, max(len(centres_px), 1), batch_size):
+            seen = crops(frame, centres_px[start : start + batch_size], side, size)
+            seen = seen.max(axis=1) if frame.ndim == 3 else seen
+            results.append(predict(self.network, seen, self.device, batch_size, self.views))
+        return np.concatenate(results)
