@@ -182,9 +182,9 @@ def test_warnings_of_a_step_become_its_notes(movie, steps, monkeypatch):
 
 def test_shares_give_unknown_sub_steps_half_of_what_is_left():
     heard = Heard()
-    share = Share(heard, 0.5, 0.5, frames=10, shares={"Measuring": 0.5})
+    share = Share(heard, 0.5, 0.5, {"Measuring": 0.5}, by_frame=["Measuring"])
     share(5, 10, "Measuring")
     share(3, 3, "Linking")
     share(0, 1, "Painting")
     assert heard.done == [0.625, 0.875, 0.875]
-    assert heard.messages[0] == "Measuring frame 6 of 10"
+    assert heard.messages == ["Measuring frame 6 of 10", "Linking", "Painting"]

@@ -20,13 +20,25 @@ from napari_cellcycle.config import (
 from napari_cellcycle.data.experiment import Experiment, Step
 from napari_cellcycle.data.movie import Movie
 from napari_cellcycle.errors import BadInput
+from napari_cellcycle.models.store import Kind, find_model
 from napari_cellcycle.pipeline.shares import Share
 from napari_cellcycle.progress import Progress, silent
 
 SHARES = {"segment": 0.72, "track": 0.10, "classify": 0.18}
 """Usual share of each step in the time of `run`, with the shipped network."""
 
-_SUB_SHARES = {"Measuring cells": 0.5, "Linking cells": 0.2, "Painting tracks": 0.3}
+_BY_FRAME = {
+    "Segmenting": 0.94,
+    "Measuring cells": 0.5,
+    "Painting tracks": 0.3,
+    "Classifying cells": 0.95,
+}
+_SUB_SHARES = {
+    "Opening the model": 0.02,
+    "Measuring how large cells are": 0.04,
+    "Linking cells": 0.2,
+    **_BY_FRAME,
+}
 _DEFAULTS = RunSettings()
 _SOFTWARE = ("napari-cellcycle", "numpy", "scipy", "scikit-image", "torch", "cellpose")
 
@@ -51,9 +63,15 @@ class _Place:
 
         return new_label_store(self.folder, shape)
 
-    def share(self, movie: Movie) -> Share:
+    def share(self) -> Share:
         """Progress function for the present step."""
-        return Share(self.progress, self.start, self.width, len(movie), _SUB_SHARES)
+        return Share(self.progress, self.start, self.width, _SUB_SHARES, _BY_FRAME)
+
+    def own_model(self, name: str, kind: Kind) -> Path | None:
+        """File of a model in the user's own folder; None to have it found in the usual places."""
+        if self.model_folder is None:
+            return None
+        return find_model(name, kind, self.model_folder).path
 
 
 def run(
@@ -149,7 +167,12 @@ def _segmented(experiment: Experiment, settings: SegmentSettings, place: _Place)
     store = place.store((len(movie), *movie.frame_shape))
     with _timed("segment", settings, place) as step:
         labels = segment(
-            movie, settings, device=place.device, into=store, progress=place.share(movie)
+            movie,
+            settings,
+            device=place.device,
+            into=store,
+            folder=place.model_folder,
+            progress=place.share(),
         )
     return experiment.with_result(step(), labels=labels, tracks=None)
 
@@ -165,9 +188,10 @@ def _tracked(experiment: Experiment, settings: TrackSettings, place: _Place) -> 
             experiment.movie,
             experiment.labels,
             settings,
+            model=place.own_model(settings.model, "link"),
             device=place.device,
             into=store,
-            progress=place.share(experiment.movie),
+            progress=place.share(),
         )
     return experiment.with_result(step(), labels=labels, tracks=tracks)
 
@@ -183,8 +207,9 @@ def _classified(experiment: Experiment, settings: ClassifySettings, place: _Plac
             experiment.labels,
             experiment.tracks,
             settings,
+            model=place.own_model(settings.model, "stage"),
             device=place.device,
-            progress=place.share(experiment.movie),
+            progress=place.share(),
         )
     return experiment.with_result(step(), tracks=tracks)
 

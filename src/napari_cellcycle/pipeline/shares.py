@@ -1,8 +1,12 @@
 """Progress of a whole made from the progress of its parts."""
 
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
+
 from napari_cellcycle.progress import Progress
 
 PARTS = 1000
+_NONE: Mapping[str, float] = MappingProxyType({})
 _NO_DIGITS = str.maketrans("", "", "0123456789")
 
 
@@ -11,8 +15,8 @@ class Share:
 
     The step takes the overall progress from `start` to `start + width` (fractions of 1) and
     never moves it back. A step that reports several sub-steps, each with a message of its
-    own, gives each of them `shares[message]` of its width, or half of what is left. Messages
-    are made to say the frame: "Segmenting frame 31 of 92" for the 31st of `frames`.
+    own, gives each of them `shares[message]` of its width, or half of what is left. Those in
+    `by_frame` are made to say the frame: "Segmenting frame 31 of 92".
     """
 
     def __init__(
@@ -20,13 +24,12 @@ class Share:
         progress: Progress,
         start: float,
         width: float,
-        frames: int,
-        shares: dict[str, float] | None = None,
+        shares: Mapping[str, float] = _NONE,
+        by_frame: Collection[str] = (),
     ) -> None:
         self._progress = progress
         self._start, self._width = start, width
-        self._frames = frames
-        self._shares = shares or {}
+        self._shares, self._by_frame = shares, by_frame
         self._sub_step: str | None = None
         self._begun = self._reserved = 0.0
         self._reached = 0.0
@@ -45,8 +48,7 @@ class Share:
         self._progress(round(PARTS * overall), PARTS, self._worded(done, total, message))
 
     def _worded(self, done: int, total: int, message: str) -> str:
-        says_all = any(letter.isdigit() for letter in message)
-        if says_all or total != self._frames or total < 2:
+        if message not in self._by_frame or total < 2:
             return message
-        what = message.removesuffix(" frames").removesuffix(" frame")
-        return f"{what} frame {min(done + 1, total)} of {total}"
+        comma = "," if " " in message else ""
+        return f"{message}{comma} frame {min(done + 1, total)} of {total}"
