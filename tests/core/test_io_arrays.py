@@ -54,6 +54,11 @@ def test_only_the_frames_concerned_are_read():
     assert read == [(1, 1), (2, 1)]
 
 
+def test_one_channel_is_an_array_of_its_own():
+    np.testing.assert_array_equal(np.asarray(lazy().channel(1)), WHOLE[:, 1])
+    np.testing.assert_array_equal(lazy().channel(1)[2, 0], WHOLE[2, 1, 0])
+
+
 def test_it_survives_a_trip_to_another_process():
     again = pickle.loads(pickle.dumps(lazy()))
     np.testing.assert_array_equal(again[3, 1], WHOLE[3, 1])

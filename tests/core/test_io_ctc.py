@@ -98,7 +98,7 @@ def families(draw):
     return {t: (times, 0 if mother in lone else mother) for t, (times, mother) in tracks.items()}
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=10)
 @given(families(), st.sampled_from([2, 3]))
 def test_any_lineage_survives_the_layout(tmp_path_factory, family, ndim):
     labels, tracks = lineage(family, ndim=ndim)

@@ -251,12 +251,8 @@ def test_masks_written_as_files_are_read_back(tmp_path, shape):
     assert labels.shape == shape and labels.frame(2).dtype == np.int32
     np.testing.assert_array_equal(labels.to_array(), masks)
     axes = "TZYX" if len(shape) == 4 else "TYX"
-    tifffile.imwrite(
-        tmp_path / "m.tif",
-        masks.astype(np.uint16),
-        photometric="minisblack",
-        metadata={"axes": axes},
-    )
+    options = {"photometric": "minisblack", "metadata": {"axes": axes}}
+    tifffile.imwrite(tmp_path / "m.tif", masks.astype(np.uint16), **options)
     np.testing.assert_array_equal(open_labels(tmp_path / "m.tif").to_array(), masks)
     check_labels_fit(movie_from_array(masks, axes), labels)
 

@@ -45,6 +45,11 @@ class FrameArray:
     def __len__(self) -> int:
         return self.shape[0]
 
+    def channel(self, number: int) -> "FrameArray":
+        """Give one channel of a movie as masks are given: (T, [Z,] Y, X), as lazily."""
+        shape = (self.shape[0], *self.shape[2:])
+        return FrameArray(shape, self.dtype, OneChannel(self.read, number), 1, self.name)
+
     def __getitem__(self, index: Any) -> np.ndarray:
         """Read what is asked for, and nothing more than the frames concerned."""
         parts = _expand(index, self.ndim)
@@ -82,6 +87,18 @@ class FrameArray:
                 "open it again."
             )
         return frame.astype(self.dtype, copy=False)
+
+
+@dataclass(frozen=True)
+class OneChannel:
+    """Frames of one channel of another reader."""
+
+    read: Callable[..., np.ndarray]
+    number: int
+
+    def __call__(self, time: int) -> np.ndarray:
+        """Read one frame as ([Z,] Y, X)."""
+        return self.read(time, self.number)
 
 
 @dataclass(frozen=True)

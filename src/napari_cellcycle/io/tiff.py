@@ -1,5 +1,7 @@
 """One TIFF file: what it holds, and its planes read one at a time."""
 
+import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -132,12 +134,31 @@ def is_rgb(page: Any) -> bool:
 @lru_cache(maxsize=32)
 def _file(path: str, changed: int) -> tifffile.TiffFile:
     tif = tifffile.TiffFile(path)
+    log, heard = logging.getLogger("tifffile"), _BrokenChain(logging.ERROR)
+    log.addHandler(heard)
     try:
         if not tif.series:
             raise ValueError("it holds no image")
     finally:
+        log.removeHandler(heard)
         tif.filehandle.close()
+    if heard.pages:
+        raise _cut_short(Path(path), heard.pages[0])
     return tif
+
+
+class _BrokenChain(logging.Handler):
+    """Hears of pages that lie beyond the end of a file, which tifffile only logs."""
+
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self.pages: list[int] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the offset of the missing page."""
+        found = re.search(r"invalid page offset (\d+)", record.getMessage())
+        if found:
+            self.pages.append(int(found[1]))
 
 
 def _series(path: str) -> Any:
