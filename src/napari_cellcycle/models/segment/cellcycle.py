@@ -1,0 +1,152 @@
+"""The shipped segmenter: a narrow flow network, worked at a fixed nucleus size."""
+
+import math
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_cellcycle.config import SegmentSettings
+from napari_cellcycle.errors import OutOfMemory
+from napari_cellcycle.models.segment.diameter import guess_diameter
+from napari_cellcycle.models.segment.dynamics import Rules, masks_of, tidy
+from napari_cellcycle.models.segment.memory import is_out_of_memory
+from napari_cellcycle.models.segment.normalise import compress, resize, stretch
+from napari_cellcycle.models.segment.planes import stitch
+from napari_cellcycle.models.segment.tiles import tiles_of
+from napari_cellcycle.models.store import Model
+
+if TYPE_CHECKING:
+    import torch
+
+
+GUESSES_PX = (8.0, 13.0, 22.0, 36.0, 60.0)
+"""Diameters, in pixels, that are tried where none is given."""
+_LEAST_TILE = 128
+
+
+class FlowSegmenter:
+    """Segments with a `FlowNet`; a volume plane by plane, its masks joined over planes.
+
+    Parameters
+    ----------
+    model
+        Weights and card; its settings hold `widths` and `diameter_px`, the nucleus diameter in
+        pixels at which the network works.
+    device
+        Where the network runs. Falls back to the CPU when memory does not suffice.
+    """
+
+    def __init__(self, model: Model, device: "torch.device") -> None:
+
+        from napari_cellcycle.models.segment.network import FlowNet
+
+        self.name = model.card.name
+        self.working_px = float(model.card.settings["diameter_px"])
+        self.device = device
+        network: FlowNet = FlowNet(tuple(model.card.settings["widths"]))
+        network.load_state_dict(model.weights())
+        self._network = network.eval().to(device)
+        self._tile = 1 << 16
+        self._batch = 1 << 16
+
+    def __call__(
+        self, image: np.ndarray, pixel_size: tuple[float, ...], settings: SegmentSettings
+    ) -> np.ndarray:
+        """Masks of one image ([Z,] Y, X), int32, numbered 1, 2, ..."""
+        if image.min() == image.max():
+            return np.zeros(image.shape, np.int32)
+        diameter = settings.diameter or self.find_diameter([image], pixel_size, settings)
+        diameter_px = diameter / pixel_size[-1] if diameter else self.working_px
+        if image.ndim == 2:
+            return self._segment(stretch(image), diameter_px, settings)
+        values = stretch(image)
+        planes = np.stack([self._segment(plane, diameter_px, settings) for plane in values])
+        reach = diameter_px * pixel_size[-1] / pixel_size[0]
+        return stitch(planes, least_planes=2 if reach > 4 and len(planes) > 2 else 1)
+
+    def find_diameter(
+        self,
+        images: Sequence[np.ndarray],
+        pixel_size: tuple[float, ...],
+        settings: SegmentSettings,
+    ) -> float | None:
+        """Median cell diameter in micrometres over `images`; None if they show no cells.
+
+        `GUESSES_PX` are tried; see `guess_diameter`.
+        """
+        found = guess_diameter(
+            images, GUESSES_PX, lambda values, size: self._segment(values, size, settings)
+        )
+        return found * pixel_size[-1] if found else None
+
+    def _segment(
+        self, values: np.ndarray, diameter_px: float, settings: SegmentSettings
+    ) -> np.ndarray:
+        """Masks (Y, X) of a stretched image whose cells measure `diameter_px`.
+
+        The image is mirrored at its edges, so that nuclei which the edge cuts look whole and
+        their flow has somewhere to lead to.
+        """
+        margin = min(math.ceil(0.7 * diameter_px), *values.shape)
+        values = np.pad(values, margin, mode="symmetric")
+        scale = self.working_px / diameter_px
+        height, width = (max(8, round(side * scale)) for side in values.shape)
+        maps = self._maps(compress(resize(values, (height, width))), settings)
+        maps = resize(maps.transpose(1, 2, 0), values.shape[:2]).transpose(2, 0, 1)
+        least = math.pi / 4 * (settings.min_diameter * diameter_px) ** 2
+        rules = Rules(settings.cell_threshold, settings.flow_threshold)
+        masks = masks_of(maps[:2], maps[2], rules, round(2 * diameter_px), self.device)
+        return tidy(masks[margin:-margin, margin:-margin], least)
+
+    def _maps(self, image: np.ndarray, settings: SegmentSettings) -> np.ndarray:
+        """Network output (3, Y, X) of an image at the working size; less at once if need be."""
+        while True:
+            tile, batch = min(settings.tile, self._tile), min(settings.batch_size, self._batch)
+            try:
+                return tiles_of(image, self._compute, tile, batch, self._network.stride)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                self._take_less(tile, batch, max(image.shape))
+
+    def _compute(self, batch: np.ndarray) -> np.ndarray:
+        """Maps (N, 3, Y, X) of images (N, 1, Y, X)."""
+        import torch
+
+        fast = self.device.type == "cpu" and _has_fast_bfloat16()
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=fast):
+            images = torch.from_numpy(batch).to(self.device)
+            return self._network(images).float().cpu().numpy()
+
+    def _take_less(self, tile: int, batch: int, largest: int) -> None:
+        """Halve what is computed at once, or go to the CPU; raise if nothing is left to try."""
+        import torch
+
+        tile = min(tile, largest)
+        if batch > 1:
+            self._batch = batch // 2
+            what = f"{self._batch} tiles at once"
+        elif tile > _LEAST_TILE:
+            self._tile = max(_LEAST_TILE, tile // 2)
+            what = f"tiles of {self._tile} pixels"
+        elif self.device.type != "cpu":
+            self.device = torch.device("cpu")
+            self._network.to(self.device)
+            self._tile = self._batch = 1 << 16
+            what = "the processor instead of the graphics card"
+        else:
+            raise OutOfMemory(
+                "There is no memory left to segment even small tiles; expected about 1 GB free; "
+                "close other programs and start again."
+            )
+        warnings.warn(f"Memory ran out, so segmentation went on with {what}.", stacklevel=1)
+
+
+def _has_fast_bfloat16() -> bool:
+    """Whether this processor multiplies bfloat16 in hardware."""
+    import torch
+
+    tell = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return bool(tell and tell())

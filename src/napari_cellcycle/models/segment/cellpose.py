@@ -1,0 +1,249 @@
+"""Cellpose, versions 3 and 4: any of its own models, or a model file."""
+
+import logging
+import warnings
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_cellcycle.config import SegmentSettings
+from napari_cellcycle.errors import MissingModel, OutOfMemory
+from napari_cellcycle.models.segment.diameter import guess_diameter
+from napari_cellcycle.models.segment.dynamics import tidy
+from napari_cellcycle.models.segment.memory import is_out_of_memory
+from napari_cellcycle.models.segment.normalise import diameters_px
+from napari_cellcycle.models.segment.planes import LEAST_OVERLAP
+
+if TYPE_CHECKING:
+    import torch
+
+PREFIX = "cellpose:"
+VERSION_3 = (
+    "cyto3", "nuclei", "cyto2", "cyto", "CPx", "cyto2_cp3", "tissuenet_cp3", "livecell_cp3",
+    "yeast_PhC_cp3", "yeast_BF_cp3", "bact_phase_cp3", "bact_fluor_cp3", "deepbacs_cp3",
+)  # fmt: skip
+VERSION_4 = ("cpsam", "cpsam_v2", "cpdino")
+NORMALIZE: dict[str, Any] = {
+    "lowhigh": None,
+    "percentile": [1.0, 99.0],
+    "normalize": True,
+    "norm3D": True,
+    "sharpen_radius": 0,
+    "smooth_radius": 0,
+    "tile_norm_blocksize": 0,
+    "tile_norm_smooth3D": 1,
+    "invert": False,
+}
+"""Every key, because `eval` of version 3 writes into its own defaults for those left out."""
+CUBIC = 1.5
+"""Largest ratio of plane spacing to pixel size at which voxels count as cubic."""
+PATIENCE_SECONDS = 5.0
+_SHIPPED = "choose the shipped model 'cellcycle-nuclei', which needs no download"
+
+
+def is_cellpose(name: str) -> bool:
+    """Whether `name` is for Cellpose: one of its models, `cellpose:...`, or another file."""
+    if name.startswith(PREFIX) or name in VERSION_3 or name in VERSION_4:
+        return True
+    path = Path(name)
+    return path.suffix != ".safetensors" and path.is_file()
+
+
+class CellposeSegmenter:
+    """Segments with Cellpose, which tiles images by itself.
+
+    A volume with nearly cubic voxels is segmented from flows in all three directions, any other
+    plane by plane with masks joined over planes.
+
+    Parameters
+    ----------
+    name
+        "cyto3", "cellpose:cyto3", "cellpose:/path/to/file", "/path/to/file", ...
+    device
+        Where the network runs. Falls back to the CPU when memory does not suffice.
+    """
+
+    def __init__(self, name: str, device: "torch.device") -> None:
+        from cellpose import models
+
+        logging.getLogger("cellpose").setLevel(logging.ERROR)
+        self.name = name
+        self.device = device
+        self.major = int(version("cellpose").split(".")[0])
+        self._path = _weights(name.removeprefix(PREFIX), self.major, models)
+        self._model = self._open()
+        self._batch = 1 << 16
+
+    def __call__(
+        self, image: np.ndarray, pixel_size: tuple[float, ...], settings: SegmentSettings
+    ) -> np.ndarray:
+        """Masks of one image ([Z,] Y, X), int32, numbered 1, 2, ..."""
+        if image.min() == image.max():
+            return np.zeros(image.shape, np.int32)
+        diameter = settings.diameter or self.find_diameter([image], pixel_size, settings)
+        masks = self._evaluate(
+            image, diameter / pixel_size[-1] if diameter else None, pixel_size, settings
+        )
+        usual = diameter / float(np.prod(pixel_size) ** (1 / image.ndim)) if diameter else None
+        if usual is None:
+            usual = float(np.median(diameters_px(masks))) if masks.any() else 0.0
+        least = (np.pi / 4 if image.ndim == 2 else np.pi / 6) * (
+            settings.min_diameter * usual
+        ) ** image.ndim
+        return tidy(masks, least)
+
+    def find_diameter(
+        self,
+        images: Sequence[np.ndarray],
+        pixel_size: tuple[float, ...],
+        settings: SegmentSettings,
+    ) -> float | None:
+        """Median cell diameter in micrometres; None for Cellpose 4, which takes cells as they are.
+
+        Tried at a half, once and twice the size that the model was trained on.
+        """
+        if self.major >= 4:
+            return None
+        usual = float(self._model.diam_labels)
+        found = guess_diameter(
+            images,
+            (0.5 * usual, usual, 2 * usual),
+            lambda values, size: self._evaluate(values, size, pixel_size[-2:], settings),
+        )
+        return found * pixel_size[-1] if found else None
+
+    def _evaluate(
+        self,
+        image: np.ndarray,
+        diameter_px: float | None,
+        pixel_size: tuple[float, ...],
+        settings: SegmentSettings,
+    ) -> np.ndarray:
+        """Masks as Cellpose gives them, with less at once when memory runs out."""
+        options = self._options(image, diameter_px, pixel_size, settings)
+        while True:
+            options["batch_size"] = min(settings.batch_size, self._batch)
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    masks = self._model.eval(image.astype(np.float32), **options)[0]
+                return np.asarray(masks, np.int32).reshape(image.shape)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                self._take_less(options["batch_size"])
+
+    def _options(
+        self,
+        image: np.ndarray,
+        diameter_px: float | None,
+        pixel_size: tuple[float, ...],
+        settings: SegmentSettings,
+    ) -> dict[str, Any]:
+        """Arguments of `CellposeModel.eval` for the version that is installed."""
+        options: dict[str, Any] = {
+            "diameter": diameter_px,
+            "flow_threshold": settings.flow_threshold,
+            "cellprob_threshold": settings.cell_threshold,
+            "min_size": 0,
+            "normalize": dict(NORMALIZE),
+        }
+        if self.major < 4:
+            options["channels"] = [0, 0] if self._model.nchan > 1 else None
+        if image.ndim == 3:
+            anisotropy = pixel_size[0] / pixel_size[-1]
+            options["z_axis"] = 0
+            if anisotropy <= CUBIC:
+                options |= {"do_3D": True, "anisotropy": anisotropy}
+            else:
+                options["stitch_threshold"] = LEAST_OVERLAP
+        return options
+
+    def _open(self) -> Any:
+        """Load the weights; anything that is no model of the installed version is an error."""
+        from cellpose import models
+
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                if self.major < 4:
+                    return models.CellposeModel(
+                        pretrained_model=str(self._path),
+                        device=self.device,
+                        nchan=_channels(self._path),
+                    )
+                return models.CellposeModel(pretrained_model=str(self._path), device=self.device)
+        except Exception as error:
+            raise MissingModel(
+                f"{self._path} cannot be opened as a model of Cellpose {self.major} "
+                f"({type(error).__name__}); expected a file saved by this version; choose another "
+                f"file, or {_SHIPPED}."
+            ) from error
+
+    def _take_less(self, batch: int) -> None:
+        """Halve the batch, or go to the CPU; raise if nothing is left to try."""
+        import torch
+
+        if batch > 1:
+            self._batch = batch // 2
+            what = f"{self._batch} tiles at once"
+        elif self.device.type != "cpu":
+            self.device = torch.device("cpu")
+            self._model = self._open()
+            what = "the processor instead of the graphics card"
+        else:
+            raise OutOfMemory(
+                "There is no memory left for Cellpose; expected a few GB free; "
+                f"close other programs, or {_SHIPPED}."
+            )
+        warnings.warn(f"Memory ran out, so segmentation went on with {what}.", stacklevel=1)
+
+
+def _weights(name: str, major: int, models: Any) -> Path:
+    """The weight file called `name`, downloaded by Cellpose if need be and possible."""
+    if Path(name).is_file():
+        return Path(name)
+    known = VERSION_3 if major < 4 else VERSION_4
+    folder = Path(models.MODEL_DIR)
+    file = f"{name}torch_0" if major < 4 and name in ("cyto", "cyto2", "nuclei") else name
+    if (folder / file).is_file():
+        return folder / file
+    if name not in known:
+        raise MissingModel(
+            f"Cellpose {major} has no model called {name!r}, and there is no such file; "
+            f"it has {', '.join(known)}; or {_SHIPPED}."
+        )
+    _assert_reachable(name, major)
+    try:
+        return Path(models.cache_model_path(file))
+    except OSError as error:
+        raise MissingModel(_offline(name, major)) from error
+
+
+def _assert_reachable(name: str, major: int) -> None:
+    """Raise at once, rather than after long waiting, where the weights cannot be downloaded."""
+    from urllib.request import Request, urlopen
+
+    place = "https://www.cellpose.org" if major < 4 else "https://huggingface.co"
+    try:
+        urlopen(Request(place, method="HEAD"), timeout=PATIENCE_SECONDS).close()
+    except OSError as error:
+        raise MissingModel(_offline(name, major)) from error
+
+
+def _offline(name: str, major: int) -> str:
+    return (
+        f"The weights of Cellpose {major}'s model {name!r} are not on this machine and cannot be "
+        f"downloaded now; connect to the internet once, or {_SHIPPED}."
+    )
+
+
+def _channels(path: Path) -> int:
+    """Input channels of a version 3 model: the length of its first batch norm."""
+    import torch
+
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    return len(state["downsample.down.res_down_0.conv.conv_0.0.weight"])

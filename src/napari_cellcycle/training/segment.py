@@ -1,0 +1,235 @@
+"""How the segmentation network learns."""
+
+import time
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from napari_cellcycle.errors import BadInput
+from napari_cellcycle.models.store import Model, ModelCard, find_model, save_model
+from napari_cellcycle.progress import Progress, silent
+from napari_cellcycle.training.fit import FitSettings, fit
+from napari_cellcycle.training.segment_examples import (
+    Example,
+    challenge_examples,
+    simulated_examples,
+    varied_crop,
+)
+
+if TYPE_CHECKING:
+    import torch
+
+    from napari_cellcycle.models.segment.network import FlowNet
+
+WORKING_PX = 15.0
+"""Nucleus diameter, in pixels, at which the network works."""
+Part = Literal["simulated", "half", "all"]
+NAMES: dict[Part, str] = {
+    "simulated": "cellcycle-nuclei-simulated",
+    "half": "cellcycle-nuclei-half",
+    "all": "cellcycle-nuclei",
+}
+SEEDS = range(100, 260)
+"""Seeds of the simulated movies that are learned from."""
+FIRST_HALF = range(46)
+"""Frames of HeLa 01 that "half" learns from; the other 46 are for scoring."""
+_MOVIES = f"simulated movies, seeds {SEEDS.start} to {SEEDS.stop - 1}, three frames of each"
+_HELA = "Cell Tracking Challenge Fluo-N2DL-HeLa 01, silver truth (Ulman 2017, Maska 2023)"
+DATA: dict[Part, list[str]] = {
+    "simulated": [_MOVIES],
+    "half": [_MOVIES, f"{_HELA}, frames 0 to 45"],
+    "all": [_MOVIES, f"{_HELA}, all 92 frames", "Cell Tracking Challenge Fluo-N2DH-SIM 01"],
+}
+SPLITS: dict[Part, str] = {
+    "simulated": "no real image was seen",
+    "half": "frames 46 to 91 of Fluo-N2DL-HeLa 01 were not seen",
+    "all": "everything named was seen; for figures on unseen frames see the half-trained network",
+}
+
+
+class SegmentTask:
+    """Batches of varied crops, and Cellpose's loss on them.
+
+    Parameters
+    ----------
+    examples
+        What is drawn from.
+    weights
+        Share of each example among the draws, in any unit.
+    batches_per_epoch, batch_size, side_px
+        Size of an epoch, of a batch and of a crop.
+    """
+
+    def __init__(
+        self,
+        examples: Sequence[Example],
+        weights: np.ndarray,
+        *,
+        batches_per_epoch: int = 100,
+        batch_size: int = 8,
+        side_px: int = 160,
+    ) -> None:
+        self.examples = examples
+        self.chances = np.asarray(weights, float) / np.sum(weights)
+        self.batches_per_epoch = batches_per_epoch
+        self.batch_size = batch_size
+        self.side_px = side_px
+
+    def __len__(self) -> int:
+        return self.batches_per_epoch
+
+    def batches(self, rng: np.random.Generator) -> Iterator[tuple["torch.Tensor", "torch.Tensor"]]:
+        """Images (N, 1, Y, X) and maps (N, 4, Y, X)."""
+        import torch
+
+        for _ in range(len(self)):
+            drawn = rng.choice(len(self.examples), self.batch_size, p=self.chances)
+            crops = [varied_crop(self.examples[i], rng, self.side_px, WORKING_PX) for i in drawn]
+            images = torch.from_numpy(np.stack([image for image, _ in crops])[:, None])
+            maps = torch.from_numpy(np.stack([maps for _, maps in crops]).astype(np.float32))
+            yield images, maps
+
+    def loss(
+        self, network: "torch.nn.Module", batch: tuple["torch.Tensor", "torch.Tensor"]
+    ) -> "torch.Tensor":
+        """Half the squared error of five times the flow, plus cross-entropy (as Cellpose)."""
+        import torch
+
+        images, maps = batch
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            out = network(images.contiguous(memory_format=torch.channels_last))
+        out = out.float()
+        known = maps[:, 3] > 0.99
+        flow = (out[:, :2] - 5 * maps[:, :2]).square().mean(1)
+        cell = torch.nn.functional.binary_cross_entropy_with_logits(
+            out[:, 2], (maps[:, 2] > 0.5).float(), reduction="none"
+        )
+        return ((0.5 * flow + cell) * known).sum() / known.sum().clamp_min(1)
+
+    def score(self, network: "torch.nn.Module") -> float | None:
+        """None: the last weights are kept (averaged, at the end of a cosine schedule)."""
+        return None
+
+
+def train_nuclei(
+    folder: Path,
+    *,
+    data: Path | None = None,
+    parts: Sequence[Part] = ("simulated", "all"),
+    progress: Progress = silent,
+) -> list[Model]:
+    """Train the shipped network and store it in `folder`; about 45 minutes on two cores.
+
+    Parameters
+    ----------
+    folder
+        Where each part is stored: `simulated` and `half` under their `NAMES`, which are for
+        measuring, and `all`, the shipped one. A simulated one that is there already is the
+        start of the others, and is not trained again.
+    data
+        Folder with `ctc/Fluo-N2DL-HeLa` and `ctc/Fluo-N2DH-SIM`; needed for `half` and `all`.
+    parts
+        "simulated": simulated movies only. "half": then also the first half of HeLa 01, so that
+        the second half can be scored. "all": then also all of HeLa 01 and SIM 01.
+    """
+    simulated = list(simulated_examples(SEEDS, 3, progress=progress))
+    start = _stored(folder, progress, simulated)
+    made = [start] if "simulated" in parts else []
+    for part in parts:
+        if part == "simulated":
+            continue
+        if data is None or not (data / "ctc").is_dir():
+            raise BadInput(
+                f"To train the part {part!r}, recordings are needed, but none were found at "
+                f"{data}; expected a folder 'ctc' in it; set CELLCYCLE_DATA to where it is."
+            )
+        made.append(_refined(part, start, simulated, data, folder, progress))
+    return made
+
+
+def _stored(folder: Path, progress: Progress, simulated: list[Example]) -> Model:
+    """The network trained on simulated movies only: found in `folder`, or trained now."""
+    import torch
+
+    from napari_cellcycle.models.segment.network import FlowNet
+
+    path = folder / f"{NAMES['simulated']}.safetensors"
+    if path.is_file():
+        return find_model(str(path), "segment")
+    torch.manual_seed(0)
+    network = FlowNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    settings = FitSettings(epochs=22, learning_rate=3e-3, warmup=0.03, average=0.99)
+    began = time.perf_counter()
+    fit(network, SegmentTask(simulated, _by_size(simulated)), settings, progress=progress)
+    return _saved("simulated", network, folder, None, time.perf_counter() - began)
+
+
+def _refined(
+    part: Part,
+    start: Model,
+    simulated: list[Example],
+    data: Path,
+    folder: Path,
+    progress: Progress,
+) -> Model:
+    """Go on from `start` with real frames among the simulated ones, half of the draws each."""
+    import torch
+
+    from napari_cellcycle.models.segment.network import FlowNet
+
+    real = real_examples(data, part, progress)
+    network = FlowNet(tuple(start.card.settings["widths"]))
+    network.load_state_dict(start.weights())
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    weights = np.concatenate([_by_size(real), _by_size(simulated)])
+    settings = FitSettings(epochs=8, learning_rate=1.5e-3, warmup=0.05, average=0.99, seed=1)
+    began = time.perf_counter()
+    fit(network, SegmentTask([*real, *simulated], weights), settings, progress=progress)
+    return _saved(part, network, folder, start.card.name, time.perf_counter() - began)
+
+
+def real_examples(data: Path, part: Part, progress: Progress = silent) -> list[Example]:
+    """Frames of recordings that `part` may learn from."""
+    hela, sim = data / "ctc" / "Fluo-N2DL-HeLa" / "01", data / "ctc" / "Fluo-N2DH-SIM" / "01"
+    if part == "half":
+        return list(challenge_examples(hela, FIRST_HALF, progress=progress))
+    return [
+        *challenge_examples(hela, progress=progress),
+        *challenge_examples(sim, progress=progress),
+    ]
+
+
+def _by_size(examples: Sequence[Example]) -> np.ndarray:
+    """Chance of each example to be drawn: more for larger ones, up to a limit; sum 1."""
+    area = np.array([min(example.image.size, 40_000) + 10_000 for example in examples], float)
+    return area / area.sum()
+
+
+def _saved(
+    part: Part, network: "FlowNet", folder: Path, parent: str | None, seconds: float
+) -> Model:
+    """Store the weights at half precision, with their card."""
+    import torch
+
+    card = ModelCard(
+        name=NAMES[part],
+        kind="segment",
+        architecture="FlowNet: residual U-Net with style vector (Cellpose at half width)",
+        description="Nuclei in fluorescence images, of about 8 to 80 pixels; 2D, or 3D by planes",
+        settings={"widths": [16, 32, 64, 128], "diameter_px": WORKING_PX},
+        data=DATA[part],
+        split=SPLITS[part],
+        command="python -m napari_cellcycle.training.weights cellcycle-nuclei",
+        licence="BSD-3-Clause",
+        parent=parent,
+        software={"torch": torch.__version__, "cellpose": version("cellpose")},
+        seconds=round(seconds),
+    )
+    state = {
+        name: tensor.half() if tensor.is_floating_point() else tensor
+        for name, tensor in network.state_dict().items()
+    }
+    return save_model(state, card, folder)

@@ -1,0 +1,158 @@
+"""Images with masks that the segmentation network learns from, and how they are varied."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from napari_cellcycle.models.segment.normalise import compress, diameters_px, resize, stretch
+from napari_cellcycle.progress import Progress, silent, track_progress
+
+STORED_PX = 20.0
+"""Median nucleus diameter of stored examples, in pixels; crops are at most this sharp."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One image at the size of learning, with its targets.
+
+    `image` is stretched to percentiles (float32, Y, X); `maps` (Y, X, 4) holds the flow in y
+    and in x, whether a pixel is cell, and whether the truth is known there.
+    """
+
+    image: np.ndarray
+    maps: np.ndarray
+
+
+def example(
+    image: np.ndarray, masks: np.ndarray, diameter_px: float, known: np.ndarray | None = None
+) -> Example:
+    """Make an example of an image (Y, X) with masks; `known` marks pixels with trusted masks."""
+    import cv2
+
+    from napari_cellcycle.models.segment.dynamics import flows_of
+
+    scale = STORED_PX / diameter_px
+    shape = (max(8, round(image.shape[0] * scale)), max(8, round(image.shape[1] * scale)))
+    small = cv2.resize(masks.astype(np.float32), shape[::-1], interpolation=cv2.INTER_NEAREST)
+    labels = small.astype(np.int32)
+    trusted = np.ones(shape, np.float32) if known is None else resize(known, shape)
+    maps = np.dstack([*flows_of(labels), labels > 0, trusted])
+    return Example(stretch(resize(image, shape)), maps.astype(np.float32))
+
+
+def simulated_examples(
+    seeds: range, frames_each: int = 2, *, progress: Progress = silent
+) -> Iterator[Example]:
+    """Frames of simulated movies, `frames_each` of every seed, spread over the movie."""
+    from napari_cellcycle.simulate import random_settings, simulate
+
+    for seed in track_progress(seeds, len(seeds), progress, "Simulating movies to learn from"):
+        made = simulate(random_settings(seed, 2))
+        for time in np.linspace(0, len(made.movie) - 1, frames_each + 2)[1:-1].astype(int):
+            image, masks = made.movie.frame(int(time)), made.labels.frame(int(time))
+            if masks.any():
+                yield example(image, masks, float(np.median(diameters_px(masks))))
+
+
+def challenge_examples(
+    sequence: Path, frames: range | None = None, *, progress: Progress = silent
+) -> Iterator[Example]:
+    """Frames of a Cell Tracking Challenge sequence (`.../01`) that have full masks.
+
+    Full masks are the silver truth (`01_ST/SEG`), or `01_GT/SEG` where there is none. Around
+    cells that are tracked but have no mask, the truth counts as unknown.
+    """
+    import tifffile
+
+    number = sequence.name
+    truth = sequence.with_name(f"{number}_ST") / "SEG"
+    if not truth.is_dir():
+        truth = sequence.with_name(f"{number}_GT") / "SEG"
+    files = sorted(truth.glob("man_seg*.tif"))
+    if frames is not None:
+        files = [file for file in files if int(file.stem[7:]) in frames]
+    message = f"Reading {sequence.parent.name}"
+    for file in track_progress(files, len(files), progress, message):
+        masks = tifffile.imread(file).astype(np.int32)
+        image = tifffile.imread(sequence / f"t{file.stem[7:]}.tif")
+        markers = tifffile.imread(
+            sequence.with_name(f"{number}_GT") / "TRA" / f"man_track{file.stem[7:]}.tif"
+        )
+        diameter = float(np.median(diameters_px(masks)))
+        yield example(image, masks, diameter, _known(masks, markers, diameter))
+
+
+def _known(masks: np.ndarray, markers: np.ndarray, diameter_px: float) -> np.ndarray:
+    """Pixels farther than a diameter from markers that no mask overlaps."""
+    from scipy.ndimage import distance_transform_edt
+
+    covered = np.unique(markers[masks > 0])
+    missing = (markers > 0) & ~np.isin(markers, covered)
+    if not missing.any():
+        return np.ones(masks.shape, np.float32)
+    far = distance_transform_edt(~missing) > diameter_px
+    return (far | (masks > 0)).astype(np.float32)
+
+
+def varied_crop(
+    source: Example, rng: np.random.Generator, side_px: int, working_px: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """A turned, scaled, mirrored crop with varied light: image (side, side), maps (4, side, side).
+
+    Nuclei come out at 0.7 to 1.4 times `working_px`.
+    """
+    import cv2
+
+    zoom = working_px / STORED_PX * np.exp(rng.uniform(np.log(0.7), np.log(1.4)))
+    angle = rng.uniform(0, 2 * np.pi)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    if rng.random() < 0.5:
+        turn = turn @ np.diag([1, -1])
+    centre = _centre(source, rng)
+    to_source = turn / zoom
+    offset = centre - to_source @ np.full(2, (side_px - 1) / 2)
+    matrix = np.column_stack([to_source, offset])
+    size = (side_px, side_px)
+    image = source.image
+    if zoom < 0.8:
+        image = cv2.GaussianBlur(image, (0, 0), 0.4 / zoom - 0.3)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    image = cv2.warpAffine(image, matrix, size, flags=flags, borderMode=cv2.BORDER_REFLECT_101)
+    maps = cv2.warpAffine(source.maps, matrix, size, flags=flags)
+    flow_xy = maps[..., 1::-1] @ turn
+    maps = np.stack([flow_xy[..., 1], flow_xy[..., 0], maps[..., 2], maps[..., 3]])
+    return compress(_vary_light(image, rng), np.exp(rng.uniform(-4.0, -2.0))), maps
+
+
+def _centre(source: Example, rng: np.random.Generator) -> np.ndarray:
+    """A point (x, y): mostly one inside a cell."""
+    height, width = source.image.shape
+    for _ in range(20 if rng.random() < 0.85 else 1):
+        y, x = rng.integers(height), rng.integers(width)
+        if source.maps[y, x, 2]:
+            break
+    return np.array([x, y], float)
+
+
+def _vary_light(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Vary contrast, blur, noise and illumination of a stretched image."""
+    import cv2
+
+    side = image.shape[0]
+    if rng.random() < 0.3:
+        image = np.sign(image) * np.abs(image) ** rng.uniform(0.8, 1.3)
+    if rng.random() < 0.3:
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.2))
+    if rng.random() < 0.4:
+        corners = rng.uniform(0, 10 ** rng.uniform(-2.5, -0.7), (3, 3)).astype(np.float32)
+        image = image + cv2.resize(corners, (side, side), interpolation=cv2.INTER_CUBIC)
+    if rng.random() < 0.4:
+        gains = rng.uniform(0.6, 1.3, (3, 3)).astype(np.float32)
+        image = image * cv2.resize(gains, (side, side), interpolation=cv2.INTER_CUBIC)
+    if rng.random() < 0.5:
+        noise = rng.standard_normal(image.shape, np.float32)
+        shot = np.sqrt(np.clip(image, 0, None)) * rng.uniform(0, 0.08)
+        image = image + noise * (10 ** rng.uniform(-3, -1.3) + shot)
+    return np.asarray(image * np.exp(rng.uniform(-0.4, 0.4)) + rng.uniform(-0.02, 0.03))
