@@ -76,7 +76,7 @@ class TrackSettings(Settings):
         description="Most frames between two sightings of a cell",
     )
     min_score: Probability = Field(
-        0.5, title="Least trust in a link", description="Links the model trusts less are never kept"
+        0.3, title="Least trust in a link", description="Links the model trusts less are never kept"
     )
     division_cost: Probability = Field(
         0.3, title="Caution with divisions", description="Raise this if there are false divisions"
