@@ -352,7 +352,7 @@ def test_a_crash_at_any_moment_leaves_the_former_or_the_new_state(tmp_path):
         identical(found, former if found.stages == former.stages else new)
         if found.stages != former.stages:
             stored = save_experiment(former, folder)
-        after += 1 + after // 2
+        after += 1 + after
     assert former.stages.name in seen
     identical(open_experiment(folder), new)
 

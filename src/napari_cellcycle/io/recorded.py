@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,11 @@ def record_movie(
     if stored and former.get("prints") == prints and (folder / stored).is_dir():
         return entry | {"stored": stored, "prints": prints}, None
     name = fresh_entry(folder, "movie", ".zarr")
-    _store_movie(movie, folder / name, progress)
+    try:
+        _store_movie(movie, folder / name, progress)
+    except BaseException:
+        rmtree(folder / name, ignore_errors=True)
+        raise
     return entry | {"stored": name, "prints": prints}, name
 
 
