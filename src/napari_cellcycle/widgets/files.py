@@ -13,6 +13,7 @@ from napari_cellcycle.data.movie import Movie
 from napari_cellcycle.data.tracks import Tracks
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.widgets.display import prepare
+from napari_cellcycle.widgets.layers import OPACITY
 from napari_cellcycle.widgets.movies import METADATA
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -133,7 +134,7 @@ def result_layers(experiment: Experiment, name: str, known: dict[str, Any]) -> l
     if experiment.labels is None:
         return []
     shown = prepare(experiment)
-    options = {**_calibrated(experiment.movie), "opacity": 0.55, "name": f"{name} cells"}
+    options = {**_calibrated(experiment.movie), "opacity": OPACITY, "name": f"{name} cells"}
     options["metadata"] = {METADATA: {**known, "shows": "labels"}}
     found: list[LayerData] = [(shown.labels, options, "labels")]
     if shown.has_tracks:

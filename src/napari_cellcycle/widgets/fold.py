@@ -48,4 +48,8 @@ class Fold(QWidget):
     def _on_toggled(self, unfolded: bool) -> None:
         self.button.setArrowType(Qt.ArrowType.DownArrow if unfolded else Qt.ArrowType.RightArrow)
         self._frame.setVisible(unfolded)
+        widget: QWidget | None = self
+        while widget is not None and not widget.isWindow():
+            widget.updateGeometry()  # or a fold in a fold keeps the height it had
+            widget = widget.parentWidget()
         self.toggled.emit(unfolded)

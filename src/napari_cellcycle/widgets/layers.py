@@ -17,6 +17,7 @@ from napari_cellcycle.widgets.colours import (
 from napari_cellcycle.widgets.display import Display
 from napari_cellcycle.widgets.movies import METADATA
 
+OPACITY = 0.7
 _TAIL = 12
 
 
@@ -115,7 +116,7 @@ def labels_layer(display: Display, movie: Image) -> Labels:
         display.labels,
         name=f"{movie.name} cells",
         colormap=track_label_colours(),
-        opacity=0.55,
+        opacity=OPACITY,
         metadata={METADATA: {"shows": "labels"}},
         **placed(movie, display.labels.ndim),
     )

@@ -23,7 +23,10 @@ from napari_cellcycle.widgets.movies import METADATA, is_ambiguous, movie_layers
 
 _SPIN = """
 QAbstractSpinBox { padding: 1px 4px; min-width: 40px; %s }
-QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { width: 0px; }
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {
+  width: 0px; border: none; subcontrol-origin: content;
+}
+QAbstractSpinBox::up-arrow, QAbstractSpinBox::down-arrow { image: none; width: 0px; }
 """
 _GUESSED = "background-color: #ffb000; color: #000000;"
 
@@ -235,7 +238,6 @@ def _spin(suffix: str, decimals: int, tooltip: str) -> QDoubleSpinBox:
     spin.setSuffix(suffix)
     spin.setToolTip(tooltip)
     spin.setKeyboardTracking(False)
-    spin.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
     spin.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
     spin.setMinimumWidth(88)
     return spin
