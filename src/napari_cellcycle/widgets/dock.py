@@ -1,5 +1,6 @@
 """The dock widget "Cell cycle": from a movie to tracked, staged cells."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,15 +24,16 @@ from napari_cellcycle.widgets.movies import METADATA, plain
 from napari_cellcycle.widgets.notice import Notice
 from napari_cellcycle.widgets.preferences import compute_settings
 from napari_cellcycle.widgets.results_panel import ResultsPanel
-from napari_cellcycle.widgets.session import Result, Session
+from napari_cellcycle.widgets.session import Recording, Result, Session
 from napari_cellcycle.widgets.sources import Source, sources
 from napari_cellcycle.widgets.step_section import KINDS, TITLES, StepSection
-from napari_cellcycle.widgets.task import Task
+from napari_cellcycle.widgets.task import Task, describe
 from napari_cellcycle.widgets.work import Child, Request, compute, load
 from napari_cellcycle.widgets.workplace import clean_up
 
 _NAMES: dict[StepName, str] = {**TITLES, "run": "Track and classify"}
 _WARM_AFTER_MS = 1500
+_PAUSE_MS = 15
 
 
 class CellCycle(QWidget):
@@ -113,6 +115,9 @@ class CellCycle(QWidget):
             shortcut = QShortcut(QKeySequence(keys), self)
             shortcut.setContext(Qt.ShortcutContext.WindowShortcut)
             shortcut.activated.connect(slot)
+        self._unshown: list[Callable[[], object]] = []
+        self._next = QTimer(self, singleShot=True, interval=_PAUSE_MS)
+        self._next.timeout.connect(self._on_ended)
         self._warm = QTimer(self, singleShot=True, interval=_WARM_AFTER_MS)
         self._warm.timeout.connect(self._on_warm)
         self.destroyed.connect(_Closing(self.session, self.picker, self._child))
@@ -180,20 +185,37 @@ class CellCycle(QWidget):
             }[step]
         return ""
 
-    def _on_computed(self, recording: Any, models: dict[StepName, str], result: Result) -> None:
+    def _on_computed(
+        self, recording: Recording, models: dict[StepName, str], result: Result
+    ) -> None:
         if self.session.recording is not recording:
             self.picker.choose(recording.layer)
-        self.session.replace(result)
-        history = result.experiment.history
-        estimates.learn(result.experiment.movie, history[-len(models) :], models)
-        notes = [note for step in history[-len(models) :] for note in step.notes]
-        if notes:
-            self.notice.tell(" ".join(notes), problem=False)
+        former = recording.result
+        if result.display.has_stages and not (former and former.display.has_stages):
+            self.session.colour("stage")
+        history = result.experiment.history[-len(models) :]
+        notes = " ".join(note for step in history for note in step.notes)
+        self._unshown = [
+            *recording.layers.steps(result.display),
+            partial(self.session.replace, result),
+            partial(estimates.learn, result.experiment.movie, history, models),
+            partial(self.notice.tell, notes, problem=False) if notes else self.notice.hide,
+        ]
 
     def _on_failed(self, failed: Failed) -> None:
         self.notice.tell(failed.text, failed.details)
 
     def _on_ended(self) -> None:
+        """Show the result part by part, so that the viewer is not held up."""
+        try:
+            if self._unshown:
+                self._unshown.pop(0)()
+        except Exception as error:  # noqa: BLE001 - told to the user
+            self._unshown = []
+            self._on_failed(describe(error))
+        if self._unshown:
+            self._next.start()
+            return
         self.task = None
         self.job_panel.end()
         self._refresh()
@@ -219,9 +241,6 @@ class CellCycle(QWidget):
     def _on_result(self, _experiment: Experiment | None = None) -> None:
         result = self.session.result
         self.results.show_display(result.display if result else None)
-        has_stages = result is not None and result.display.has_stages
-        if has_stages and self.session.recording and len(self.session.recording.former) == 1:
-            self.session.colour("stage")
         self._refresh()
 
     def _on_layers(self, _event: object = None) -> None:

@@ -1,5 +1,7 @@
 """The layers that show the results for one movie."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -34,6 +36,8 @@ class ResultLayers:
         self.labels: Labels | None = None
         self.tracks: Tracks | None = None
         self._display: Display | None = None
+        self._tracked: Display | None = None
+        self._coloured: tuple[int, str] | None = None
         self._colour_by: ColourBy = "track"
         viewer.dims.events.current_step.connect(self._on_step)
 
@@ -43,38 +47,41 @@ class ResultLayers:
 
     def show(self, display: Display | None) -> None:
         """Show `display` in place of what was shown; None takes our layers away."""
-        self._display = display
+        for step in self.steps(display):
+            step()
+
+    def steps(self, display: Display | None) -> list[Callable[[], None]]:
+        """What `show` does, in parts none of which holds up the viewer for long."""
         if display is None:
-            self._remove(self.labels)
-            self._remove(self.tracks)
-            self.labels = self.tracks = None
-            return
-        self._show_labels(display)
-        self._show_tracks(display)
-        self.colour_by(self._colour_by)
+            return [self._clear]
+        return [
+            partial(self._show_labels, display),
+            partial(self._show_tracks, display),
+            partial(self._colour, display),
+        ]
 
     def colour_by(self, colour_by: ColourBy) -> None:
         """Colour masks and tracks by track or by stage."""
         self._colour_by = colour_by
-        display = self._display
-        if display is None:
-            return
-        by_stage = colour_by == "stage" and display.has_stages
-        if self.tracks is not None:
-            self.tracks.color_by = "stage" if by_stage else "track_id"
-        if self.labels is not None and not by_stage:
-            self.labels.colormap = track_label_colours()
-        self._on_step()
+        if self._display is not None:
+            self._colour(self._display)
 
     def close(self) -> None:
         """Let go of the viewer; the layers stay."""
         self._viewer.dims.events.current_step.disconnect(self._on_step)
+
+    def _clear(self) -> None:
+        self._remove(self.labels)
+        self._remove(self.tracks)
+        self.labels = self.tracks = self._display = self._tracked = None
+        self._coloured = None
 
     def _show_labels(self, display: Display) -> None:
         if not self._in_viewer(self.labels) or not _same_shape(self.labels, display.labels):
             self._remove(self.labels)
             self.labels = labels_layer(display, self._movie)
             self._viewer.add_layer(self.labels)
+            self._coloured = None
         elif self.labels is not None and self.labels.data is not display.labels:
             self.labels.data = display.labels
             forget_edits(self.labels)
@@ -86,8 +93,22 @@ class ResultLayers:
         elif not self._in_viewer(self.tracks):
             self.tracks = tracks_layer(display, self._movie)
             self._viewer.add_layer(self.tracks)
-        elif self.tracks is not None:
+            self._coloured = None
+        elif self.tracks is not None and self._tracked is not display:
             fill_tracks(self.tracks, display)
+        self._tracked = display
+
+    def _colour(self, display: Display) -> None:
+        self._display = display
+        if self._coloured == (id(display), self._colour_by):
+            return
+        self._coloured = (id(display), self._colour_by)
+        by_stage = self._colour_by == "stage" and display.has_stages
+        if self.tracks is not None:
+            self.tracks.color_by = "stage" if by_stage else "track_id"
+        if self.labels is not None and not by_stage:
+            self.labels.colormap = track_label_colours()
+        self._on_step()
 
     def _in_viewer(self, layer: Layer | None) -> bool:
         return layer is not None and layer in self._viewer.layers
