@@ -1,0 +1,71 @@
+"""Train the shipped weights: `python -m napari_cellcycle.training.weights [NAME ...]`.
+
+Simulated movies are made as they are needed. Real data is read from the folder that the
+environment variable CELLCYCLE_DATA names (docs/weights.md describes it). Seeds are fixed, and
+each model is stored with its card; without a name all of them are trained.
+"""
+
+import argparse
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from tqdm import tqdm
+
+from napari_cellcycle.models.store import SHIPPED, save_model
+from napari_cellcycle.progress import Progress
+
+
+def nuclei(data: Path, out: Path, progress: Progress) -> None:
+    """Train the segmentation network: on simulated movies, then on real ones among them."""
+    from napari_cellcycle.training.segment import train_nuclei
+
+    with tempfile.TemporaryDirectory() as scratch:
+        models = train_nuclei(Path(scratch), data=data, parts=("all",), progress=progress)
+        save_model(models[-1].weights(), models[-1].card, out)
+
+
+def simple(data: Path, out: Path, progress: Progress) -> None:
+    """Train the link model."""
+    from napari_cellcycle.training.link import train_simple
+
+    train_simple(data, out, progress)
+
+
+def frame(data: Path, out: Path, progress: Progress) -> None:
+    """Train the stage model."""
+    from napari_cellcycle.training.stage import train_frame
+
+    train_frame(data, out, progress=progress)
+
+
+TRAINERS: dict[str, Callable[[Path, Path, Progress], None]] = {
+    "cellcycle-nuclei": nuclei,
+    "simple": simple,
+    "frame": frame,
+}
+
+
+def main() -> None:
+    """Train the models named on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(TRAINERS)}")
+    parser.add_argument("--out", type=Path, default=SHIPPED, help="folder for the weights")
+    arguments = parser.parse_args()
+    unknown = set(arguments.names) - set(TRAINERS)
+    if unknown:
+        parser.error(f"no model is called {min(unknown)!r}; choose of {', '.join(TRAINERS)}")
+    data = Path(os.environ.get("CELLCYCLE_DATA", "../shared/data"))
+    for name in arguments.names or TRAINERS:
+        with tqdm(desc=name, unit="") as bar:
+
+            def report(done: int, total: int, message: str = "", bar: tqdm = bar) -> None:
+                bar.total, bar.n = total, done
+                bar.set_postfix_str(message)
+
+            TRAINERS[name](data, arguments.out, report)
+
+
+if __name__ == "__main__":
+    main()
