@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.features.crops import crops, median_diameter
 from napari_cellcycle.io.crop_folders import read_crops
-from napari_cellcycle.data.labels import LabelStack
 
 
 def ramp(ndim, size=40):

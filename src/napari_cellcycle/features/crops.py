@@ -66,9 +66,7 @@ class _Samples(NamedTuple):
     inside: np.ndarray
 
 
-def _samples(
-    centres: np.ndarray, step: float, count: int, length: int, padding: str
-) -> _Samples:
+def _samples(centres: np.ndarray, step: float, count: int, length: int, padding: str) -> _Samples:
     """Samples of every cell along one axis; `share` is the weight of the upper pixel."""
     place = centres[:, None] + (np.arange(count) - (count - 1) / 2) * step
     inside = (place >= -0.5) & (place <= length - 0.5)

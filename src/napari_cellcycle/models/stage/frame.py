@@ -1,5 +1,7 @@
 """The `frame` model: the stage of a cell from one small image of it."""
 
+from itertools import pairwise
+
 import numpy as np
 import torch
 from torch import nn
@@ -25,7 +27,7 @@ class FrameNetwork(nn.Module):
     the centre, so that neighbours in the window inform but do not outvote the cell.
     """
 
-    def __init__(self, stages: int = 7, width: int = 16, dropout: float = 0.2) -> None:
+    def __init__(self, stages: int = 7, width: int = 12, dropout: float = 0.1) -> None:
         super().__init__()
         widths = (width, 2 * width, 4 * width, 6 * width)
         self.stem = nn.Sequential(
@@ -34,7 +36,7 @@ class FrameNetwork(nn.Module):
             nn.ReLU(inplace=True),
         )
         blocks: list[nn.Module] = []
-        for before, after in zip(widths, widths[1:], strict=False):
+        for before, after in pairwise(widths):
             blocks += [Block(before, before, 1), Block(before, after, 2)]
         self.blocks = nn.Sequential(*blocks, Block(widths[-1], widths[-1], 1))
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(3 * widths[-1], stages))

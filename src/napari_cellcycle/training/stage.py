@@ -1,0 +1,182 @@
+"""Train the `frame` stage model."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from napari_cellcycle.config import Settings
+from napari_cellcycle.data.stages import H2B
+from napari_cellcycle.models.stage.frame import FrameNetwork, predict
+from napari_cellcycle.models.store import Model, ModelCard, save_model
+from napari_cellcycle.progress import Progress, silent
+from napari_cellcycle.training.fit import FitSettings, fit
+from napari_cellcycle.training.stage_examples import (
+    Examples,
+    real_examples,
+    simulated_examples,
+)
+from napari_cellcycle.training.stage_views import ViewSettings, views
+
+Batch = tuple[torch.Tensor, torch.Tensor]
+
+
+class StageTaskSettings(Settings):
+    """What a batch of crops is made of."""
+
+    batch_size: int = 32
+    batches: int = 30
+    real_share: float = 0.7
+    balance: float = 0.5
+    smoothing: float = 0.05
+    views: ViewSettings = ViewSettings()
+
+
+WIDTH = 12
+SEEDS = range(1000, 1100)
+FIT = FitSettings(epochs=60, learning_rate=3e-3, average=0.99)
+TASK = StageTaskSettings()
+H2B_CROPS = Path("stages") / "h2b_crops"
+_STAGES = H2B.names
+
+
+class StageTask:
+    """Learn the stage of crops: a `Task` for `fit`.
+
+    Every batch takes `real_share` of its crops from `real` and the rest from `simulated`;
+    `balance` (0-1) evens out how often stages are drawn. Held-out score is macro-F1.
+    """
+
+    def __init__(
+        self,
+        real: Examples | None,
+        simulated: Examples | None,
+        held_out: Examples | None = None,
+        settings: StageTaskSettings = TASK,
+    ) -> None:
+        self.settings = settings
+        self.held_out = held_out
+        share = 0.0 if real is None else 1.0 if simulated is None else settings.real_share
+        count = round(share * settings.batch_size)
+        self._sources = [
+            (source, n, _chances(source.code, settings.balance), torch.from_numpy(source.images))
+            for source, n in ((real, count), (simulated, settings.batch_size - count))
+            if source is not None and n
+        ]
+
+    def __len__(self) -> int:
+        return self.settings.batches
+
+    def batches(self, rng: np.random.Generator) -> Iterator[Batch]:
+        """Draw and augment the batches of one epoch: images and soft targets."""
+        generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
+        for _ in range(len(self)):
+            images, codes = [], []
+            for examples, n, chances, stored in self._sources:
+                chosen = rng.choice(len(examples), n, p=chances)
+                images.append(views(stored[chosen], self.settings.views, generator))
+                codes.append(torch.from_numpy(examples.code[chosen]))
+            stages = len(self._sources[0][0].stages)
+            target = functional.one_hot(torch.cat(codes), stages).float()
+            target += self.settings.smoothing * (1 / stages - target)
+            yield torch.cat(images), target
+
+    def loss(self, network: torch.nn.Module, batch: Batch) -> torch.Tensor:
+        """Cross-entropy with soft targets."""
+        images, target = batch
+        return functional.cross_entropy(network(images), target)
+
+    def score(self, network: torch.nn.Module) -> float | None:
+        """Macro-F1 on the held-out crops."""
+        if self.held_out is None:
+            return None
+        code = predict(network, self.held_out.windows()).argmax(1)
+        return macro_f1(self.held_out.code, code, len(self.held_out.stages))
+
+
+def macro_f1(true: np.ndarray, predicted: np.ndarray, stages: int) -> float:
+    """Mean F1 of the stages that occur."""
+    table = np.zeros((stages, stages))
+    np.add.at(table, (true, predicted), 1)
+    hits, total = np.diag(table), table.sum(0) + table.sum(1)
+    present = table.sum(1) > 0
+    return float((2 * hits[present] / np.maximum(total[present], 1)).mean())
+
+
+def _chances(code: np.ndarray, balance: float) -> np.ndarray:
+    weight = (1.0 / np.bincount(code)[code]) ** balance
+    return weight / weight.sum()
+
+
+def train_network(
+    real: Examples | None,
+    simulated: Examples | None,
+    fit_settings: FitSettings = FIT,
+    task_settings: StageTaskSettings = TASK,
+    *,
+    progress: Progress = silent,
+) -> FrameNetwork:
+    """Train a new frame network on real and simulated crops; either may be missing.
+
+    The weights kept are the running average at the end, so nothing is selected.
+    """
+    torch.manual_seed(fit_settings.seed)
+    network = FrameNetwork(width=WIDTH).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    fit(network, StageTask(real, simulated, None, task_settings), fit_settings, progress=progress)
+    return network.to(memory_format=torch.contiguous_format)  # type: ignore[no-any-return,call-overload]
+
+
+def train_frame(
+    data_folder: str | Path,
+    out_folder: str | Path,
+    *,
+    metrics: dict[str, Any] | None = None,
+    progress: Progress = silent,
+) -> Model:
+    """Train the shipped stage model on simulated movies and all H2B crops, and store it.
+
+    `data_folder` is the folder of real data; without its `stages/h2b_crops`, simulated movies
+    are all there is to learn from. `metrics` are the figures for the card, measured before
+    by `benchmarks/stages.py` on crops held out of training.
+    """
+    started = time.perf_counter()
+    folder = Path(data_folder) / H2B_CROPS
+    real = real_examples(folder) if folder.is_dir() else None
+    simulated = simulated_examples(SEEDS, progress=progress)
+    network = train_network(real, simulated, progress=progress)
+    card = frame_card(real is not None, metrics or {}, time.perf_counter() - started)
+    return save_model(network.state_dict(), card, out_folder)
+
+
+def frame_card(with_real: bool, metrics: dict[str, Any], seconds: float) -> ModelCard:
+    """Card of the shipped stage model."""
+    data = [f"simulated movies, random_settings seeds {SEEDS.start}-{SEEDS.stop - 1}"]
+    if with_real:
+        data.append(
+            "stages/h2b_crops: 683 crops of H2B HeLa cells, CellCognition demo data "
+            "(Held et al. 2010), red channel"
+        )
+    return ModelCard(
+        name="frame",
+        kind="stage",
+        architecture="napari_cellcycle.models.stage.frame.FrameNetwork",
+        description=(
+            "Stage of a nucleus with labelled chromatin from one image: interphase, prophase, "
+            "prometaphase, metaphase, anaphase, telophase, apoptosis."
+        ),
+        settings={"stages": list(_STAGES), "width": WIDTH, "views": 1},
+        data=data,
+        split=(
+            "figures: groups of crops of one cell dealt into thirds, each third told by a "
+            "network that saw the other two and simulated cells; shipped weights: everything"
+        ),
+        metrics=metrics,
+        command="python -m napari_cellcycle.training.weights frame",
+        licence="BSD-3-Clause",
+        software={"torch": torch.__version__, "numpy": np.__version__},
+        seconds=round(seconds, 1),
+    )

@@ -1,0 +1,136 @@
+"""Crops with known stages to learn from: simulated ones and annotated real ones."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from napari_cellcycle.data.labels import LabelStack
+from napari_cellcycle.data.movie import Movie
+from napari_cellcycle.data.stages import H2B
+from napari_cellcycle.data.tracks import Tracks
+from napari_cellcycle.features.crops import crops, median_diameter
+from napari_cellcycle.io.crop_folders import H2B_FOLDERS, read_crops
+from napari_cellcycle.models.stage.frame import SIZE, WINDOW
+from napari_cellcycle.progress import Progress, silent, track_progress
+
+MARGIN = 1.5
+"""How much larger than the network's window examples are cut, to be turned and moved about."""
+H2B_DIAMETER_PX = 47.0
+"""Median diameter of the interphase nuclei in the H2B crops (Otsu's threshold)."""
+RESTING_SHARE = 0.12
+"""Share of the simulated interphase cells that are kept: they are most of all cells."""
+SMALLEST_PX = 12.0
+"""Smallest nucleus diameter, in pixels, of the simulated movies that are learned from."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Crops, what they show, and which of them show the same cell.
+
+    `images` (n, m, m) float32 are `MARGIN` times as wide as the network's window; `code` (n,)
+    is the stage as its position in `stages`; `group` (n,) the cell.
+    """
+
+    images: np.ndarray
+    code: np.ndarray
+    group: np.ndarray
+    stages: tuple[str, ...] = H2B.names
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def subset(self, chosen: np.ndarray) -> "Examples":
+        """Return the examples picked by an index or boolean array."""
+        return Examples(self.images[chosen], self.code[chosen], self.group[chosen], self.stages)
+
+    def windows(self) -> np.ndarray:
+        """The central part that the network sees, (n, SIZE, SIZE)."""
+        edge = (self.images.shape[-1] - SIZE) // 2
+        return np.ascontiguousarray(self.images[:, edge : edge + SIZE, edge : edge + SIZE])
+
+
+def real_examples(folder: str | Path) -> Examples:
+    """Read the H2B crops (one folder a stage, `index.csv` with the column `group`)."""
+    found = read_crops(folder, H2B_FOLDERS)
+    middle = (np.array(found.images.shape[1:]) - 1) / 2
+    images = [_cut(image, middle[None], H2B_DIAMETER_PX) for image in found.images]
+    return Examples(np.concatenate(images), _codes(found.stage), found.group)
+
+
+def simulated_examples(seeds: Sequence[int], *, progress: Progress = silent) -> Examples:
+    """Simulate a movie for each seed and cut out all its dividing and dying cells.
+
+    Of the cells in interphase, `RESTING_SHARE` are kept. Movies whose nuclei are too small to
+    show their chromatin are left out, those of large nuclei are made larger to hold some.
+    """
+    from napari_cellcycle.simulate.movie import simulate
+    from napari_cellcycle.simulate.random_settings import random_settings
+
+    found = []
+    for seed in track_progress(seeds, len(seeds), progress, "Simulating cells of every stage"):
+        settings = random_settings(seed)
+        nucleus_px = settings.nucleus_diameter / settings.pixel_size
+        if nucleus_px < SMALLEST_PX:
+            continue
+        size = int(np.clip(16 * nucleus_px, 256, 640))
+        cells = max(8, round(settings.cells * (size / settings.size) ** 2))
+        done = simulate(settings.model_copy(update={"size": size, "cells": cells}))
+        found += movie_examples(done.movie, done.labels, done.tracks, seed)
+    return Examples(
+        np.concatenate([e.images for e in found]),
+        np.concatenate([e.code for e in found]),
+        np.concatenate([e.group for e in found]),
+    )
+
+
+def movie_examples(
+    movie: Movie, labels: LabelStack, tracks: Tracks, seed: int = 0
+) -> list[Examples]:
+    """Cut the cells of a movie whose `stage` is known, one `Examples` a frame.
+
+    Groups are numbered from a million times `seed`.
+    """
+    rng = np.random.default_rng([seed, 11])
+    diameter = median_diameter(labels, (1.0, 1.0))
+    found = []
+    for time, cells in tracks.cells.groupby("frame"):
+        code = _codes(cells["stage"].to_numpy(str))
+        keep = (code > 0) | (rng.random(len(cells)) < RESTING_SHARE)
+        centres = cells[["y", "x"]].to_numpy()[keep]
+        images = _cut(movie.frame(int(time)), centres, diameter)
+        group = 1_000_000 * seed + tracks.track_id.loc[cells.index[keep]].to_numpy()
+        found.append(Examples(images, code[keep], group))
+    return found
+
+
+def deal(examples: Examples, parts: int, seed: int = 0) -> np.ndarray:
+    """Deal whole groups into `parts` alike in size and in their mixture of stages, (n,).
+
+    The largest groups are dealt first, each to the part that lacks its stages most; ties and
+    the order of equal groups are random.
+    """
+    rng = np.random.default_rng(seed)
+    groups, index = np.unique(examples.group, return_inverse=True)
+    counts = np.zeros((len(groups), len(examples.stages)))
+    np.add.at(counts, (index, examples.code), 1)
+    share = counts / np.maximum(counts.sum(axis=0), 1)
+    order = rng.permutation(len(groups))
+    order = order[np.argsort(-share[order].sum(axis=1), kind="stable")]
+    held = np.zeros((parts, len(examples.stages)))
+    part = np.zeros(len(groups), int)
+    for group in order:
+        cost = ((held + share[group]) ** 2).sum(axis=1) - (held**2).sum(axis=1)
+        part[group] = int(np.argmin(cost + 1e-9 * rng.random(parts)))
+        held[part[group]] += share[group]
+    return part[index]
+
+
+def _cut(image: np.ndarray, centres: np.ndarray, diameter: float) -> np.ndarray:
+    size = int(2 * round(SIZE * MARGIN / 2))
+    return crops(image, centres, WINDOW * diameter * size / SIZE, size)
+
+
+def _codes(stage: np.ndarray) -> np.ndarray:
+    return np.array([H2B.names.index(name) for name in stage], np.int64)
