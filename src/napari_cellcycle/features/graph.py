@@ -27,9 +27,9 @@ ALL = slice(None)
 class CellGraph:
     """The cells as points in scaled space, with their looks, and the candidates.
 
-    `unit` is the length, in um, of one diameter; `position`, `drift`, `axis` are (n, d);
-    `looks` (n, f) what one cell looks like; `overlap` (links,) the shared pixels relative to
-    the smaller mask.
+    `unit` is the length, in um, of one diameter; `position`, `drift`, `axis` are (n, d), the
+    axis the shorter than 1 the less a cell has a direction; `looks` (n, f) is what one cell
+    looks like; `overlap` (links,) the shared pixels relative to the smaller mask.
     """
 
     unit: float
@@ -75,7 +75,8 @@ def build_graph(
     radius = near.radius if max_distance is None else max_distance / unit
     candidates = candidate_links(frame, position, near.drift, radius, max_gap)
     looks = _looks(cells, near, position, np.asarray(frame_shape) * size / unit)
-    axis = cells[[f"axis_{name}" for name in axes]].to_numpy()
+    sure = np.minimum(4 * looks[:, LOOKS.index("elongation")], 1)[:, None]
+    axis = sure * cells[[f"axis_{name}" for name in axes]].to_numpy()
     pixels = cells["area"].to_numpy() / np.prod(size)
     overlap = _overlap_of(candidates, overlaps, pixels)
     return CellGraph(unit, frame, position, near.drift, axis, looks, overlap, candidates)
@@ -91,7 +92,7 @@ def link_geometry(graph: CellGraph) -> np.ndarray:
     out_group, in_group = c.parent * width + c.gap, c.child * width + c.gap
     nearest_out, nearest_in = _smallest(out_group, residual), _smallest(in_group, residual)
     elongation, spacing = graph.looks[:, LOOKS.index("elongation")], LOOKS.index("nearest")
-    turned = _cosine(graph.axis[c.parent], graph.axis[c.child])
+    turned = _agreement(graph.axis[c.parent], graph.axis[c.child])
     columns = [
         distance,
         residual,
@@ -144,7 +145,7 @@ def division_features(graph: CellGraph, geometry: np.ndarray, rows: slice = ALL)
         _signed_cosine(to_one, to_two),
         np.log((area[one] + area[two]) / area[mother]),
         across[0],
-        _cosine(graph.axis[one], graph.axis[two]),
+        _agreement(graph.axis[one], graph.axis[two]),
         np.minimum(across[1], across[2]),
         np.maximum(across[1], across[2]),
     ]
@@ -301,8 +302,13 @@ def _signed_cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.einsum("nd,nd->n", a, b) / (_norm(a) * _norm(b) + 1e-3)
 
 
-def _cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return np.abs(_signed_cosine(a, b))
+def _cosine(axis: np.ndarray, vector: np.ndarray) -> np.ndarray:
+    """How parallel two lines are, 0 to 1; less where the axis is weak."""
+    return _agreement(axis, vector) / np.maximum(_norm(vector), 0.05)
+
+
+def _agreement(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.abs(np.einsum("nd,nd->n", a, b))
 
 
 def _smallest(group: np.ndarray, value: np.ndarray) -> np.ndarray:

@@ -82,7 +82,13 @@ def link(
         max_distance=settings.max_distance,
     )
     scores = linker(graph, progress)
-    chosen, score = choose(graph, scores, settings)
+    return links_of(graph, cells, *choose(graph, scores, settings))
+
+
+def links_of(
+    graph: CellGraph, cells: pd.DataFrame, chosen: np.ndarray, score: np.ndarray
+) -> pd.DataFrame:
+    """The chosen candidates as a table of links."""
     c, cell_id = graph.candidates, cells.index.to_numpy()
     return pd.DataFrame(
         {
@@ -100,11 +106,11 @@ def choose(
     """Candidate links to keep, alone or as one of the two of a division, and their scores.
 
     A link is worth what its probability exceeds `min_score`; a division, which makes two
-    links, twice that less `division_cost`.
+    links, twice what its probability exceeds `division_cost`.
     """
     c = graph.candidates
     worth = scores.link - settings.min_score
-    pair_worth = 2 * (scores.division - settings.min_score) - settings.division_cost
+    pair_worth = 2 * (scores.division - settings.division_cost)
     single, pair = assign(c, worth, pair_worth, len(graph.frame))
     chosen = np.concatenate([np.flatnonzero(single), c.first[pair], c.second[pair]])
     score = np.concatenate([scores.link[single], *[scores.division[pair]] * 2])

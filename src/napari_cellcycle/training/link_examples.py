@@ -1,7 +1,7 @@
 """Examples for the link model: candidates of a movie, and which of them are true."""
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -141,7 +141,7 @@ def imitate_errors(measured: Measured, rng: np.random.Generator) -> Measured:
         for axis, size in zip(axes, measured.pixel_size, strict=True)
     }
     stretch = np.exp(rng.normal(0, 2 * noise, n))
-    changed: dict[str, object] = {**moved, "area": cells["area"] * stretch}
+    changed: dict[str, Any] = {**moved, "area": cells["area"] * stretch}
     for name in ("length", "width", "perimeter"):
         changed[name] = cells[name] * np.sqrt(stretch) * np.exp(rng.normal(0, noise, n))
     truth = cells["truth"].to_numpy().copy()
@@ -158,8 +158,3 @@ def imitate_errors(measured: Measured, rng: np.random.Generator) -> Measured:
         measured.frame_shape,
         measured.pixel_size,
     )
-
-
-def read_measured(name: str, masks: Path, truth: Path, images: Path | None) -> Measured:
-    """Measure one sequence whose mask values are the track numbers of `truth`/man_track.txt."""
-    raise NotImplementedError
