@@ -95,4 +95,3 @@ class Heartbeat:
 @pytest.fixture
 def heartbeat(qapp):
     return Heartbeat()
-

@@ -115,12 +115,13 @@ def load(folder: Path, progress: Progress = silent) -> Result:
 
 
 def warm_up_layers(shown: display.Display) -> None:
-    """Have napari compile, in this thread, what it needs to colour labels by stage.
+    """Have napari import and compile, in this thread, what its layers need at their first use.
 
-    The first use takes more than a second, which would otherwise stop the viewer.
+    That takes more than a second, which would otherwise hold up the viewer.
     """
-    from napari.layers import Labels
+    from napari.layers import Labels, Tracks
 
+    Tracks(np.array([[1, 0, 0.0, 0.0], [1, 1, 0.0, 0.0]]))
     layer = Labels(np.zeros((2, 4, 4), np.int32), colormap=colours.track_label_colours())
     layer.colormap = colours.stage_label_colours([1], ["none"], shown.stages)
 
