@@ -190,13 +190,19 @@ def test_an_unknown_model_is_refused_and_nothing_is_left(sequence, tmp_path):
     assert names(tmp_path) == []
 
 
-def test_a_failure_after_segmentation_keeps_the_masks(sequence, tmp_path):
+def test_a_failure_after_segmentation_keeps_what_was_done(sequence, tmp_path):
+    from napari_cellcycle.models.store import find_model
+
+    model = find_model("frame", "stage")
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(model.path.read_bytes()[:5000])
+    shutil.copy(model.path.with_suffix(".json"), tmp_path / "broken.json")
     out = tmp_path / "x.cellcycle"
-    given = ["--out", out, *THRESHOLD, "--classify-model", "whale"]
-    said = call("run", sequence / "01", *given)
-    refused(said, "whale")
+    said = call("run", sequence / "01", "--out", out, *THRESHOLD, "--classify-model", broken)
+    refused(said, "broken.safetensors")
     assert f"kept in {out}" in said.stderr
-    assert (out / "experiment.json").is_file()
+    described = json.loads((out / "experiment.json").read_text())
+    assert [step["name"] for step in described["history"]] == ["segment", "track"]
 
 
 def test_verbose_shows_the_details(tmp_path):

@@ -118,7 +118,7 @@ class Bar:
         self._bar = tqdm(
             total=1000,
             file=sys.stderr,
-            bar_format="{desc:<38.38} |{bar:20}| {percentage:3.0f}%  {postfix}",
+            bar_format="{desc:<38.38} |{bar:20}| {percentage:3.0f}%{postfix}",
             leave=False,
             dynamic_ncols=True,
             disable=not sys.stderr.isatty(),

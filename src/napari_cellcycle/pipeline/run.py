@@ -20,6 +20,7 @@ from napari_cellcycle.config import (
 from napari_cellcycle.data.experiment import Experiment, Step
 from napari_cellcycle.data.movie import Movie
 from napari_cellcycle.errors import BadInput
+from napari_cellcycle.models.segment.cellpose import is_cellpose
 from napari_cellcycle.models.store import Kind, find_model
 from napari_cellcycle.pipeline.shares import Share
 from napari_cellcycle.progress import Progress, silent
@@ -92,6 +93,7 @@ def run(
 
     Raises `UserError` from any step, and `Cancelled` from `progress`.
     """
+    _check_models(settings, model_folder)
     experiment = Experiment(subject) if isinstance(subject, Movie) else subject
     is_first = experiment.labels is None and experiment.tracks is None
     place = _Place(device, _made(experiment, folder), model_folder, progress)
@@ -158,6 +160,15 @@ def add_stages(
     """
     place = _Place(device, _made(experiment, folder), model_folder, progress)
     return _stored(_classified(experiment, settings, place), place)
+
+
+def _check_models(settings: RunSettings, model_folder: str | None) -> None:
+    """Refuse a model that is not there now, rather than after minutes of work."""
+    name = settings.segment.model
+    if name != "threshold" and not is_cellpose(name):
+        find_model(name, "segment", model_folder)
+    find_model(settings.track.model, "link", model_folder)
+    find_model(settings.classify.model, "stage", model_folder)
 
 
 def _segmented(experiment: Experiment, settings: SegmentSettings, place: _Place) -> Experiment:
