@@ -17,7 +17,9 @@ import argparse
 import os
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -34,11 +36,11 @@ from napari_cellcycle.io.ctc import write_ctc
 from napari_cellcycle.io.frames import open_labels
 from napari_cellcycle.io.movies import open_movie
 from napari_cellcycle.models.link.simple import Scores, SimpleLinker
-from napari_cellcycle.models.store import ModelCard, save_model
+from napari_cellcycle.models.store import Model, ModelCard, save_model
 from napari_cellcycle.pipeline.track import choose, links_of
-from napari_cellcycle.training.link import SETTINGS, train_linker
+from napari_cellcycle.training.link import examples_of, train_linker
 from napari_cellcycle.training.link_data import REAL, real_recordings, simulated_recordings
-from napari_cellcycle.training.link_examples import Measured, between
+from napari_cellcycle.training.link_examples import Example, Measured, between
 
 SEQUENCES = {
     "HeLa": ("Fluo-N2DL-HeLa", 20, 30),
@@ -133,32 +135,56 @@ def ours(movie: Movie, labels: LabelStack, linkers: list[SimpleLinker]) -> Linke
     return Linked(tracks, measured - start, time.perf_counter() - measured)
 
 
-def crossed_linkers(
-    name: str, recordings: list[tuple[Measured, float]], folder: Path
-) -> dict[str, list[SimpleLinker]]:
+def crossed_linkers(name: str, source: "Source", folder: Path) -> dict[str, list[SimpleLinker]]:
     """Linkers for the sequence `name`: "other" never saw it, "half" the other half of it."""
-    others = [(r, weight) for r, weight in recordings if r.name != name]
-    own, weight = next((r, w) for r, w in recordings if r.name == name)
-    last = int(own.cells["frame"].max())
-    middle = (last + 1) // 2
-    halves = [between(own, middle, last), between(own, 0, middle - 1)]
+
+    def halves(first_half: bool) -> list[tuple[Example, float]]:
+        own, weight = source.recording(name)
+        last = int(own.cells["frame"].max())
+        middle = (last + 1) // 2
+        half = between(own, 0, middle - 1) if first_half else between(own, middle, last)
+        return [*source.others(name), *examples_of(half, weight)]
+
     return {
-        "other": [_linker(f"{name}-other", others, folder)],
+        "other": [_linker(f"{name}-other", lambda: source.others(name), folder)],
         "half": [
-            _linker(f"{name}-half{i}", [*others, (half, weight)], folder)
-            for i, half in enumerate(halves)
+            _linker(f"{name}-second", lambda: halves(False), folder),
+            _linker(f"{name}-first", lambda: halves(True), folder),
         ],
     }
 
 
-def _linker(name: str, recordings: list[tuple[Measured, float]], folder: Path) -> SimpleLinker:
+class Source:
+    """Recordings and examples, made when first needed."""
+
+    def __init__(self, data: Path) -> None:
+        self._data = data
+
+    @cached_property
+    def _recordings(self) -> list[tuple[Measured, float]]:
+        return [*real_recordings(self._data), *simulated_recordings()]
+
+    @cached_property
+    def _examples(self) -> dict[str, list[tuple[Example, float]]]:
+        return {r.name: examples_of(r, weight) for r, weight in self._recordings}
+
+    def recording(self, name: str) -> tuple[Measured, float]:
+        """The recording called `name`, and its weight."""
+        return next((r, weight) for r, weight in self._recordings if r.name == name)
+
+    def others(self, name: str) -> list[tuple[Example, float]]:
+        """Examples of all recordings but one."""
+        return [e for key, part in self._examples.items() if key != name for e in part]
+
+
+def _linker(
+    name: str, examples: Callable[[], list[tuple[Example, float]]], folder: Path
+) -> SimpleLinker:
     card = ModelCard(name=name, kind="link", architecture="perceptrons, cross-fitted")
     path = folder / f"{name}.safetensors"
     if not path.is_file():
-        network, _ = train_linker(recordings, SETTINGS)
+        network, _ = train_linker(examples())
         save_model(network.state_dict(), card, folder)
-    from napari_cellcycle.models.store import Model
-
     return SimpleLinker.open(Model(card, path))
 
 
@@ -180,7 +206,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=Path(tempfile.gettempdir()) / "cellcycle")
     parser.add_argument("--only", nargs="*", default=list(SEQUENCES), choices=list(SEQUENCES))
     chosen = parser.parse_args()
-    recordings = [*real_recordings(chosen.data), *simulated_recordings()]
+    source = Source(chosen.data)
     print("| sequence | linker | " + " | ".join(SHOWN) + " | cells | measuring + linking, s |")
     print("|---" * (len(SHOWN) + 4) + "|")
     for sequence in chosen.only:
@@ -193,7 +219,7 @@ def main() -> None:
         warm_up(labels)
         linked = laptrack(labels, near, split)
         print(row(sequence, f"LapTrack {near}/{split} px", linked, labels, truth), flush=True)
-        for kind, linkers in crossed_linkers(name, recordings, chosen.weights).items():
+        for kind, linkers in crossed_linkers(name, source, chosen.weights).items():
             linked = ours(movie, labels, linkers)
             print(row(sequence, f"ours, {kind}", linked, labels, truth), flush=True)
 

@@ -87,8 +87,8 @@ def f1(found, true):
 @pytest.mark.parametrize("ndim", [2, 3])
 def test_lineages_of_a_simulated_movie_are_found(ndim):
     """A movie whose seed took no part in training."""
-    size = {"size": 256, "cells": 25} if ndim == 2 else {"size": 96, "cells": 10, "planes": 12}
-    made = simulate(SimulateSettings(ndim=ndim, seed=77_001, frames=30, cycle_hours=4, **size))
+    size = {"size": 256, "cells": 20} if ndim == 2 else {"size": 64, "cells": 8, "planes": 12}
+    made = simulate(SimulateSettings(ndim=ndim, seed=77_001, frames=24, cycle_hours=2.5, **size))
     _, tracks = track(made.movie, made.labels)
     true = made.tracks
     assert (tracks.cells["frame"].to_numpy() == true.cells["frame"].to_numpy()).all()

@@ -144,36 +144,29 @@ def rivalry_loss(network: "torch.nn.Module", batch: Batch) -> "torch.Tensor":
 
 
 def examples_of(
-    recordings: Sequence[tuple[Measured, float]],
-    copies: int,
-    seed: int,
-    progress: Progress = silent,
+    measured: Measured, weight: float, *, copies: int = 2, seed: int = 0
 ) -> list[tuple[Example, float]]:
-    """Each recording as it is (half of its weight) and in `copies` worse versions."""
+    """A recording as it is, for half of its weight, and in `copies` worse versions."""
     rng = np.random.default_rng(seed)
-    examples = []
-    for done, (measured, weight) in enumerate(recordings):
-        progress(done, len(recordings), "Preparing examples")
-        examples.append((example_of(measured), weight / 2))
-        for _ in range(copies):
-            worse = imitate_errors(measured, rng)
-            examples.append((example_of(worse, int(rng.choice([2, 2, 3]))), weight / 2 / copies))
+    examples = [(example_of(measured), weight / 2)]
+    for _ in range(copies):
+        worse = imitate_errors(measured, rng)
+        gap = int(rng.choice([2, 2, 3]))
+        examples.append((example_of(worse, gap), weight / 2 / copies))
     return examples
 
 
 def train_linker(
-    recordings: Sequence[tuple[Measured, float]],
-    settings: FitSettings,
+    examples: Sequence[tuple[Example, float]],
+    settings: FitSettings = SETTINGS,
     *,
-    copies: int = 2,
     progress: Progress = silent,
 ) -> "tuple[LinkNetwork, list[Epoch]]":
-    """Train a network on recordings, each with its weight."""
+    """Train a network on examples, each with its weight."""
     import torch
 
     from napari_cellcycle.models.link.network import LinkNetwork
 
-    examples = examples_of(recordings, copies, settings.seed, progress)
     torch.manual_seed(settings.seed)
     first = examples[0][0]
     network = LinkNetwork(first.links.shape[1], first.divisions.shape[1])
@@ -204,8 +197,12 @@ def train_simple(
     """
     start = time.perf_counter()
     real = list(real_recordings(data_folder))
-    simulated = list(simulated_recordings(progress))
-    network, history = train_linker([*real, *simulated], settings, progress=progress)
+    recordings = [*real, *simulated_recordings(progress)]
+    examples = []
+    for done, (measured, weight) in enumerate(recordings):
+        progress(done, len(recordings), "Preparing examples")
+        examples += examples_of(measured, weight)
+    network, history = train_linker(examples, settings, progress=progress)
     card = ModelCard(
         name="simple",
         kind="link",

@@ -67,10 +67,10 @@ def read_recording(name: str, images: Path, masks: Path) -> Measured:
     return Measured(name, cells, overlaps, mother, labels.shape[1:], size)
 
 
-def simulated_recording(seed: int, ndim: Literal[2, 3], frames: int = 40) -> Measured:
+def simulated_recording(seed: int, ndim: Literal[2, 3]) -> Measured:
     """Measure a simulated movie of random settings."""
-    size = {"size": 512} if ndim == 2 else {"size": 160, "cells": 15}
-    settings = random_settings(seed, ndim).model_copy(update={"frames": frames, **size})
+    small = {"frames": 40, "size": 512} if ndim == 2 else {"frames": 25, "size": 160, "cells": 15}
+    settings = random_settings(seed, ndim).model_copy(update=small)
     made = simulate(settings)
     cells, overlaps = measure_overlaps(made.movie, made.labels, max_gap=LONGEST_GAP)
     cells = cells.assign(truth=cells["label"])
