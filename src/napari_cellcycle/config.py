@@ -42,7 +42,7 @@ class SegmentSettings(Settings):
         description="Lower this to drop oddly shaped masks; 0 keeps every mask",
     )
     min_diameter: float = Field(
-        0.4,
+        0.2,
         ge=0,
         le=1,
         title="Smallest cell",
