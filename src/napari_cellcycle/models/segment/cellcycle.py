@@ -32,8 +32,8 @@ class FlowSegmenter:
     Parameters
     ----------
     model
-        Weights and card; its settings hold `widths` and `diameter_px`, the nucleus diameter in
-        pixels at which the network works.
+        Weights and card; its settings hold `widths`, `diameter_px` (the nucleus diameter in
+        pixels at which the network works) and `logit_offset` (added to the cell logit).
     device
         Where the network runs. Falls back to the CPU when memory does not suffice.
     """
@@ -44,6 +44,7 @@ class FlowSegmenter:
 
         self.name = model.card.name
         self.working_px = float(model.card.settings["diameter_px"])
+        self.logit_offset = float(model.card.settings.get("logit_offset", 0.0))
         self.device = device
         network: FlowNet = FlowNet(tuple(model.card.settings["widths"]))
         network.load_state_dict(model.weights())
@@ -72,7 +73,7 @@ class FlowSegmenter:
         pixel_size: tuple[float, ...],
         settings: SegmentSettings,
     ) -> float | None:
-        """Median cell diameter in micrometres over `images`; None if they show no cells.
+        """Typical cell diameter in micrometres over `images`; None if they show no cells.
 
         `GUESSES_PX` are tried; see `guess_diameter`.
         """
@@ -96,7 +97,7 @@ class FlowSegmenter:
         maps = self._maps(compress(resize(values, (height, width))), settings)
         maps = resize(maps.transpose(1, 2, 0), values.shape[:2]).transpose(2, 0, 1)
         least = math.pi / 4 * (settings.min_diameter * diameter_px) ** 2
-        rules = Rules(settings.cell_threshold, settings.flow_threshold)
+        rules = Rules(settings.cell_threshold - self.logit_offset, settings.flow_threshold)
         masks = masks_of(maps[:2], maps[2], rules, round(2 * diameter_px), self.device)
         return tidy(masks[margin:-margin, margin:-margin], least)
 
