@@ -16,7 +16,7 @@ from napari_cellcycle.models.store import Model
 from napari_cellcycle.progress import Progress, silent
 
 _LIMIT = 12.0
-_BLOCK = 20_000
+_BLOCK = 8_000
 
 
 @dataclass(frozen=True)
@@ -81,12 +81,20 @@ class SimpleLinker:
                 f"The link model knows {len(w[f'{part}.mean'])} features, but this version "
                 f"measures {features.shape[1]}; train it again, or choose 'simple'."
             )
-        x = np.clip((features - w[f"{part}.mean"]) / w[f"{part}.scale"], -5, 5)[None]
-        for i in range(3):
-            x = np.matmul(x, w[f"{part}.weights.{i}"]) + w[f"{part}.biases.{i}"]
-            if i < 2:
-                np.maximum(x, 0, out=x)
-        return np.asarray((_LIMIT * np.tanh(x[..., 0] / _LIMIT)).mean(0), float)
+        x = features - w[f"{part}.mean"]
+        x /= w[f"{part}.scale"]
+        np.clip(x, -5, 5, out=x)
+        first = w[f"{part}.weights.0"]
+        hidden = x @ np.concatenate(list(first), axis=1)
+        members = np.split(hidden, len(first), axis=1)
+        total = np.zeros(len(x))
+        for member, x in enumerate(members):
+            for i in range(3):
+                if i:
+                    x = np.maximum(x, 0) @ w[f"{part}.weights.{i}"][member]
+                x = x + w[f"{part}.biases.{i}"][member]
+            total += _LIMIT * np.tanh(x[:, 0] / _LIMIT)
+        return np.asarray(total / len(members))
 
 
 def probabilities(
