@@ -15,6 +15,11 @@ def limit():
     return LONGEST_GAP * max(1.0, 2 * load / (os.cpu_count() or 1))
 
 
+def is_busy(dock):
+    runner = dock._child._runner
+    return runner is not None and runner.is_busy
+
+
 @pytest.mark.parametrize("name", ["nuclei_2d", "nuclei_3d"])
 def test_real_job_leaves_the_viewer_usable(viewer, dock, run, heartbeat, name):
     viewer.open_sample("napari-cellcycle", name)
@@ -32,7 +37,7 @@ def test_real_job_leaves_the_viewer_usable(viewer, dock, run, heartbeat, name):
 
 def test_real_job_is_cancelled_within_a_second(viewer, sample, qtbot, heartbeat, workplace):
     sample.run_button.click()
-    qtbot.waitUntil(lambda: sample._child._runner and sample._child._runner.is_busy, timeout=20_000)
+    qtbot.waitUntil(lambda: is_busy(sample), timeout=20_000)
     child = sample._child._runner.pid
     with heartbeat, qtbot.waitSignal(sample.finished, timeout=1000 * limit() / LONGEST_GAP):
         sample.job_panel.cancel.click()

@@ -38,6 +38,7 @@ class ResultLayers:
         self._display: Display | None = None
         self._tracked: Display | None = None
         self._coloured: tuple[int, str] | None = None
+        self._unselected = False
         self._colour_by: ColourBy = "track"
         viewer.dims.events.current_step.connect(self._on_step)
 
@@ -58,6 +59,7 @@ class ResultLayers:
             partial(self._show_labels, display),
             partial(self._show_tracks, display),
             partial(self._colour, display),
+            self._select,
         ]
 
     def colour_by(self, colour_by: ColourBy) -> None:
@@ -82,6 +84,7 @@ class ResultLayers:
             self.labels = labels_layer(display, self._movie)
             self._viewer.add_layer(self.labels)
             self._coloured = None
+            self._unselected = True
         elif self.labels is not None and self.labels.data is not display.labels:
             self.labels.data = display.labels
             forget_edits(self.labels)
@@ -97,6 +100,12 @@ class ResultLayers:
         elif self.tracks is not None and self._tracked is not display:
             fill_tracks(self.tracks, display)
         self._tracked = display
+
+    def _select(self) -> None:
+        """Select new masks, so that the status bar tells about the cell under the mouse."""
+        if self._unselected and self.labels is not None and self._in_viewer(self.labels):
+            self._viewer.layers.selection.active = self.labels
+        self._unselected = False
 
     def _colour(self, display: Display) -> None:
         self._display = display

@@ -113,10 +113,11 @@ class MoviePicker(QWidget):
         form.addRow("Movie", self.layers)
         form.addRow("Channel", self.channels)
         form.addRow("2nd axis", self.axes)
+        form.addRow("Depth", self.planes)
         self._form = form
         row = QHBoxLayout()
         row.setSpacing(4)
-        for widget in self._spins:
+        for widget in (self.pixel, self.interval):
             row.addWidget(widget, 1)
         row.addWidget(self.frames)
         layout = QVBoxLayout(self)
@@ -188,7 +189,7 @@ class MoviePicker(QWidget):
         for spin in self._spins:
             spin.blockSignals(True)
             spin.setEnabled(movie is not None)
-        self.planes.setVisible(ndim == 3)
+        self._form.setRowVisible(self.planes, ndim == 3)
         if movie is not None:
             self.planes.setValue(movie.pixel_size[0])
             self.pixel.setValue(movie.pixel_size[-1])
