@@ -14,6 +14,7 @@ from napari_cellcycle.features.crops import crops, median_diameter
 from napari_cellcycle.io.crop_folders import H2B_FOLDERS, read_crops
 from napari_cellcycle.models.stage.frame import SIZE, WINDOW
 from napari_cellcycle.progress import Progress, silent, track_progress
+from napari_cellcycle.training.stage_fragments import draw_fragments
 
 MARGIN = 1.5
 """How much larger than the network's window examples are cut, to be turned and moved about."""
@@ -21,6 +22,8 @@ H2B_DIAMETER_PX = 47.0
 """Median diameter of the interphase nuclei in the H2B crops (Otsu's threshold)."""
 RESTING_SHARE = 0.12
 """Share of the simulated interphase cells that are kept: they are most of all cells."""
+FRAGMENTS = 25
+"""Drawn fragmented nuclei for each simulated movie."""
 SMALLEST_PX = 12.0
 """Smallest nucleus diameter, in pixels, of the simulated movies that are learned from."""
 
@@ -63,7 +66,8 @@ def simulated_examples(seeds: Sequence[int], *, progress: Progress = silent) -> 
     """Simulate a movie for each seed and cut out all its dividing and dying cells.
 
     Of the cells in interphase, `RESTING_SHARE` are kept. Movies whose nuclei are too small to
-    show their chromatin are left out, those of large nuclei are made larger to hold some.
+    show their chromatin are left out, those of large nuclei are made larger to hold some. Drawn
+    fragments of dead nuclei join them, `FRAGMENTS` a movie.
     """
     from napari_cellcycle.simulate.movie import simulate
     from napari_cellcycle.simulate.random_settings import random_settings
@@ -78,11 +82,18 @@ def simulated_examples(seeds: Sequence[int], *, progress: Progress = silent) -> 
         cells = max(8, round(settings.cells * (size / settings.size) ** 2))
         done = simulate(settings.model_copy(update={"size": size, "cells": cells}))
         found += movie_examples(done.movie, done.labels, done.tracks, seed)
+    found.append(_fragments(FRAGMENTS * len(seeds), seeds[0]))
     return Examples(
         np.concatenate([e.images for e in found]),
         np.concatenate([e.code for e in found]),
         np.concatenate([e.group for e in found]),
     )
+
+
+def _fragments(n: int, seed: int) -> Examples:
+    size = int(2 * round(SIZE * MARGIN / 2))
+    images = draw_fragments(n, size, SIZE / WINDOW, seed)
+    return Examples(images, np.full(n, H2B.names.index("apoptosis")), -1 - np.arange(n))
 
 
 def movie_examples(
