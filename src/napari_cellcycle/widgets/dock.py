@@ -1,5 +1,6 @@
 """The dock widget "Cell cycle": from a movie to tracked, staged cells."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -190,6 +191,10 @@ class CellCycle(QWidget):
     ) -> None:
         if self.session.recording is not recording:
             self.picker.choose(recording.layer)
+        if self.session.recording is not recording:
+            where = f"The movie was closed meanwhile; its result is in {result.folder}."
+            self._unshown = [partial(self.notice.tell, where, problem=False)]
+            return
         former = recording.result
         if result.display.has_stages and not (former and former.display.has_stages):
             self.session.colour("stage")
@@ -244,6 +249,7 @@ class CellCycle(QWidget):
         self._refresh()
 
     def _on_layers(self, _event: object = None) -> None:
+        self.session.forget_all_but(map(plain, self.viewer.layers))
         self._adopt_opened()
         self._refresh()
 
@@ -317,7 +323,7 @@ class CellCycle(QWidget):
         """Look for models whenever the dock is shown."""
         super().showEvent(event)
         self.offer_models()
-        clean_up()
+        threading.Thread(target=clean_up, name="clean up", daemon=True).start()
 
 
 class _Closing:

@@ -1,5 +1,6 @@
 """The one mutable object of the plugin: the open recordings, their results, the selection."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -138,9 +139,10 @@ class Session:
                 recording.layers.colour_by(colour_by)
             self.coloured.emit(colour_by)
 
-    def forget(self, layer: Image) -> None:
-        """Close the recording of a movie layer that is gone."""
-        for recording in [r for r in self._recordings if r.layer is layer]:
+    def forget_all_but(self, layers: Iterable[Any]) -> None:
+        """Close the recordings whose movie is not among `layers` any more."""
+        open_now = {id(layer) for layer in layers}
+        for recording in [r for r in self._recordings if id(r.layer) not in open_now]:
             recording.layers.close()
             self._recordings.remove(recording)
 
