@@ -1,5 +1,6 @@
 """How the segmentation network learns."""
 
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
@@ -24,8 +25,11 @@ if TYPE_CHECKING:
 
     from napari_cellcycle.models.segment.network import FlowNet
 
-WORKING_PX = 15.0
-"""Nucleus diameter, in pixels, at which the network works."""
+LEARNING_PX = 15.0
+"""Middle of the nucleus diameters, in pixels, of the crops that are learned from."""
+WORKING_PX = 18.0
+"""Nucleus diameter, in pixels, at which the network is used: a little larger, which parts
+touching nuclei better, and small enough to be fast."""
 LOGIT_OFFSET = 0.75
 """Added to the cell logit, so that outlines reach as far as those drawn by hand on HeLa 01's
 first half; simulated ones agree as well with it as without."""
@@ -35,11 +39,13 @@ NAMES: dict[Part, str] = {
     "half": "cellcycle-nuclei-half",
     "all": "cellcycle-nuclei",
 }
-SEEDS = range(100, 260)
+SEEDS = (*range(6), *range(100, 260))
 """Seeds of the simulated movies that are learned from."""
 FIRST_HALF = range(46)
 """Frames of HeLa 01 that "half" learns from; the other 46 are for scoring."""
-_MOVIES = f"simulated movies, seeds {SEEDS.start} to {SEEDS.stop - 1}, three frames of each"
+EPOCHS: dict[Part, int] = {"simulated": 22, "half": 8, "all": 10}
+"""Passes of 100 batches of eight crops."""
+_MOVIES = "simulated movies, seeds 0 to 5 and 100 to 259, three frames of each"
 _HELA = "Cell Tracking Challenge Fluo-N2DL-HeLa 01, silver truth (Ulman 2017, Maska 2023)"
 DATA: dict[Part, list[str]] = {
     "simulated": [_MOVIES],
@@ -90,7 +96,7 @@ class SegmentTask:
 
         for _ in range(len(self)):
             drawn = rng.choice(len(self.examples), self.batch_size, p=self.chances)
-            crops = [varied_crop(self.examples[i], rng, self.side_px, WORKING_PX) for i in drawn]
+            crops = [varied_crop(self.examples[i], rng, self.side_px, LEARNING_PX) for i in drawn]
             images = torch.from_numpy(np.stack([image for image, _ in crops])[:, None])
             maps = torch.from_numpy(np.stack([maps for _, maps in crops]).astype(np.float32))
             yield images, maps
@@ -121,7 +127,8 @@ def train_nuclei(
     folder: Path,
     *,
     data: Path | None = None,
-    parts: Sequence[Part] = ("simulated", "all"),
+    parts: Sequence[Part] = ("all",),
+    start_folder: Path | None = None,
     progress: Progress = silent,
 ) -> list[Model]:
     """Train the shipped network and store it in `folder`; about 45 minutes on two cores.
@@ -129,28 +136,32 @@ def train_nuclei(
     Parameters
     ----------
     folder
-        Where each part is stored: `simulated` and `half` under their `NAMES`, which are for
-        measuring, and `all`, the shipped one. A simulated one that is there already is the
-        start of the others, and is not trained again.
+        Where each part is stored under its name in `NAMES`: `simulated` and `half` are for
+        measuring, `all` is the shipped one.
+    start_folder
+        Where the simulated one, the start of the others, is taken from if it is there, and
+        stored if not; by default it is only stored if it is one of `parts`.
     data
         Folder with `ctc/Fluo-N2DL-HeLa` and `ctc/Fluo-N2DH-SIM`; needed for `half` and `all`.
     parts
         "simulated": simulated movies only. "half": then also the first half of HeLa 01, so that
         the second half can be scored. "all": then also all of HeLa 01 and SIM 01.
     """
+    if set(parts) != {"simulated"} and (data is None or not (data / "ctc").is_dir()):
+        raise BadInput(
+            f"To train on recordings, they are needed, but none were found at {data}; "
+            "expected a folder 'ctc' in it; set CELLCYCLE_DATA to where it is."
+        )
     simulated = list(simulated_examples(SEEDS, 3, progress=progress))
-    start = _stored(folder, progress, simulated)
-    made = [start] if "simulated" in parts else []
-    for part in parts:
-        if part == "simulated":
-            continue
-        if data is None or not (data / "ctc").is_dir():
-            raise BadInput(
-                f"To train the part {part!r}, recordings are needed, but none were found at "
-                f"{data}; expected a folder 'ctc' in it; set CELLCYCLE_DATA to where it is."
-            )
-        made.append(_refined(part, start, simulated, data, folder, progress))
-    return made
+    with tempfile.TemporaryDirectory() as scratch:
+        place = start_folder or (folder if "simulated" in parts else Path(scratch))
+        start = _stored(place, progress, simulated)
+        return [
+            start
+            if part == "simulated" or data is None
+            else _refined(part, start, (simulated, data, folder), progress)
+            for part in parts
+        ]
 
 
 def _stored(folder: Path, progress: Progress, simulated: list[Example]) -> Model:
@@ -164,31 +175,31 @@ def _stored(folder: Path, progress: Progress, simulated: list[Example]) -> Model
         return find_model(str(path), "segment")
     torch.manual_seed(0)
     network = FlowNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    settings = FitSettings(epochs=22, learning_rate=3e-3, warmup=0.03, average=0.99)
+    settings = FitSettings(
+        epochs=EPOCHS["simulated"], learning_rate=3e-3, warmup=0.03, average=0.99
+    )
     began = time.perf_counter()
     fit(network, SegmentTask(simulated, _by_size(simulated)), settings, progress=progress)
     return _saved("simulated", network, folder, None, time.perf_counter() - began)
 
 
 def _refined(
-    part: Part,
-    start: Model,
-    simulated: list[Example],
-    data: Path,
-    folder: Path,
-    progress: Progress,
+    part: Part, start: Model, given: tuple[list[Example], Path, Path], progress: Progress
 ) -> Model:
     """Go on from `start` with real frames among the simulated ones, half of the draws each."""
     import torch
 
     from napari_cellcycle.models.segment.network import FlowNet
 
+    simulated, data, folder = given
     real = real_examples(data, part, progress)
     network = FlowNet(tuple(start.card.settings["widths"]))
     network.load_state_dict(start.weights())
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     weights = np.concatenate([_by_size(real), _by_size(simulated)])
-    settings = FitSettings(epochs=8, learning_rate=1.5e-3, warmup=0.05, average=0.99, seed=1)
+    settings = FitSettings(
+        epochs=EPOCHS[part], learning_rate=1.5e-3, warmup=0.05, average=0.99, seed=1
+    )
     began = time.perf_counter()
     fit(network, SegmentTask([*real, *simulated], weights), settings, progress=progress)
     return _saved(part, network, folder, start.card.name, time.perf_counter() - began)

@@ -1,6 +1,6 @@
 """Images with masks that the segmentation network learns from, and how they are varied."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +43,7 @@ def example(
 
 
 def simulated_examples(
-    seeds: range, frames_each: int = 2, *, progress: Progress = silent
+    seeds: Sequence[int], frames_each: int = 2, *, progress: Progress = silent
 ) -> Iterator[Example]:
     """Frames of simulated movies, `frames_each` of every seed, spread over the movie."""
     from napari_cellcycle.simulate import random_settings, simulate

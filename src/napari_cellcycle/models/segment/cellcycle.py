@@ -13,7 +13,7 @@ from napari_cellcycle.models.segment.diameter import guess_diameter
 from napari_cellcycle.models.segment.dynamics import Rules, masks_of, tidy
 from napari_cellcycle.models.segment.memory import is_out_of_memory
 from napari_cellcycle.models.segment.normalise import compress, resize, stretch
-from napari_cellcycle.models.segment.planes import stitch
+from napari_cellcycle.models.segment.planes import stitch, trim
 from napari_cellcycle.models.segment.tiles import tiles_of
 from napari_cellcycle.models.store import Model
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 GUESSES_PX = (8.0, 13.0, 22.0, 36.0, 60.0)
 """Diameters, in pixels, that are tried where none is given."""
 _LEAST_TILE = 128
+_PLANES_ACROSS = 4
 
 
 class FlowSegmenter:
@@ -60,12 +61,15 @@ class FlowSegmenter:
             return np.zeros(image.shape, np.int32)
         diameter = settings.diameter or self.find_diameter([image], pixel_size, settings)
         diameter_px = diameter / pixel_size[-1] if diameter else self.working_px
-        if image.ndim == 2:
-            return self._segment(stretch(image), diameter_px, settings)
         values = stretch(image)
-        planes = np.stack([self._segment(plane, diameter_px, settings) for plane in values])
-        reach = diameter_px * pixel_size[-1] / pixel_size[0]
-        return stitch(planes, least_planes=2 if reach > 4 and len(planes) > 2 else 1)
+        if image.ndim == 2:
+            return self._segment(values, diameter_px, settings)
+        planes = np.stack([self._segment(p, diameter_px, settings, offset=0.0) for p in values])
+        across = diameter_px * pixel_size[-1] / pixel_size[0]
+        least_planes = 2 if across > _PLANES_ACROSS and len(planes) > 2 else 1
+        volume = trim(stitch(planes, least_planes), values)
+        least = math.pi / 6 * (settings.min_diameter * diameter_px) ** 2
+        return tidy(volume, least * settings.min_diameter * across)
 
     def find_diameter(
         self,
@@ -83,9 +87,16 @@ class FlowSegmenter:
         return found * pixel_size[-1] if found else None
 
     def _segment(
-        self, values: np.ndarray, diameter_px: float, settings: SegmentSettings
+        self,
+        values: np.ndarray,
+        diameter_px: float,
+        settings: SegmentSettings,
+        offset: float | None = None,
     ) -> np.ndarray:
         """Masks (Y, X) of a stretched image whose cells measure `diameter_px`.
+
+        `offset` takes the place of the model's logit offset: planes of volumes are seen blurred,
+        and their outlines reach far enough without one.
 
         The image is mirrored at its edges, so that nuclei which the edge cuts look whole and
         their flow has somewhere to lead to.
@@ -97,7 +108,8 @@ class FlowSegmenter:
         maps = self._maps(compress(resize(values, (height, width))), settings)
         maps = resize(maps.transpose(1, 2, 0), values.shape[:2]).transpose(2, 0, 1)
         least = math.pi / 4 * (settings.min_diameter * diameter_px) ** 2
-        rules = Rules(settings.cell_threshold - self.logit_offset, settings.flow_threshold)
+        offset = self.logit_offset if offset is None else offset
+        rules = Rules(settings.cell_threshold - offset, settings.flow_threshold)
         masks = masks_of(maps[:2], maps[2], rules, round(2 * diameter_px), self.device)
         return tidy(masks[margin:-margin, margin:-margin], least)
 

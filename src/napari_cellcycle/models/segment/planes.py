@@ -4,6 +4,8 @@ import numpy as np
 
 LEAST_OVERLAP = 0.35
 """Least intersection over union of two masks of one cell in neighbouring planes."""
+HALF = 0.5
+"""Least brightness of a plane that still cuts a cell, of that of the brightest such plane."""
 
 
 def stitch(planes: np.ndarray, least_planes: int = 1) -> np.ndarray:
@@ -51,3 +53,24 @@ def _continued(before: np.ndarray, labels: np.ndarray) -> np.ndarray:
     mutual = (overlap == best_before[pairs[0]]) & (overlap == best_now[pairs[1]]) & enough
     numbers[pairs[1][mutual]] = pairs[0][mutual]
     return numbers
+
+
+def trim(volume: np.ndarray, values: np.ndarray, share: float = HALF) -> np.ndarray:
+    """Take from each cell the planes that show it only as a blur from above or below.
+
+    `values` is the image (Z, Y, X). A plane is kept where the mean brightness of the cell's mask
+    in it, above the background, is at least `share` of the brightest plane's: half of it is
+    where the edge of an object lies under a symmetric blur.
+    """
+    if not volume.any():
+        return volume
+    count, planes = int(volume.max()) + 1, len(volume)
+    code = volume + count * np.arange(planes)[:, None, None]
+    size = np.bincount(code.ravel(), minlength=count * planes).reshape(planes, count)
+    light = np.bincount(code.ravel(), weights=values.ravel(), minlength=count * planes)
+    background = float(np.median(values[volume == 0])) if (volume == 0).any() else 0.0
+    mean = light.reshape(planes, count) / np.maximum(size, 1) - background
+    mean[size == 0] = 0
+    keep = mean >= share * mean.max(axis=0)
+    keep[:, 0] = False
+    return np.where(keep.ravel()[code], volume, 0).astype(np.int32)
