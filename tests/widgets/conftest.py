@@ -60,7 +60,7 @@ def sample(viewer, dock):
 def run(qtbot):
     """Press a button of the dock and wait until its task has ended."""
 
-    def press(dock, button, timeout=20_000):
+    def press(dock, button, timeout=60_000):
         with qtbot.waitSignal(dock.finished, timeout=timeout):
             button.click()
 

@@ -162,7 +162,7 @@ def test_save_and_export(viewer, sample, quick, run, qtbot, tmp_path):
         lambda: exports.export(sample, "ctc", tmp_path / "mine_RES"),
         lambda: exports.export(sample, "csv", tmp_path / "mine.csv"),
     ):
-        with qtbot.waitSignal(sample.finished, timeout=20_000):
+        with qtbot.waitSignal(sample.finished, timeout=60_000):
             start()
     saved = open_experiment(tmp_path / "mine.cellcycle")
     assert np.array_equal(saved.labels.to_array(), sample.session.experiment.labels.to_array())

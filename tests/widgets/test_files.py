@@ -60,10 +60,10 @@ def test_an_opened_experiment_is_taken_over_by_the_dock(viewer, dock, quick, run
     run(dock, dock.run_button)
     cells = dock.session.result.display.counts
     folder = tmp_path / "mine.cellcycle"
-    with qtbot.waitSignal(dock.finished, timeout=20_000):
+    with qtbot.waitSignal(dock.finished, timeout=60_000):
         exports.save(dock, folder)
     viewer.layers.clear()
-    with qtbot.waitSignal(dock.finished, timeout=20_000):
+    with qtbot.waitSignal(dock.finished, timeout=60_000):
         viewer.open(str(folder), plugin="napari-cellcycle")
     assert dock.session.result.display.counts == cells
     assert dock.results.by_stage.isEnabled() and len(viewer.layers) == 3
@@ -86,7 +86,7 @@ def test_menu_commands_open_the_dock_and_run(viewer, quick, qtbot):
 
     viewer.open_sample("napari-cellcycle", "nuclei_2d")
     widget = commands.open_dock(viewer)
-    with qtbot.waitSignal(widget.finished, timeout=20_000):
+    with qtbot.waitSignal(widget.finished, timeout=60_000):
         commands.segment_layers(viewer)
     assert commands.open_dock(viewer) is widget
     assert "nuclei 2d cells" in viewer.layers

@@ -48,8 +48,13 @@ class Fold(QWidget):
     def _on_toggled(self, unfolded: bool) -> None:
         self.button.setArrowType(Qt.ArrowType.DownArrow if unfolded else Qt.ArrowType.RightArrow)
         self._frame.setVisible(unfolded)
-        widget: QWidget | None = self
-        while widget is not None and not widget.isWindow():
-            widget.updateGeometry()  # or a fold in a fold keeps the height it had
-            widget = widget.parentWidget()
+        self.fit()
         self.toggled.emit(unfolded)
+
+    def fit(self) -> None:
+        """Take the height that the body needs now; folds in folds would keep what they had."""
+        self.body.invalidate()
+        widget: QWidget | None = self._frame
+        while widget is not None and not widget.isWindow():
+            widget.updateGeometry()
+            widget = widget.parentWidget()

@@ -120,6 +120,7 @@ class ResultsPanel(QWidget):
             self._rows.addWidget(patch, row, 0)
             self._rows.addWidget(QLabel(stage.name), row, 1)
             self._rows.addWidget(number, row, 2, Qt.AlignmentFlag.AlignRight)
+        self.legend.fit()
 
     def _on_choice(self, by_track: bool) -> None:
         self.coloured.emit("track" if by_track else "stage")
