@@ -1,6 +1,5 @@
 """Cellpose, versions 3 and 4: any of its own models, or a model file."""
 
-import logging
 import warnings
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -16,6 +15,7 @@ from napari_cellcycle.models.segment.dynamics import tidy
 from napari_cellcycle.models.segment.memory import is_out_of_memory
 from napari_cellcycle.models.segment.normalise import diameters_px
 from napari_cellcycle.models.segment.planes import LEAST_OVERLAP
+from napari_cellcycle.models.segment.quiet import cellpose_module
 
 if TYPE_CHECKING:
     import torch
@@ -67,13 +67,10 @@ class CellposeSegmenter:
     """
 
     def __init__(self, name: str, device: "torch.device") -> None:
-        from cellpose import models
-
-        logging.getLogger("cellpose").setLevel(logging.ERROR)
         self.name = name
         self.device = device
         self.major = int(version("cellpose").split(".")[0])
-        self._path = _weights(name.removeprefix(PREFIX), self.major, models)
+        self._path = _weights(name.removeprefix(PREFIX), self.major)
         self._model = self._open()
         self._batch = 1 << 16
 
@@ -164,8 +161,7 @@ class CellposeSegmenter:
 
     def _open(self) -> Any:
         """Load the weights; anything that is no model of the installed version is an error."""
-        from cellpose import models
-
+        models = cellpose_module("models")
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -202,10 +198,11 @@ class CellposeSegmenter:
         warnings.warn(f"Memory ran out, so segmentation went on with {what}.", stacklevel=1)
 
 
-def _weights(name: str, major: int, models: Any) -> Path:
+def _weights(name: str, major: int) -> Path:
     """The weight file called `name`, downloaded by Cellpose if need be and possible."""
     if Path(name).is_file():
         return Path(name)
+    models = cellpose_module("models")
     known = VERSION_3 if major < 4 else VERSION_4
     folder = Path(models.MODEL_DIR)
     file = f"{name}torch_0" if major < 4 and name in ("cyto", "cyto2", "nuclei") else name

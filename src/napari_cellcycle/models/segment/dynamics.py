@@ -1,11 +1,12 @@
 """Masks from flows and back, by Cellpose's own dynamics: the same for its versions 3 and 4."""
 
-import logging
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from napari_cellcycle.models.segment.quiet import cellpose_module
 
 if TYPE_CHECKING:
     import torch
@@ -25,11 +26,11 @@ def flows_of(masks: np.ndarray) -> np.ndarray:
     The flow of an empty image is zero.
     """
     import torch
-    from cellpose import dynamics
     from skimage.segmentation import relabel_sequential
 
     if not masks.any():
         return np.zeros((2, *masks.shape), np.float32)
+    dynamics = cellpose_module("dynamics")
     labels = relabel_sequential(masks)[0].astype(np.int32)
     cpu = torch.device("cpu")
     if hasattr(dynamics, "masks_to_flows"):
@@ -45,9 +46,7 @@ def masks_of(
     `steps` is how many pixels the longest way to a centre takes. Returns int32 masks (Y, X),
     numbered; `tidy` them next.
     """
-    from cellpose import dynamics
-
-    logging.getLogger("cellpose").setLevel(logging.ERROR)
+    dynamics = cellpose_module("dynamics")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Sparse invariant checks", UserWarning)
         masks = dynamics.compute_masks(
