@@ -52,6 +52,7 @@ DATA: dict[Part, list[str]] = {
     "half": [_MOVIES, f"{_HELA}, frames 0 to 45"],
     "all": [_MOVIES, f"{_HELA}, all 92 frames", "Cell Tracking Challenge Fluo-N2DH-SIM 01"],
 }
+LICENCE = "BSD-3-Clause; the challenge's conditions of use apply to what was learned from it"
 SPLITS: dict[Part, str] = {
     "simulated": "no real image was seen",
     "half": "frames 46 to 91 of Fluo-N2DL-HeLa 01 were not seen",
@@ -241,7 +242,7 @@ def _saved(
         data=DATA[part],
         split=SPLITS[part],
         command="python -m napari_cellcycle.training.weights cellcycle-nuclei",
-        licence="BSD-3-Clause",
+        licence=LICENCE,
         parent=parent,
         software={"torch": torch.__version__, "cellpose": version("cellpose")},
         seconds=round(seconds),
