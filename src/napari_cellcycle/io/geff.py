@@ -149,7 +149,7 @@ def _encode(
         elif pd.api.types.is_numeric_dtype(column.dtype):
             missing = column.isna().to_numpy()
             kind = np.float64 if pd.api.types.is_float_dtype(column.dtype) else np.int64
-            values = column.fillna(0).to_numpy(kind)
+            values = column.to_numpy(kind, na_value=0)
             missing = missing if missing.any() else None
         else:
             values, notes["values"][key] = _coded(column, codes.get(key, ()))
