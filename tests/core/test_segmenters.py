@@ -154,12 +154,21 @@ def test_planes_of_a_cell_get_one_number():
     assert (volume[:5] == 1).any((1, 2)).all()
 
 
-def test_dim_planes_above_and_below_a_cell_are_trimmed():
-    volume = np.zeros((7, 20, 20), np.int32)
+def column(*light):
+    """A square in every plane, of this brightness, all with one number."""
+    volume = np.zeros((len(light), 20, 20), np.int32)
     volume[:, 5:15, 5:15] = 1
-    light = np.array([0.1, 0.3, 0.8, 1.0, 0.9, 0.4, 0.1])[:, None, None] * (volume > 0)
-    kept = (trim(volume, light) > 0).any((1, 2))
+    return volume, np.array(light)[:, None, None] * (volume > 0)
+
+
+def test_dim_planes_above_and_below_a_cell_are_trimmed():
+    kept = trim(*column(0.1, 0.3, 0.8, 1.0, 0.9, 0.4, 0.1), reach=2).any((1, 2))
     assert kept.tolist() == [False, False, True, True, True, False, False]
+
+
+def test_cells_on_top_of_each_other_are_parted_where_it_is_dim():
+    trimmed = trim(*column(1.0, 0.9, 0.2, 0.4, 0.5, 0.4), reach=1)
+    assert trimmed[:, 10, 10].tolist() == [1, 1, 0, 2, 2, 2]
 
 
 def test_a_model_file_saved_by_cellpose_runs(tmp_path):

@@ -67,7 +67,7 @@ class FlowSegmenter:
         planes = np.stack([self._segment(p, diameter_px, settings, offset=0.0) for p in values])
         across = diameter_px * pixel_size[-1] / pixel_size[0]
         least_planes = 2 if across > _PLANES_ACROSS and len(planes) > 2 else 1
-        volume = trim(stitch(planes, least_planes), values)
+        volume = trim(stitch(planes, least_planes), values, round(across / 4))
         least = math.pi / 6 * (settings.min_diameter * diameter_px) ** 2
         return tidy(volume, least * settings.min_diameter * across)
 

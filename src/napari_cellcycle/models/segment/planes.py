@@ -55,13 +55,16 @@ def _continued(before: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return numbers
 
 
-def trim(volume: np.ndarray, values: np.ndarray, share: float = HALF) -> np.ndarray:
+def trim(volume: np.ndarray, values: np.ndarray, reach: int, share: float = HALF) -> np.ndarray:
     """Take from each cell the planes that show it only as a blur from above or below.
 
     `values` is the image (Z, Y, X). A plane is kept where the mean brightness of the cell's mask
-    in it, above the background, is at least `share` of the brightest plane's: half of it is
-    where the edge of an object lies under a symmetric blur.
+    in it, above the background, is at least `share` of the brightest of the planes at most
+    `reach` away: half of it is where the edge of an object lies under a symmetric blur. What
+    falls apart were cells on top of each other, and is numbered as such.
     """
+    from scipy.ndimage import maximum_filter1d
+
     if not volume.any():
         return volume
     count, planes = int(volume.max()) + 1, len(volume)
@@ -71,6 +74,11 @@ def trim(volume: np.ndarray, values: np.ndarray, share: float = HALF) -> np.ndar
     background = float(np.median(values[volume == 0])) if (volume == 0).any() else 0.0
     mean = light.reshape(planes, count) / np.maximum(size, 1) - background
     mean[size == 0] = 0
-    keep = mean >= share * mean.max(axis=0)
+    near = maximum_filter1d(mean, 2 * max(1, reach) + 1, axis=0, mode="constant")
+    keep = (size > 0) & (mean >= share * near)
     keep[:, 0] = False
-    return np.where(keep.ravel()[code], volume, 0).astype(np.int32)
+    starts = keep & ~np.pad(keep[:-1], ((1, 0), (0, 0)))
+    run = np.cumsum(starts, axis=0) - 1
+    first = np.concatenate([[0], np.cumsum(starts.sum(axis=0))[:-1]])
+    number = np.where(keep, 1 + first + run, 0)
+    return number.ravel()[code].astype(np.int32)
