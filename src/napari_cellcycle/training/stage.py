@@ -30,16 +30,16 @@ class StageTaskSettings(Settings):
 
     batch_size: int = 32
     batches: int = 30
-    real_share: float = 0.7
+    real_share: float = 0.75
     balance: float = 0.5
     smoothing: float = 0.05
     views: ViewSettings = ViewSettings()
 
 
 WIDTH = 12
-VIEWS = 4
+VIEWS = 1
 SEEDS = range(1000, 1100)
-FIT = FitSettings(epochs=50, learning_rate=3e-3, average=0.99)
+FIT = FitSettings(epochs=120, learning_rate=3e-3, average=0.99)
 TASK = StageTaskSettings()
 H2B_CROPS = Path("stages") / "h2b_crops"
 _STAGES = H2B.names
