@@ -7,7 +7,6 @@ vector taken at the lowest, four levels going up that each see the style, and th
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 WIDTHS = (16, 32, 64, 128)
@@ -100,6 +99,3 @@ def _convolution(inputs: int, outputs: int, size: int, *, relu: bool = True) -> 
 def count_parameters(network: nn.Module) -> int:
     """Count the trainable numbers of a network."""
     return sum(p.numel() for p in network.parameters() if p.requires_grad)
-
-
-__all__ = ["WIDTHS", "FlowNet", "count_parameters", "torch"]
