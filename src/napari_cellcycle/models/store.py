@@ -125,6 +125,7 @@ def save_model(state: "dict[str, torch.Tensor]", card: ModelCard, folder: str | 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file(tensors, partial[0])
+        partial[0].chmod(0o644)  # safetensors makes files that only their owner can read
         partial[1].write_text(card.model_dump_json(indent=2) + "\n")
         partial[0].replace(path)
         partial[1].replace(path.with_suffix(".json"))

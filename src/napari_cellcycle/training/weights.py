@@ -7,13 +7,12 @@ each model is stored with its card; without a name all of them are trained.
 
 import argparse
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from tqdm import tqdm
 
-from napari_cellcycle.models.store import SHIPPED, save_model
+from napari_cellcycle.models.store import SHIPPED
 from napari_cellcycle.progress import Progress
 
 
@@ -21,9 +20,7 @@ def nuclei(data: Path, out: Path, progress: Progress) -> None:
     """Train the segmentation network: on simulated movies, then on real ones among them."""
     from napari_cellcycle.training.segment import train_nuclei
 
-    with tempfile.TemporaryDirectory() as scratch:
-        models = train_nuclei(Path(scratch), data=data, parts=("all",), progress=progress)
-        save_model(models[-1].weights(), models[-1].card, out)
+    train_nuclei(out, data=data, progress=progress)
 
 
 def simple(data: Path, out: Path, progress: Progress) -> None:
