@@ -22,10 +22,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     default = os.environ.get("CELLCYCLE_DATA", "../shared/data")
     parser.add_argument("--data", type=Path, default=Path(default))
-    parser.add_argument("--thirds", type=int, nargs="+", default=[1], choices=[0, 1, 2])
+    parser.add_argument("--thirds", type=int, nargs="+", default=[0], choices=[0, 1, 2])
     parser.add_argument("--movies", type=int, default=100, help="simulated movies to learn from")
     parser.add_argument("--seed", type=int, default=0, help="deals the thirds")
-    parser.add_argument("--views", type=int, default=1, help="turned images averaged when telling")
+    parser.add_argument("--views", type=int, default=4, help="turned images averaged when telling")
     parser.add_argument("--json", type=Path, help="file for the figures")
     args = parser.parse_args()
 

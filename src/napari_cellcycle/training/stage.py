@@ -37,7 +37,7 @@ class StageTaskSettings(Settings):
 
 
 WIDTH = 12
-VIEWS = 1
+VIEWS = 4
 SEEDS = range(1000, 1100)
 FIT = FitSettings(epochs=120, learning_rate=3e-3, average=0.99)
 TASK = StageTaskSettings()
