@@ -29,14 +29,11 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="file for the figures")
     args = parser.parse_args()
 
-    import torch
-
     from napari_cellcycle.evaluation.stages import score_stages
     from napari_cellcycle.models.stage.frame import predict
     from napari_cellcycle.training.stage import H2B_CROPS, SEEDS, train_network
     from napari_cellcycle.training.stage_examples import deal, real_examples, simulated_examples
 
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
     real = real_examples(args.data / H2B_CROPS)
     simulated = simulated_examples(SEEDS[: args.movies]) if args.movies else None
     third = deal(real, 3, args.seed)

@@ -127,11 +127,17 @@ def train_network(
 ) -> FrameNetwork:
     """Train a new frame network on real and simulated crops; either may be missing.
 
-    The weights kept are the running average at the end, so nothing is selected.
+    The weights kept are the running average at the end, so nothing is selected. One thread does
+    the work: on images this small a second one only waits.
     """
     torch.manual_seed(fit_settings.seed)
     network = FrameNetwork(width=WIDTH).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    fit(network, StageTask(real, simulated, None, task_settings), fit_settings, progress=progress)
+    task, threads = StageTask(real, simulated, None, task_settings), torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        fit(network, task, fit_settings, progress=progress)
+    finally:
+        torch.set_num_threads(threads)
     return network.to(memory_format=torch.contiguous_format)
 
 
