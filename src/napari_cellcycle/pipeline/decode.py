@@ -1,6 +1,7 @@
 """The likeliest life of every cell: stages along each track that biology allows."""
 
 import numpy as np
+import pandas as pd
 from scipy.linalg import expm
 
 from napari_cellcycle.data.stages import StageSet
@@ -149,8 +150,8 @@ def _parents(tracks: Tracks) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Row of each cell's parent (-1: none), frames since, and whether the parent divides."""
     n = len(tracks)
     row = {"parent": np.full(n, -1), "gap": np.zeros(n, np.int64), "divides": np.zeros(n, bool)}
-    child = tracks.cells.index.get_indexer(tracks.links["child"])
-    parent = tracks.cells.index.get_indexer(tracks.links["parent"])
+    child = tracks.cells.index.get_indexer(pd.Index(tracks.links["child"]))
+    parent = tracks.cells.index.get_indexer(pd.Index(tracks.links["parent"]))
     frame = tracks.cells["frame"].to_numpy()
     row["parent"][child] = parent
     row["gap"][child] = frame[child] - frame[parent]

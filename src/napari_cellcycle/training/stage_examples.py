@@ -110,7 +110,8 @@ def movie_examples(
         code = _codes(cells["stage"].to_numpy(str))
         keep = (code > 0) | (rng.random(len(cells)) < RESTING_SHARE)
         centres = cells[["y", "x"]].to_numpy()[keep]
-        images = _cut(movie.frame(int(time)), centres, diameter)
+        image = movie.frame(int(time))  # type: ignore[arg-type]
+        images = _cut(image, centres, diameter)
         group = 1_000_000 * seed + tracks.track_id.loc[cells.index[keep]].to_numpy()
         found.append(Examples(images, code[keep], group))
     return found

@@ -118,7 +118,7 @@ def predict(
             turned = [network(_turn(batch, view)).softmax(1) for view in range(views)]
             results.append(torch.stack(turned).mean(0).cpu().numpy())
     if not results:
-        stages = network.head[-1].out_features if isinstance(network, FrameNetwork) else 0
+        stages = network(torch.zeros(1, SIZE, SIZE, device=device)).shape[1]
         return np.zeros((0, stages), np.float32)
     return np.concatenate(results)
 
@@ -174,7 +174,7 @@ class FrameModel:
         of the movie in pixels of each axis. Of a volume, the brightest values of the planes
         around each cell are seen.
         """
-        size = (SIZE, SIZE)
+        size: tuple[int, ...] = (SIZE, SIZE)
         side = tuple(WINDOW * d for d in diameter_px[-2:])
         if frame.ndim == 3:
             planes = max(1, round(DEPTH * diameter_px[0]))
