@@ -36,7 +36,7 @@ weights: $(READY)
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/segmentation.py --data "$(CELLCYCLE_DATA)" --train
 	$(BIN)/python benchmarks/linking.py --data "$(CELLCYCLE_DATA)"
-	$(BIN)/python benchmarks/stages.py --data "$(CELLCYCLE_DATA)" --thirds 0 1 2 --views 4
+	$(BIN)/python benchmarks/stages.py --data "$(CELLCYCLE_DATA)" --thirds 0 1 2
 
 wheel: $(READY)
 	$(BIN)/pip install --quiet build

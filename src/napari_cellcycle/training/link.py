@@ -214,7 +214,7 @@ def train_simple(
         "(dimensions and seed); cross-fitted figures on real movies: benchmarks/linking.py.",
         metrics=held_out_scores(network),
         command="python -m napari_cellcycle.training.weights simple",
-        licence="BSD-3-Clause",
+        licence="BSD-3-Clause; the challenge's conditions of use apply to what was learned from it",
         seconds=round(time.perf_counter() - start, 1),
         settings={"loss": [round(epoch.loss, 4) for epoch in history]},
     )

@@ -187,7 +187,7 @@ def frame_card(with_real: bool, metrics: dict[str, Any], seconds: float) -> Mode
         ),
         metrics=metrics,
         command="python -m napari_cellcycle.training.weights frame",
-        licence="BSD-3-Clause",
+        licence="BSD-3-Clause; the H2B crops that it learned from state no licence",
         software={"torch": torch.__version__, "numpy": np.__version__},
         seconds=round(seconds, 1),
     )
