@@ -242,8 +242,9 @@ def summary(experiment: "Experiment") -> str:
     tracks = experiment.tracks
     if tracks is None:
         return "No tracks."
+    frames = len(experiment.movie)
     return (
-        f"{len(tracks):,} cells in {len(experiment.movie)} frames, "
+        f"{len(tracks):,} cells in {frames} frame{'s' * (frames != 1)}, "
         f"{tracks.track_id.nunique():,} tracks, {len(tracks.divisions):,} divisions."
     )
 

@@ -72,7 +72,11 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
         if folder.exists():
             former = draft.with_suffix(".old")
             folder.replace(former)
-            draft.replace(folder)
+            try:
+                draft.replace(folder)
+            except BaseException:
+                former.replace(folder)
+                raise
             shutil.rmtree(former, ignore_errors=True)
         else:
             draft.replace(folder)
