@@ -35,7 +35,8 @@ from napari_cellcycle.features.shape import measure_overlaps
 from napari_cellcycle.io.ctc import write_ctc
 from napari_cellcycle.io.frames import open_labels
 from napari_cellcycle.io.movies import open_movie
-from napari_cellcycle.models.link.simple import Scores, SimpleLinker
+from napari_cellcycle.models.link.scores import Scores
+from napari_cellcycle.models.link.simple import SimpleLinker
 from napari_cellcycle.models.store import Model, ModelCard, save_model
 from napari_cellcycle.pipeline.track import choose, links_of
 from napari_cellcycle.training.link import examples_of, train_linker

@@ -59,16 +59,19 @@ def build_graph(
     *,
     max_gap: int,
     max_distance: float | None = None,
+    unit: float | None = None,
 ) -> CellGraph:
     """Scale the measurements of `measure_overlaps` and find the candidates.
 
     `max_distance` in um; by default two diameters, or more where the movie's cells, judged
-    by mutual nearest neighbours, move farther.
+    by mutual nearest neighbours, move farther. `unit` in um; by default the median diameter.
     """
     axes = [axis for axis in ("z", "y", "x") if axis in cells]
     d = len(axes)
     size = np.asarray(pixel_size)
-    unit = float(np.median((cells["area"] * (4 / np.pi if d == 2 else 6 / np.pi)) ** (1 / d)))
+    unit = unit or float(
+        np.median((cells["area"] * (4 / np.pi if d == 2 else 6 / np.pi)) ** (1 / d))
+    )
     frame = cells["frame"].to_numpy()
     position = cells[axes].to_numpy() * size / unit
     near = _Neighbours.of(frame, position)

@@ -14,7 +14,8 @@ from napari_cellcycle.errors import BadInput
 from napari_cellcycle.features.graph import CellGraph, build_graph
 from napari_cellcycle.features.shape import measure_overlaps
 from napari_cellcycle.io.frames import check_labels_fit
-from napari_cellcycle.models.link.simple import Scores, SimpleLinker
+from napari_cellcycle.models.link.scores import Scores
+from napari_cellcycle.models.link.simple import SimpleLinker
 from napari_cellcycle.models.store import find_model
 from napari_cellcycle.pipeline.assign import assign
 from napari_cellcycle.progress import Progress, silent

@@ -1,33 +1,20 @@
 """The `simple` link model as it is used: numpy alone, so that linking starts at once."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from napari_cellcycle.errors import MissingModel
-from napari_cellcycle.features.candidates import Candidates
 from napari_cellcycle.features.graph import (
     CellGraph,
     division_features,
     link_features,
     link_geometry,
 )
+from napari_cellcycle.models.link.scores import Scores, probabilities
 from napari_cellcycle.models.store import Model
 from napari_cellcycle.progress import Progress, silent
 
 _LIMIT = 12.0
 _BLOCK = 8_000
-
-
-@dataclass(frozen=True)
-class Scores:
-    """How much is thought of every candidate.
-
-    `link` (n,) and `division` (m,) are probabilities once rivals are taken into account.
-    """
-
-    link: np.ndarray
-    division: np.ndarray
 
 
 class SimpleLinker:
@@ -95,29 +82,3 @@ class SimpleLinker:
                 x = x + w[f"{part}.biases.{i}"][member]
             total += _LIMIT * np.tanh(x[:, 0] / _LIMIT)
         return np.asarray(total / len(members))
-
-
-def probabilities(
-    candidates: Candidates, link: np.ndarray, division: np.ndarray, n_cells: int
-) -> Scores:
-    """Turn energies into probabilities: softmax among the rivals, on both sides.
-
-    A cell has one parent or none, and one child, two or none. Seen from each cell that a
-    candidate involves, its probability is its share among all that this cell could do; the
-    geometric mean of those views is returned.
-    """
-    c = candidates
-    mother = c.parent[c.first]
-    daughters = c.child[c.first], c.child[c.second]
-    e_link, e_division = np.exp(link), np.exp(division)
-
-    def total(*parts: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-        cells, values = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return np.asarray(1 + np.bincount(cells, values, minlength=n_cells))
-
-    out = np.log(total((c.parent, e_link), (mother, e_division)))
-    into = np.log(total((c.child, e_link), (daughters[0], e_division), (daughters[1], e_division)))
-    return Scores(
-        np.exp(link - (out[c.parent] + into[c.child]) / 2),
-        np.exp(division - (out[mother] + into[daughters[0]] + into[daughters[1]]) / 3),
-    )
