@@ -3,14 +3,16 @@
 import copy
 import math
 import time
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
+from pydantic import Field
 
 from napari_cellcycle.config import Settings
 from napari_cellcycle.progress import Progress, silent
+from napari_cellcycle.training.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
     import torch
@@ -19,13 +21,21 @@ if TYPE_CHECKING:
 class FitSettings(Settings):
     """How long and how fast a network learns (AdamW, warm-up, then a cosine to zero)."""
 
-    epochs: int = 40
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-2
-    warmup: float = 0.05
-    clip: float = 5.0
-    average: float = 0.0
-    seed: int = 0
+    epochs: int = Field(40, ge=1, description="Most passes over the examples")
+    learning_rate: float = Field(1e-3, gt=0, description="Greatest step of the weights")
+    weight_decay: float = Field(1e-2, ge=0, description="Pull of the weights towards zero")
+    warmup: float = Field(0.05, ge=0, lt=1, description="Share of the training with a slow start")
+    schedule: Literal["cosine", "constant"] = Field(
+        "cosine", description="The learning rate falls to zero, or stays after the slow start"
+    )
+    clip: float = Field(5.0, ge=0, description="Longest gradient that is followed; 0: any")
+    average: float = Field(
+        0.0, ge=0, lt=1, description="Memory of the running average of the weights; 0: none"
+    )
+    patience: int = Field(
+        0, ge=0, description="Epochs without a better held-out score before training ends; 0: any"
+    )
+    seed: int = Field(0, ge=0, description="The same seed gives the same network")
 
 
 @dataclass(frozen=True)
@@ -54,11 +64,54 @@ class Task(Protocol):
         """Score on held-out examples, or None to keep the last epoch."""
 
 
+@dataclass
+class _Run:
+    """All that a training is made of, between two epochs."""
+
+    network: "torch.nn.Module"
+    average: "torch.nn.Module"
+    optimiser: "torch.optim.Optimizer"
+    rng: np.random.Generator
+    best: "tuple[float, dict[str, torch.Tensor]] | None" = None
+    waited: int = 0
+    history: list[Epoch] = field(default_factory=list)
+
+    def state(self) -> dict[str, Any]:
+        """What has to be kept to go on as if nothing had happened."""
+        return {
+            "network": self.network.state_dict(),
+            "average": None if self.average is self.network else self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "best": None if self.best is None else list(self.best),
+            "waited": self.waited,
+            "history": records(self.history),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Become what `state` was when it was kept."""
+        self.network.load_state_dict(state["network"])
+        if self.average is not self.network:
+            self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.best = None if state["best"] is None else (state["best"][0], state["best"][1])
+        self.waited = state["waited"]
+        self.history = [Epoch(**epoch) for epoch in state["history"]]
+
+    def judge(self, score: float | None) -> None:
+        """Keep the averaged weights if no epoch was better; count the epochs without progress."""
+        better = score is not None and (self.best is None or score > self.best[0])
+        self.waited = 0 if better else self.waited + 1
+        if score is not None and (self.best is None or score >= self.best[0]):
+            self.best = score, copy.deepcopy(self.average.state_dict())
+
+
 def fit(
     network: "torch.nn.Module",
     task: Task,
     settings: FitSettings,
     *,
+    optimiser: "Callable[[torch.nn.Module], torch.optim.Optimizer] | None" = None,
+    checkpoint: Checkpoint | None = None,
     progress: Progress = silent,
 ) -> list[Epoch]:
     """Train `network` in place and return the record of each epoch.
@@ -66,40 +119,85 @@ def fit(
     With held-out scores the best epoch's weights are kept, otherwise the last ones. If
     `settings.average` is positive, an exponential moving average of the weights with that
     decay (Polyak averaging) is what is scored and kept.
+
+    Parameters
+    ----------
+    optimiser
+        Gives the optimiser of a network, instead of AdamW; the learning rate of each of its
+        groups takes the place of that in `settings`.
+    checkpoint
+        Where the state is kept after each epoch. A training found there goes on, and ends with
+        the same weights as one that was never interrupted.
+
+    Raises
+    ------
+    BadInput
+        The checkpoint belongs to a training with other settings or another network.
+    CannotWrite
+        The checkpoint cannot be stored.
     """
     import torch
 
     torch.manual_seed(settings.seed)
-    rng = np.random.default_rng(settings.seed)
-    optimiser = torch.optim.AdamW(
+    run = _Run(
+        network,
+        copy.deepcopy(network) if settings.average else network,
+        _optimiser(network, settings) if optimiser is None else optimiser(network),
+        np.random.default_rng(settings.seed),
+    )
+    rates = [float(group["lr"]) for group in run.optimiser.param_groups]
+    about = {"settings": settings.model_dump(), "batches in an epoch": len(task)}
+    if checkpoint is not None:
+        found = checkpoint.read(network, run.rng, about)
+        if found is not None:
+            run.restore(found)
+    steps = settings.epochs * len(task)
+    while len(run.history) < settings.epochs and not _is_over(run, settings):
+        _learn(run, task, settings, rates, progress)
+        if checkpoint is not None:
+            checkpoint.write(run.state(), network, run.rng, about)
+    network.load_state_dict(run.best[1] if run.best else run.average.state_dict())
+    network.eval()
+    progress(steps, steps, _message(run.history))
+    return run.history
+
+
+def _learn(
+    run: _Run, task: Task, settings: FitSettings, rates: list[float], progress: Progress
+) -> None:
+    """One epoch: learn from all batches, then score."""
+    import torch
+
+    start, losses = time.perf_counter(), []
+    number = len(run.history)
+    steps = settings.epochs * len(task)
+    run.network.train()
+    for step, batch in enumerate(task.batches(run.rng), start=number * len(task)):
+        progress(step, steps, _message(run.history))
+        share = _share(step / steps, settings)
+        for group, rate in zip(run.optimiser.param_groups, rates, strict=True):
+            group["lr"] = rate * share
+        losses.append(_step(run.network, task, batch, run.optimiser, settings.clip))
+        if run.average is not run.network:
+            _blend(run.average, run.network, settings.average)
+    run.average.eval()
+    with torch.inference_mode():
+        score = task.score(run.average)
+    seconds = time.perf_counter() - start
+    run.history.append(Epoch(number + 1, float(np.mean(losses)), score, seconds))
+    run.judge(score)
+
+
+def _is_over(run: _Run, settings: FitSettings) -> bool:
+    return bool(run.best is not None and settings.patience and run.waited >= settings.patience)
+
+
+def _optimiser(network: "torch.nn.Module", settings: FitSettings) -> "torch.optim.Optimizer":
+    import torch
+
+    return torch.optim.AdamW(
         network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
-    average = copy.deepcopy(network) if settings.average else network
-    steps = settings.epochs * len(task)
-    best: tuple[float, dict[str, torch.Tensor]] | None = None
-    history: list[Epoch] = []
-    for number in range(settings.epochs):
-        start = time.perf_counter()
-        losses = []
-        network.train()
-        for step, batch in enumerate(task.batches(rng), start=number * len(task)):
-            progress(step, steps, _message(history))
-            for group in optimiser.param_groups:
-                group["lr"] = settings.learning_rate * _schedule(step / steps, settings.warmup)
-            losses.append(_step(network, task, batch, optimiser, settings.clip))
-            if average is not network:
-                _blend(average, network, settings.average)
-        average.eval()
-        with torch.inference_mode():
-            score = task.score(average)
-        seconds = time.perf_counter() - start
-        history.append(Epoch(number + 1, float(np.mean(losses)), score, seconds))
-        if score is not None and (best is None or score >= best[0]):
-            best = score, copy.deepcopy(average.state_dict())
-    network.load_state_dict(best[1] if best else average.state_dict())
-    network.eval()
-    progress(steps, steps, _message(history))
-    return history
 
 
 def _step(
@@ -114,7 +212,8 @@ def _step(
     loss = task.loss(network, batch)
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
-    torch.nn.utils.clip_grad_norm_(network.parameters(), clip)
+    if clip:
+        torch.nn.utils.clip_grad_norm_(network.parameters(), clip)
     optimiser.step()
     return float(loss.detach())
 
@@ -131,10 +230,14 @@ def _blend(average: "torch.nn.Module", network: "torch.nn.Module", decay: float)
                 tensor.copy_(latest[name])
 
 
-def _schedule(share: float, warmup: float) -> float:
-    if share < warmup:
-        return share / warmup + 1e-3
-    return 0.5 * (1 + math.cos(math.pi * (share - warmup) / (1 - warmup)))
+def _share(done: float, settings: FitSettings) -> float:
+    """Share of the full learning rate when `done` (0 to 1) of the training is over."""
+    warmup = settings.warmup
+    if done < warmup:
+        return done / warmup + 1e-3
+    if settings.schedule == "constant":
+        return 1.0
+    return 0.5 * (1 + math.cos(math.pi * (done - warmup) / (1 - warmup)))
 
 
 def _message(history: list[Epoch]) -> str:
