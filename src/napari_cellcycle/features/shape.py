@@ -1,7 +1,7 @@
 """What each cell looks like: position, size, form and brightness of every mask."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -11,6 +11,9 @@ import pandas as pd
 from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.data.movie import Movie
 from napari_cellcycle.progress import Progress, silent
+
+Watch = Callable[[np.ndarray | None, np.ndarray, dict[str, np.ndarray]], None]
+"""Looks at an image (None without a movie), its masks and what `measure_frame` gives."""
 
 _DENSE = 4_000_000
 """Up to this many counters, counting beats sorting."""
@@ -79,13 +82,14 @@ def measure_overlaps(
     pixel_size: tuple[float, ...] | None = None,
     channel: str | None = None,
     max_gap: int = 1,
+    watch: Watch | None = None,
     progress: Progress = silent,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Measure every mask, and how much masks up to `max_gap` frames apart overlap.
 
     Returns the table of `measure` and a table of `parent` and `child` (rows of the first
     table, counted from 0) with their shared `pixels`. Without a movie, brightness is NaN and
-    `pixel_size` has to be given.
+    `pixel_size` has to be given. `watch` is shown every frame with its measurements.
     """
     size = movie.pixel_size if movie is not None else pixel_size
     assert size is not None, "either a movie or a pixel size"
@@ -97,6 +101,8 @@ def measure_overlaps(
         progress(time, len(labels), "Measuring cells")
         masks = Masks.of(mask)
         table = measure_frame(image, masks, mask.shape, size)
+        if watch is not None:
+            watch(image, mask, table)
         tables.append({"frame": np.full(len(masks.labels), time), **table})
         for earlier, former in recent:
             shared.append(_overlap(former, masks) + np.array([earlier, start, 0]))

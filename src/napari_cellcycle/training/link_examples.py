@@ -79,7 +79,10 @@ def example_of(measured: Measured, max_gap: int = 2) -> Example:
     )
     geometry = link_geometry(graph)
     links, divisions = link_features(graph, geometry), division_features(graph, geometry)
-    successor, sister = _truth(measured)
+    cells = measured.cells
+    successor, sister = next_sightings(
+        cells["truth"].to_numpy(), cells["frame"].to_numpy(), measured.mother
+    )
     c = graph.candidates
     mother = c.parent[c.first]
     one, two = c.child[c.first], c.child[c.second]
@@ -89,9 +92,13 @@ def example_of(measured: Measured, max_gap: int = 2) -> Example:
     return Example(graph, links, divisions, single, ordered | swapped)
 
 
-def _truth(measured: Measured) -> tuple[np.ndarray, np.ndarray]:
-    """Row of each cell's next sighting, or first daughter, and of the second; -1 if none."""
-    truth, frame = measured.cells["truth"].to_numpy(), measured.cells["frame"].to_numpy()
+def next_sightings(
+    truth: np.ndarray, frame: np.ndarray, mothers: dict[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Row of each cell's next sighting, or first daughter, and of the second; -1 if none.
+
+    `truth` (n,) is the true track of each cell, 0 if it is none; `frame` (n,).
+    """
     order = np.lexsort((frame, truth))
     order = order[truth[order] > 0]
     track, start = np.unique(truth[order], return_index=True)
@@ -102,7 +109,7 @@ def _truth(measured: Measured) -> tuple[np.ndarray, np.ndarray]:
     first = dict(zip(track, order[start], strict=True))
     last = dict(zip(track, order[stop], strict=True))
     family: dict[int, list[int]] = {}
-    for daughter, mother in measured.mother.items():
+    for daughter, mother in mothers.items():
         if daughter in first and mother in last and frame[first[daughter]] > frame[last[mother]]:
             family.setdefault(mother, []).append(first[daughter])
     for mother, daughters in family.items():
