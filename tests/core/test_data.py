@@ -71,6 +71,41 @@ def test_linking_replaces_the_former_parent(dividing):
     assert dividing.divisions.tolist() == [2], "the original must not change"
 
 
+def rejected(tracks: Tracks) -> list[list[int]]:
+    return tracks.rejected[["parent", "child"]].to_numpy().tolist()
+
+
+def test_a_link_that_the_user_takes_away_is_remembered(dividing):
+    assert rejected(dividing) == []
+    assert rejected(dividing.unlink(4)) == [[2, 4]]
+    assert rejected(dividing.unlink(4).unlink(4)) == [[2, 4]], "there was nothing more to reject"
+    assert rejected(dividing.unlink(4, by="model")) == []
+    assert rejected(edits.unlink(painted(dividing), 4).tracks) == [[2, 4]]
+
+
+def test_a_parent_that_the_user_replaces_is_remembered(dividing):
+    assert rejected(dividing.link(6, 4)) == [[2, 4]]
+    assert rejected(edits.link(painted(dividing), 6, 4).tracks) == [[2, 4]]
+    assert rejected(dividing.link(6, 4, by="model")) == []
+
+
+def test_a_pair_that_is_linked_again_is_no_longer_rejected(dividing):
+    edited = dividing.unlink(4).unlink(6)
+    assert rejected(edited) == [[2, 4], [5, 6]]
+    assert rejected(edited.link(2, 4)) == [[5, 6]]
+
+
+def test_a_removed_cell_takes_its_rejected_links_along(dividing):
+    edited = edits.unlink(edits.unlink(painted(dividing), 4), 6)
+    assert rejected(edits.remove(edited, [4]).tracks) == [[5, 6]]
+    assert rejected(edits.set_stage(edited, [1], "metaphase").tracks) == [[2, 4], [5, 6]]
+
+
+def test_a_rejected_link_points_forward_in_time(dividing):
+    with pytest.raises(ValueError, match="rejected link must point forward"):
+        replace(dividing, rejected=pd.DataFrame({"parent": [4], "child": [2]}))
+
+
 @pytest.mark.parametrize(
     ("parent", "child", "message"),
     [
@@ -144,6 +179,10 @@ def test_no_series_of_edits_parts_masks_from_tracks(steps):
         except UserError:
             continue
         assert agree(experiment)
+        tracks = experiment.tracks
+        pairs = set(map(tuple, rejected(tracks)))
+        assert not pairs & set(map(tuple, tracks.links[["parent", "child"]].to_numpy().tolist()))
+        assert {cell for pair in pairs for cell in pair} <= set(tracks.cells.index)
 
 
 def test_edited_frames_replace_the_stored_ones_and_share_the_rest():

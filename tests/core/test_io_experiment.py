@@ -1,5 +1,6 @@
 """An experiment folder reopens as it was saved, and survives a crash at any moment."""
 
+import json
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ import zarr
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from napari_cellcycle.data import edits
 from napari_cellcycle.data.experiment import Experiment, Step
 from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.data.stages import H2B, Stage, StageSet
@@ -89,6 +91,7 @@ def identical(one, other):
     if one.tracks is not None:
         pd.testing.assert_frame_equal(one.tracks.cells, other.tracks.cells)
         pd.testing.assert_frame_equal(one.tracks.links, other.tracks.links)
+        pd.testing.assert_frame_equal(one.tracks.rejected, other.tracks.rejected)
     assert one.stages == other.stages
     assert one.history == other.history
 
@@ -108,6 +111,26 @@ def test_what_is_saved_is_opened(tmp_path, ndim):
         "movie.zarr",
         "tracks.geff",
     ]
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_links_that_the_user_took_away_are_kept(tmp_path, ndim):
+    saved = edits.unlink(edits.link(experiment(ndim), 5, 13), 21)
+    save_experiment(saved, tmp_path / "a.cellcycle")
+    opened = open_experiment(tmp_path / "a.cellcycle")
+    assert opened.tracks.rejected.to_numpy().tolist() == [[8, 13], [8, 21]]
+    identical(opened, saved)
+
+
+def test_an_experiment_from_before_rejected_links_were_kept_opens(tmp_path):
+    folder = tmp_path / "a.cellcycle"
+    save_experiment(edits.unlink(experiment(), 21), folder)
+    metadata = folder / "tracks.geff" / ".zattrs"
+    document = json.loads(metadata.read_text())
+    del document["geff"]["extra"]["napari-cellcycle"]["rejected"]
+    metadata.write_text(json.dumps(document))
+    tracks = open_experiment(folder).tracks
+    assert len(tracks) == 5 and tracks.rejected.empty
 
 
 def test_a_movie_alone_can_be_saved(tmp_path):

@@ -3,6 +3,7 @@
 Each keeps the promise that the label of a cell in the masks, its label in the tracks and its
 track are one and the same number. A track keeps its number through an edit; a piece that is
 cut off gets a new one, and a track that is joined to an earlier one takes the earlier number.
+A link that is taken away or replaced is remembered in `Tracks.rejected`, to be learned from.
 """
 
 from collections.abc import Sequence
@@ -43,7 +44,8 @@ def remove(experiment: Experiment, cells: Sequence[int]) -> Experiment:
     tracks = _tracks(experiment)
     gone = tracks.cells.index.isin(list(cells))
     touched = tracks.links[["parent", "child"]].isin(list(cells)).any(axis=1)
-    kept = Tracks(tracks.cells[~gone], tracks.links[~touched].reset_index(drop=True))
+    links = tracks.links[~touched].reset_index(drop=True)
+    kept = replace(tracks, cells=tracks.cells[~gone], links=links)
     erased = tracks.cells.loc[gone, ["frame", "label"]].assign(new=0)
     labels = _repainted(experiment.labels, erased)
     return _settled(replace(experiment, labels=labels), kept)

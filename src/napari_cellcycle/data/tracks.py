@@ -1,6 +1,6 @@
 """Cells and the links between them over time."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +13,11 @@ from scipy.sparse.csgraph import connected_components
 BY_MODEL, BY_USER = "model", "user"
 
 
+def no_pairs() -> pd.DataFrame:
+    """An empty table of pairs of cells, `parent` and `child`."""
+    return pd.DataFrame({"parent": [], "child": []}, dtype=np.int64)
+
+
 @dataclass(frozen=True)
 class Tracks:
     """A forest of cells: each has at most one parent and at most two children.
@@ -22,12 +27,15 @@ class Tracks:
     all in pixels), `by` ("model" or "user"), any measurements, and, once classified, `stage`
     and one probability `p_<stage>` a stage. `links` has one row per link with the columns
     `parent`, `child`, `score` and `by`; a link always points forward in time, by more than
-    one frame where a gap was closed. Both tables are treated as immutable: every edit returns
-    a new `Tracks`, which makes undo a list of references.
+    one frame where a gap was closed. `rejected` lists the pairs of cells, `parent` and `child`,
+    that the user said are no link; a pair is forgotten once one of its cells is gone or the two
+    are linked again. The tables are treated as immutable: every edit returns a new `Tracks`,
+    which makes undo a list of references.
     """
 
     cells: pd.DataFrame
     links: pd.DataFrame
+    rejected: pd.DataFrame = field(default_factory=no_pairs)
 
     def __post_init__(self) -> None:
         for name in ("cells", "links"):
@@ -48,6 +56,17 @@ class Tracks:
             raise ValueError("a cell has more than one parent")
         if (self.links["parent"].value_counts() > 2).any():
             raise ValueError("a cell has more than two children")
+        if len(self.rejected):
+            object.__setattr__(self, "rejected", self._still_rejected())
+
+    def _still_rejected(self) -> pd.DataFrame:
+        pairs = self.rejected[["parent", "child"]].astype(np.int64).drop_duplicates()
+        pairs = pairs[pairs.isin(self.cells.index).all(axis=1)]
+        frame = self.cells["frame"]
+        if (frame.loc[pairs["child"]].to_numpy() <= frame.loc[pairs["parent"]].to_numpy()).any():
+            raise ValueError("a rejected link must point forward in time")
+        parent = self.links.set_index("child")["parent"].reindex(pairs["child"])
+        return pairs[parent.to_numpy() != pairs["parent"].to_numpy()].reset_index(drop=True)
 
     def __len__(self) -> int:
         return len(self.cells)
@@ -107,14 +126,26 @@ class Tracks:
         )
 
     def link(self, parent: int, child: int, score: float = 1.0, by: str = BY_USER) -> "Tracks":
-        """Add a link, replacing the child's former parent if it had one."""
+        """Add a link, replacing the child's former parent if it had one.
+
+        If `by` is the user, the link to a former parent is remembered as rejected.
+        """
         kept = self.links[self.links["child"] != child]
         new = pd.DataFrame({"parent": [parent], "child": [child], "score": [score], "by": [by]})
-        return replace(self, links=pd.concat([kept, new], ignore_index=True))
+        links = pd.concat([kept, new], ignore_index=True)
+        return replace(self, links=links, rejected=self._rejecting(child, by))
 
-    def unlink(self, child: int) -> "Tracks":
-        """Remove the link to the parent of `child`."""
-        return replace(self, links=self.links[self.links["child"] != child].reset_index(drop=True))
+    def unlink(self, child: int, by: str = BY_USER) -> "Tracks":
+        """Remove the link to the parent of `child`, remembering it as rejected if by the user."""
+        kept = self.links[self.links["child"] != child].reset_index(drop=True)
+        return replace(self, links=kept, rejected=self._rejecting(child, by))
+
+    def _rejecting(self, child: int, by: str) -> pd.DataFrame:
+        """The rejected pairs, and the link to the parent of `child` if the user takes it away."""
+        if by != BY_USER:
+            return self.rejected
+        gone = self.links.loc[self.links["child"] == child, ["parent", "child"]]
+        return pd.concat([self.rejected, gone], ignore_index=True)
 
     def with_columns(self, **columns: Any) -> "Tracks":
         """Return a copy with cell columns added or replaced."""

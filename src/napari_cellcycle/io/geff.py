@@ -30,8 +30,8 @@ def write_geff(
     """Write tracks to a new folder: a node per cell (its id is `cell_id`), an edge per link.
 
     Every column becomes a property. Text columns are stored as whole numbers, -1 for missing,
-    whose meaning stands in the metadata under `extra`. The property `track_id` is added for
-    other software.
+    whose meaning stands in the metadata under `extra`, as do the pairs of cells that the user
+    said are no link. The property `track_id` is added for other software.
 
     Parameters
     ----------
@@ -53,6 +53,7 @@ def write_geff(
         "links": {**edge_notes, "columns": list(map(str, tracks.links.columns))},
         "index": [str(cells.index.dtype), cells.index.name],
         "ends": [str(tracks.links[name].dtype) for name in ("parent", "child")],
+        "rejected": tracks.rejected[["parent", "child"]].to_numpy().tolist(),
     }
     metadata = _metadata(tracks, pixel_size, frame_interval, labels, extra)
     ids = cells.index.to_numpy().astype(np.uint64)
@@ -86,7 +87,8 @@ def read_geff(path: Path) -> Tracks:
         }
         rows = pd.RangeIndex(len(found["edge_ids"]))
         links = _decode(found["edge_props"], extra["links"], rows, ends)
-        return Tracks(cells, links)
+        pairs = np.array(extra.get("rejected", []), np.int64).reshape(-1, 2)
+        return Tracks(cells, links, pd.DataFrame(pairs, columns=["parent", "child"]))
     except Exception as error:
         raise BadInput(
             f"The tracks in {path} cannot be read ({type(error).__name__}: "
