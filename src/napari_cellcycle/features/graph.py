@@ -17,6 +17,7 @@ from napari_cellcycle.features.candidates import (
     frame_starts,
     rank_within,
 )
+from napari_cellcycle.features.drift import diameters, field_offsets
 
 _NEIGHBOURS = 5
 _LIMIT = 8.0
@@ -27,8 +28,9 @@ ALL = slice(None)
 class CellGraph:
     """The cells as points in scaled space, with their looks, and the candidates.
 
-    `unit` is the length, in um, of one diameter; `position`, `drift`, `axis` are (n, d), the
-    axis the shorter than 1 the less a cell has a direction; `looks` (n, f) is what one cell
+    `unit` is the length, in um, of one diameter; `position`, `drift`, `axis` are (n, d): where
+    the cell would be had the field not jumped (see `features.drift`), how its neighbours move
+    on, and its direction, the shorter than 1 the less it has one; `looks` (n, f) is what one cell
     looks like; `overlap` (links,) the shared pixels relative to the smaller mask.
     """
 
@@ -69,15 +71,15 @@ def build_graph(
     axes = [axis for axis in ("z", "y", "x") if axis in cells]
     d = len(axes)
     size = np.asarray(pixel_size)
-    unit = unit or float(
-        np.median((cells["area"] * (4 / np.pi if d == 2 else 6 / np.pi)) ** (1 / d))
-    )
+    diameter = diameters(cells["area"].to_numpy(), d)
+    unit = unit or float(np.median(diameter))
     frame = cells["frame"].to_numpy()
-    position = cells[axes].to_numpy() * size / unit
+    place = cells[axes].to_numpy() * size
+    position = (place - field_offsets(frame, place, diameter)[frame]) / unit
     near = _Neighbours.of(frame, position)
     radius = near.radius if max_distance is None else max_distance / unit
     candidates = candidate_links(frame, position, near.drift, radius, max_gap)
-    looks = _looks(cells, near, position, np.asarray(frame_shape) * size / unit)
+    looks = _looks(cells, near, place / unit, np.asarray(frame_shape) * size / unit)
     sure = np.minimum(4 * looks[:, LOOKS.index("elongation")], 1)[:, None]
     axis = sure * cells[[f"axis_{name}" for name in axes]].to_numpy()
     pixels = cells["area"].to_numpy() / np.prod(size)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.data.movie import Movie
+from napari_cellcycle.features.drift import Field, diameters
 from napari_cellcycle.progress import Progress, silent
 
 Watch = Callable[[np.ndarray | None, np.ndarray, dict[str, np.ndarray]], None]
@@ -95,7 +96,8 @@ def measure_overlaps(
     assert size is not None, "either a movie or a pixel size"
     tables: list[dict[str, np.ndarray]] = []
     shared: list[np.ndarray] = []
-    recent: deque[tuple[int, Masks]] = deque(maxlen=max_gap)
+    recent: deque[tuple[int, Masks, np.ndarray]] = deque(maxlen=max_gap)
+    field = Field(labels.ndim)
     start = 0
     for time, (image, mask) in enumerate(_ahead(_frames(movie, labels, channel))):
         progress(time, len(labels), "Measuring cells")
@@ -104,9 +106,12 @@ def measure_overlaps(
         if watch is not None:
             watch(image, mask, table)
         tables.append({"frame": np.full(len(masks.labels), time), **table})
-        for earlier, former in recent:
-            shared.append(_overlap(former, masks) + np.array([earlier, start, 0]))
-        recent.append((start, masks))
+        offset = _field_offset(field, table, size) if max_gap else field.offset
+        for earlier, former, before in recent:
+            step = np.round(offset - before).astype(int)
+            rows = np.array([earlier, start, 0])
+            shared.append(_overlap(former, masks, mask.shape, step) + rows)
+        recent.append((start, masks, offset))
         start += len(masks.labels)
     progress(len(labels), len(labels), "Measuring cells")
     columns = {name: np.concatenate([t[name] for t in tables]) for name in tables[0]}
@@ -225,13 +230,30 @@ def _background(flat: np.ndarray, masks: Masks, most: int = 20_000) -> float:
     return float(np.median(values if len(values) else flat))
 
 
-def _overlap(first: Masks, second: Masks) -> np.ndarray:
-    """Rows of `first.labels` and of `second.labels`, and the pixels that both cover (k, 3)."""
-    other = second.flat[first.pixels]
+def _field_offset(
+    field: Field, table: dict[str, np.ndarray], size: tuple[float, ...]
+) -> np.ndarray:
+    """How far, in pixels, the field has moved by the frame measured in `table`."""
+    axes = ("z", "y", "x")[-len(size) :]
+    position = np.column_stack([table[axis] for axis in axes]) * size
+    return field.follow(position, diameters(table["area"], len(size))) / size
+
+
+def _overlap(first: Masks, second: Masks, shape: tuple[int, ...], step: np.ndarray) -> np.ndarray:
+    """Rows of `first.labels` and of `second.labels`, and the pixels that both cover (k, 3).
+
+    The masks of `first` are moved by `step` pixels before.
+    """
+    pixels, owner = first.pixels, first.owner
+    if step.any():
+        moved = np.stack(np.unravel_index(pixels, shape), 1) + step
+        inside = ((moved >= 0) & (moved < shape)).all(1)
+        pixels, owner = np.ravel_multi_index(tuple(moved[inside].T), shape), owner[inside]
+    other = second.flat[pixels]
     both = np.flatnonzero(other)
     column = np.searchsorted(second.labels, other[both])
     width = max(len(second.labels), 1)
-    code = first.owner[both] * width + column
+    code = owner[both] * width + column
     if len(first.labels) * width <= _DENSE:
         counts = np.bincount(code)
         pairs = np.flatnonzero(counts)
