@@ -100,7 +100,7 @@ def read_ctc(
             f"{folder} holds neither {' nor '.join(_TRACK_FILES)}; choose a tracking result "
             "(NAME_RES) or truth (NAME_GT/TRA) folder of the Cell Tracking Challenge."
         )
-    lines = _read_lines(found[0])
+    lines = read_track_lines(found[0])
     labels = open_labels(folder)
     frames = track_progress(enumerate(labels), len(labels), progress, "Reading masks")
     parts = [centres(mask).assign(frame=time) for time, mask in frames]
@@ -134,7 +134,7 @@ def write_ctc(
             f"The tracks go up to frame {tracks.cells['frame'].max()}, but the masks end at "
             f"{len(labels) - 1}: choose the masks that belong to these tracks."
         )
-    number, lines = _stretches(tracks)
+    number, lines = stretches(tracks)
     if len(lines) > LARGEST_ID:
         raise BadInput(
             f"The result has {len(lines):,} ids, but the Cell Tracking Challenge's masks go up to "
@@ -186,7 +186,14 @@ class _Frames:
         return self.labels.frame(time)
 
 
-def _read_lines(path: Path) -> pd.DataFrame:
+def read_track_lines(path: Path) -> pd.DataFrame:
+    """Read a track file: one row a track with `label`, `begin`, `end` and `parent` (0 for none).
+
+    Raises
+    ------
+    BadInput
+        A line that is not four numbers, a track listed twice, or a parent that is not listed.
+    """
     rows = []
     for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
         fields = re.split(r"[\s,;]+", line.strip())
@@ -242,7 +249,7 @@ def _links(cells: pd.DataFrame, lines: pd.DataFrame, path: Path) -> pd.DataFrame
     return links.sort_values("child", ignore_index=True)
 
 
-def _stretches(tracks: Tracks) -> tuple[np.ndarray, np.ndarray]:
+def stretches(tracks: Tracks) -> tuple[np.ndarray, np.ndarray]:
     """Number the unbroken stretches of all tracks.
 
     Returns
