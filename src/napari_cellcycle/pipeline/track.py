@@ -1,5 +1,6 @@
 """Link cells over time into tracks and lineages."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ from napari_cellcycle.data.tracks import Tracks
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.features.graph import CellGraph, build_graph
 from napari_cellcycle.features.shape import measure_overlaps
+from napari_cellcycle.features.views import typical_size
 from napari_cellcycle.io.frames import check_labels_fit
+from napari_cellcycle.models.link.graph_linker import GraphLinker
+from napari_cellcycle.models.link.open import Linker, open_linker
 from napari_cellcycle.models.link.scores import Scores
-from napari_cellcycle.models.link.simple import SimpleLinker
-from napari_cellcycle.models.store import find_model
 from napari_cellcycle.pipeline.assign import assign
+from napari_cellcycle.pipeline.gaps import Gaps
 from napari_cellcycle.progress import Progress, silent
 
 _DENSE = 4_000_000
@@ -28,7 +31,7 @@ def track(
     labels: LabelStack,
     settings: TrackSettings | None = None,
     *,
-    model: SimpleLinker | str | Path | None = None,
+    model: Linker | str | Path | None = None,
     device: str = "auto",
     into: Any = None,
     progress: Progress = silent,
@@ -37,7 +40,8 @@ def track(
 
     Frames are read one after the other, twice; `into` (T, [Z,] Y, X) receives the new masks
     as int32, by default an array in memory. `model` replaces the one that `settings` names.
-    The simple linker runs on the processor whatever the `device`.
+    The simple linker runs on the processor whatever the `device`. Cells that are drawn into
+    gaps are marked in the column `filled` of the cells.
 
     Returns the masks and the tracks; the value of a mask, its label in `tracks.cells` and its
     `tracks.track_id` are the same. Raises `BadInput` if the masks do not fit the movie or
@@ -45,24 +49,26 @@ def track(
     """
     settings = settings or TrackSettings()
     check_labels_fit(movie, labels)
-    linker = open_linker(model if model is not None else settings.model)
-    cells, overlaps = measure_overlaps(movie, labels, max_gap=settings.max_gap, progress=progress)
+    linker = open_linker(model if model is not None else settings.model, device)
+    unit, eye = None, None
+    if isinstance(linker, GraphLinker):
+        unit = typical_size(labels, movie.pixel_size)
+        eye = linker.eye(unit, movie.pixel_size)
+    cells, overlaps = measure_overlaps(
+        movie, labels, max_gap=settings.max_gap, watch=eye, progress=progress
+    )
     if cells.empty:
         raise BadInput(
             f"No cells were found in the {len(labels)} frames, so there is nothing to track; "
             "check the channel, the cell diameter and the cell threshold of the segmentation."
         )
-    links = link(cells, overlaps, movie, settings, linker, progress)
+    seen = eye.seen() if eye else None
+    links = link(cells, overlaps, movie, settings, linker, progress, unit=unit, seen=seen)
     tracks = Tracks(cells, links)
     numbered = Tracks(cells.assign(label=tracks.track_id), links)
-    return _repaint(labels, tracks, into, progress), numbered
-
-
-def open_linker(model: SimpleLinker | str | Path) -> SimpleLinker:
-    """The link model itself, or the one of that name or file."""
-    if isinstance(model, SimpleLinker):
-        return model
-    return SimpleLinker.open(find_model(str(model), "link"))
+    gaps = Gaps(numbered, movie) if settings.fill_gaps else None
+    painted = _repaint(labels, tracks, into, progress, gaps)
+    return painted, numbered if gaps is None else gaps.close()
 
 
 def link(
@@ -70,10 +76,17 @@ def link(
     overlaps: pd.DataFrame,
     movie: Movie,
     settings: TrackSettings,
-    linker: SimpleLinker,
+    linker: Linker,
     progress: Progress = silent,
+    *,
+    unit: float | None = None,
+    seen: np.ndarray | None = None,
 ) -> pd.DataFrame:
-    """The best consistent set of links between measured cells, as in `Tracks.links`."""
+    """The best consistent set of links between measured cells, as in `Tracks.links`.
+
+    `unit` is the typical size of cells in um, by default their median diameter; `seen` what
+    the eye of a graph linker kept of each cell.
+    """
     graph = build_graph(
         cells,
         overlaps,
@@ -81,8 +94,12 @@ def link(
         movie.pixel_size,
         max_gap=settings.max_gap,
         max_distance=settings.max_distance,
+        unit=unit,
     )
-    scores = linker(graph, progress)
+    if isinstance(linker, GraphLinker):
+        scores = linker(graph, seen, progress)
+    else:
+        scores = linker(graph, progress)
     return links_of(graph, cells, *choose(graph, scores, settings))
 
 
@@ -119,17 +136,26 @@ def choose(
     return chosen[order], score[order]
 
 
-def _repaint(labels: LabelStack, tracks: Tracks, into: Any, progress: Progress) -> LabelStack:
+def _repaint(
+    labels: LabelStack, tracks: Tracks, into: Any, progress: Progress, gaps: Gaps | None
+) -> LabelStack:
     painted = np.empty(labels.shape, np.int32) if into is None else into
+    frames = _numbered(labels, tracks, progress)
+    for time, mask in enumerate(frames if gaps is None else gaps.fill(frames)):
+        painted[time] = mask
+    progress(len(labels), len(labels), "Painting tracks")
+    return LabelStack(painted)
+
+
+def _numbered(labels: LabelStack, tracks: Tracks, progress: Progress) -> Iterator[np.ndarray]:
+    """Each frame's masks, painted with the number of their track."""
     number = tracks.track_id.to_numpy()
     frame, label = tracks.cells["frame"].to_numpy(), tracks.cells["label"].to_numpy()
     starts = np.searchsorted(frame, np.arange(len(labels) + 1))
     for time in range(len(labels)):
         progress(time, len(labels), "Painting tracks")
         own = slice(starts[time], starts[time + 1])
-        painted[time] = relabel(labels.frame(time), label[own], number[own])
-    progress(len(labels), len(labels), "Painting tracks")
-    return LabelStack(painted)
+        yield relabel(labels.frame(time), label[own], number[own])
 
 
 def relabel(mask: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:

@@ -23,12 +23,12 @@ class SymmetricConv(nn.Module):
         free = int(place.max()) + 1
         self.weight = nn.Parameter(torch.randn(outputs, inputs, free) * (2 / inputs) ** 0.5 / side)
         self.bias = nn.Parameter(torch.zeros(outputs))
-        self.half = half
+        self.margin = half
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Convolve (n, inputs, h, w) to (n, outputs, h, w)."""
         return functional.conv2d(
-            images, self.weight[:, :, self.place], self.bias, padding=self.half
+            images, self.weight[:, :, self.place], self.bias, padding=self.margin
         )
 
 

@@ -135,6 +135,7 @@ class GraphNetwork(nn.Module):
             "looks": looks, "links": links, "divisions": divisions,
             "width": width, "rounds": rounds, "seen": seen, "channels": channels,
         }  # fmt: skip
+        self.seen = seen
         self.encoder = CellEncoder(channels, seen)
         self.looks, self.links = Standardise(looks), Standardise(links)
         self.divisions = Standardise(divisions)

@@ -1,0 +1,199 @@
+"""Examples for the graph network: a movie's cells and candidates, and which are true."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_cellcycle.features.graph import CellGraph, build_graph
+from napari_cellcycle.features.relations import Relations, relate, typical_motion
+from napari_cellcycle.features.shape import measure_overlaps
+from napari_cellcycle.features.views import typical_size, views
+from napari_cellcycle.training.link_examples import next_sightings
+from napari_cellcycle.training.link_versions import Version, versions
+from napari_cellcycle.training.recordings import Recording
+
+if TYPE_CHECKING:
+    import torch
+
+    from napari_cellcycle.models.link.graph_network import GraphInput
+
+WINDOW = 6
+"""Frames whose cells are judged in one batch."""
+CONTEXT = 2
+"""Frames before and after that are seen."""
+MOST_CELLS = 300
+_MARGIN = 3.0
+
+
+@dataclass(frozen=True)
+class GraphExample:
+    """A movie as the network sees it, with its truth.
+
+    `seen` (n, channels, side, side) are the views of the cells; `true_link`, `true_division`
+    and `rejected` mark candidates, `past` and `future` cells (n,) of which the truth is known.
+    """
+
+    name: str
+    graph: CellGraph
+    relations: Relations
+    seen: np.ndarray
+    true_link: np.ndarray
+    true_division: np.ndarray
+    rejected: np.ndarray
+    past: np.ndarray
+    future: np.ndarray
+
+
+@dataclass(frozen=True)
+class GraphBatch:
+    """Part of an example as tensors; `seen` in the input is filled in by the network's encoder.
+
+    `past`, `future` (n,) are 1 for the cells that are judged; the rest is their context.
+    """
+
+    given: "GraphInput"
+    views: "torch.Tensor"
+    true_link: "torch.Tensor"
+    true_division: "torch.Tensor"
+    rejected: "torch.Tensor"
+    past: "torch.Tensor"
+    future: "torch.Tensor"
+
+
+def example_of(version: Version) -> GraphExample:
+    """Measure a recording, find its candidates and mark the true ones.
+
+    True is: the same track in its next sighting; a division with both daughters first seen in
+    one frame; if only one daughter is seen in time, the link to her.
+    """
+    recording = version.recording
+    unit = version.size_factor * typical_size(recording.labels, recording.pixel_size)
+    unit_px = tuple(unit / size for size in recording.pixel_size)
+    seen = []
+    cells, overlaps = measure_overlaps(
+        recording.movie,
+        recording.labels,
+        pixel_size=recording.pixel_size,
+        max_gap=version.max_gap,
+        watch=lambda image, mask, table: seen.append(views(image, mask, table, unit_px)),
+    )
+    shape = recording.labels.shape[1:]
+    graph = build_graph(
+        cells, overlaps, shape, recording.pixel_size, max_gap=version.max_gap, unit=unit
+    )
+    truth = recording.truth.set_index(["frame", "label"])
+    truth = truth.reindex(list(zip(cells["frame"], cells["label"], strict=True)))
+    track = truth["track"].fillna(0).to_numpy(np.int64)
+    successor, sister = next_sightings(track, graph.frame, recording.mother)
+    c = graph.candidates
+    mother, one, two = c.parent[c.first], c.child[c.first], c.child[c.second]
+    ordered = (successor[mother] == one) & (sister[mother] == two)
+    swapped = (successor[mother] == two) & (sister[mother] == one)
+    true_link = (successor[c.parent] == c.child) & (sister[c.parent] < 0)
+    true_division = ordered | swapped
+    past, future = (
+        truth[side].fillna(False).to_numpy(bool, copy=True) for side in ("past", "future")
+    )
+    _forget_unreachable(c, successor, true_link, true_division, past, future)
+    rejected = _rejected(recording, cells, c)
+    relations = relate(graph, typical_motion(graph))
+    return GraphExample(
+        recording.name, graph, relations, np.concatenate(seen),
+        true_link, true_division, rejected, past, future,
+    )  # fmt: skip
+
+
+def _forget_unreachable(c, successor, true_link, true_division, past, future) -> None:  # type: ignore[no-untyped-def]
+    """Cells whose true partner is no candidate are not taught to have none."""
+    has = np.zeros(len(successor), bool)
+    has[c.parent[true_link]] = True
+    has[c.parent[c.first[true_division]]] = True
+    lost = (successor >= 0) & ~has
+    future[lost] = False
+    past[successor[lost]] = False
+
+
+def _rejected(recording: Recording, cells, c) -> np.ndarray:  # type: ignore[no-untyped-def]
+    if not len(recording.rejected):
+        return np.zeros(len(c), bool)
+    row = {key: i for i, key in enumerate(zip(cells["frame"], cells["label"], strict=True))}
+    pairs = recording.rejected.to_numpy(int)
+    wrong = {(row.get((a, b), -1), row.get((x, y), -1)) for a, b, x, y in pairs}
+    code = np.array([p * len(cells) + q for p, q in wrong if p >= 0 and q >= 0], np.int64)
+    return np.isin(c.parent * len(cells) + c.child, code)
+
+
+def examples_of(
+    recordings: Iterable[tuple[Recording, float]], *, copies: int = 1, seed: int = 0
+) -> list[tuple[GraphExample, float]]:
+    """All versions of recordings, `copies` times, each with its share of the weight."""
+    found = []
+    for recording, weight in recordings:
+        rng = np.random.default_rng(seed)
+        for copy in range(copies):
+            for version in versions(recording, rng):
+                if copy and version.size_factor == 1.0:
+                    continue
+                found.append((example_of(version), weight * version.weight))
+    return found
+
+
+def cut(example: GraphExample, rng: np.random.Generator) -> GraphBatch:
+    """A few frames at a random place, with the cells around them as context."""
+    import torch
+
+    from napari_cellcycle.models.link.graph_network import GraphInput
+
+    graph, c = example.graph, example.graph.candidates
+    last = int(graph.frame[-1])
+    start = int(rng.integers(0, max(last - WINDOW + 1, 0) + 1))
+    inner = (graph.frame >= start) & (graph.frame <= start + WINDOW)
+    around = (graph.frame >= start - CONTEXT) & (graph.frame <= start + WINDOW + CONTEXT)
+    if inner.sum() > MOST_CELLS:
+        centre = graph.position[rng.choice(np.flatnonzero(inner))]
+        away = np.abs(graph.position - centre).max(1)
+        radius = np.sort(away[inner])[MOST_CELLS]
+        inner &= away <= radius
+        around &= away <= radius + _MARGIN
+    number = np.cumsum(around) - 1
+    links = np.flatnonzero(around[c.parent] & around[c.child])
+    link_number = np.full(len(c), -1)
+    link_number[links] = np.arange(len(links))
+    one, two = link_number[c.first], link_number[c.second]
+    divisions = np.flatnonzero((one >= 0) & (two >= 0))
+    tensor = torch.from_numpy
+    rows = np.flatnonzero(around)
+    seen = _relight(example.seen[rows].astype(np.float32), rng)
+    given = GraphInput(
+        looks=tensor(graph.looks[rows]),
+        seen=torch.empty(0),
+        link=tensor(example.relations.link[links]),
+        division=tensor(example.relations.division[divisions]),
+        parent=tensor(number[c.parent[links]]),
+        child=tensor(number[c.child[links]]),
+        first=tensor(one[divisions]),
+        second=tensor(two[divisions]),
+    )
+    return GraphBatch(
+        given,
+        tensor(seen),
+        tensor(example.true_link[links].astype(np.float32)),
+        tensor(example.true_division[divisions].astype(np.float32)),
+        tensor(example.rejected[links]),
+        tensor((inner & example.past)[rows]),
+        tensor((inner & example.future)[rows]),
+    )
+
+
+def _relight(seen: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Views with another gain and some noise; now and then without the image."""
+    if rng.random() < 0.1:
+        seen[:, [0, 3]] = 0
+        return seen
+    gain = np.float32(np.exp(rng.normal(0, 0.25)))
+    for channel in (0, 3):
+        noise = rng.normal(0, rng.choice([0, 0.05, 0.15]), seen[:, channel].shape)
+        seen[:, channel] = seen[:, channel] * gain + noise.astype(np.float32)
+    return seen
