@@ -37,10 +37,18 @@ def frame(data: Path, out: Path, progress: Progress) -> None:
     train_frame(data, out, progress=progress)
 
 
+def paper(data: Path, out: Path, progress: Progress) -> None:
+    """Train the published tracker that ours is compared with."""
+    from napari_cellcycle.training.paper_weights import train_shipped_paper
+
+    train_shipped_paper(data, out, progress)
+
+
 TRAINERS: dict[str, Callable[[Path, Path, Progress], None]] = {
     "cellcycle-nuclei": nuclei,
     "simple": simple,
     "frame": frame,
+    "paper": paper,
 }
 
 
