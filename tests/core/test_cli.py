@@ -131,6 +131,19 @@ def test_export_both_ways_and_evaluate(experiment, sequence, tmp_path):
         assert json.loads(scores.read_text())["DET"] > 0.7
 
 
+def test_evaluate_writes_every_error_as_a_row(experiment, sequence, tmp_path):
+    table = tmp_path / "errors.csv"
+    said = call("evaluate", experiment, sequence / "01_GT", "--errors", table)
+    assert said.exit_code == 0, said.output
+    rows = pd.read_csv(table)
+    assert {"kind", "frame", "cell", "of", "y", "x", "sentence"} <= set(rows.columns)
+    shown = said.stdout.split("Errors: ")[1].splitlines()[0]
+    for kind, count in rows["kind"].value_counts().items():
+        assert f"{kind} {count:,}" in shown
+    said = call("evaluate", experiment, experiment)
+    assert "Errors: none" in said.stdout and "TRA           1.0000" in said.stdout
+
+
 def test_segment_track_classify_one_after_the_other(sequence, tmp_path):
     movie, masks, result = sequence / "01", tmp_path / "masks", tmp_path / "RES"
     said = call("segment", movie, "--out", masks, *THRESHOLD)
