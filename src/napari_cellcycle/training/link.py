@@ -1,7 +1,7 @@
 """Train the `simple` link model."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -11,6 +11,7 @@ import numpy as np
 from napari_cellcycle.models.link.simple import SimpleLinker
 from napari_cellcycle.models.store import Model, ModelCard, save_model
 from napari_cellcycle.progress import Progress, silent
+from napari_cellcycle.training.checkpoint import Checkpoint
 from napari_cellcycle.training.fit import Epoch, FitSettings, fit
 from napari_cellcycle.training.link_data import (
     FIRST_SEED,
@@ -37,7 +38,10 @@ MOST_CELLS = 400
 
 @dataclass(frozen=True)
 class Batch:
-    """Candidates of a few frames; `child_counts` and `parent_counts` mark who is judged."""
+    """Candidates of a few frames; `judged` marks the cells in them.
+
+    `past` and `future` mark the cells of which they are known, `rejected` wrong links.
+    """
 
     links: "torch.Tensor"
     divisions: "torch.Tensor"
@@ -48,18 +52,28 @@ class Batch:
     true_link: "torch.Tensor"
     true_division: "torch.Tensor"
     judged: "torch.Tensor"
+    past: "torch.Tensor"
+    future: "torch.Tensor"
+    rejected: "torch.Tensor"
 
 
 class LinkTask:
-    """Windows of recordings, drawn so that every recording group counts by its weight."""
+    """Windows of recordings, drawn so that every recording group counts by its weight.
+
+    `judge` gives the score of a network on held-out recordings.
+    """
 
     def __init__(
-        self, examples: Sequence[tuple[Example, float]], batches: int = 150, at_once: int = 2
+        self,
+        examples: Sequence[tuple[Example, float]],
+        batches: int = 150,
+        at_once: int = 2,
+        judge: "Callable[[torch.nn.Module], float] | None" = None,
     ) -> None:
         self._examples = [example for example, _ in examples]
         weight = np.array([weight for _, weight in examples])
         self._share = weight / weight.sum()
-        self._batches, self._at_once = batches, at_once
+        self._batches, self._at_once, self._judge = batches, at_once, judge
 
     def __len__(self) -> int:
         return self._batches
@@ -77,20 +91,26 @@ class LinkTask:
         return torch.stack([rivalry_loss(network, window) for window in batch]).mean()
 
     def score(self, network: "torch.nn.Module") -> float | None:
-        """Nothing is selected by a score: the last, averaged weights are kept."""
-        return None
+        """Score of held-out recordings; without any, the last, averaged weights are kept."""
+        return None if self._judge is None else self._judge(network)
 
 
 def cut_window(example: Example, rng: np.random.Generator) -> Batch:
-    """All candidates that touch the cells of a few frames, in random place."""
+    """All candidates that touch the cells of a few frames, in random place.
+
+    Where little is known of a recording, the place is around something that is.
+    """
     import torch
 
     graph, c = example.graph, example.graph.candidates
     last = int(graph.frame[-1])
     start = int(rng.integers(0, max(last - WINDOW + 1, 0) + 1))
+    known = _known_cells(example)
+    if not known.all():
+        start = int(graph.frame[rng.choice(np.flatnonzero(known))] - rng.integers(0, WINDOW + 1))
     judged = (graph.frame >= start) & (graph.frame <= start + WINDOW)
     if judged.sum() > MOST_CELLS:
-        centre = graph.position[rng.choice(np.flatnonzero(judged))]
+        centre = graph.position[rng.choice(np.flatnonzero(judged & known))]
         away = np.abs(graph.position - centre).max(1)
         radius = np.sort(away[judged])[MOST_CELLS]
         judged &= away <= radius
@@ -111,7 +131,17 @@ def cut_window(example: Example, rng: np.random.Generator) -> Batch:
         tensor(example.true_link[keep]),
         tensor(example.true_division[both]),
         tensor(judged),
+        tensor(judged & example.past),
+        tensor(judged & example.future),
+        tensor(example.rejected[keep]),
     )
+
+
+def _known_cells(example: Example) -> np.ndarray:
+    """Cells of which anything is known; all, if nothing is known of any."""
+    known = example.past | example.future
+    known[example.graph.candidates.child[example.rejected]] = True
+    return known if known.any() else np.ones(len(known), bool)
 
 
 def rivalry_loss(network: "torch.nn.Module", batch: Batch) -> "torch.Tensor":
@@ -120,6 +150,8 @@ def rivalry_loss(network: "torch.nn.Module", batch: Batch) -> "torch.Tensor":
     With energies e, a cell's options have the probabilities exp(e) / (1 + sum exp(e)), where
     the 1 stands for having no parent, or no child; the loss of past and future is the pseudo
     log-likelihood (Besag 1975) of a random field over lineages whose optimum `assign` finds.
+    Pasts and futures that are not known do not count; a link known to be wrong adds
+    -log(1 - its probability).
     """
     import torch
 
@@ -138,9 +170,11 @@ def rivalry_loss(network: "torch.nn.Module", batch: Batch) -> "torch.Tensor":
         truth = sums(link * batch.true_link, division * batch.true_division, *cells)
         return (rivals - truth)[:, batch.judged]
 
-    return (loss(batch.parent, mother) + loss(batch.child, one, two)).sum() / (
-        members * batch.judged.sum()
-    )
+    future, past = batch.future[batch.judged], batch.past[batch.judged]
+    right = loss(batch.parent, mother) * future + loss(batch.child, one, two) * past
+    wrong = torch.nn.functional.softplus(link[:, batch.rejected]).sum()
+    count = (future.sum() + past.sum()) / 2 + batch.rejected.sum()
+    return (right.sum() + wrong) / (members * count.clamp(min=1))
 
 
 def examples_of(
@@ -160,9 +194,16 @@ def train_linker(
     examples: Sequence[tuple[Example, float]],
     settings: FitSettings = SETTINGS,
     *,
+    start: "Mapping[str, torch.Tensor] | None" = None,
+    judge: "Callable[[torch.nn.Module], float] | None" = None,
+    checkpoint: Checkpoint | None = None,
     progress: Progress = silent,
 ) -> "tuple[LinkNetwork, list[Epoch]]":
-    """Train a network on examples, each with its weight."""
+    """Train a network on examples, each with its weight.
+
+    Training goes on from the weights `start`, if they are given; `judge` gives the score of a
+    network on held-out recordings; `checkpoint` is as in `fit`.
+    """
     import torch
 
     from napari_cellcycle.models.link.network import LinkNetwork
@@ -170,9 +211,13 @@ def train_linker(
     torch.manual_seed(settings.seed)
     first = examples[0][0]
     network = LinkNetwork(first.links.shape[1], first.divisions.shape[1])
-    network.link.standardise(_sample([e.links for e, _ in examples]))
-    network.division.standardise(_sample([e.divisions for e, _ in examples]))
-    history = fit(network, LinkTask(examples), settings, progress=progress)
+    if start is None:
+        network.link.standardise(_sample([e.links for e, _ in examples]))
+        network.division.standardise(_sample([e.divisions for e, _ in examples]))
+    else:
+        network.load_state_dict(start)
+    task = LinkTask(examples, judge=judge)
+    history = fit(network, task, settings, checkpoint=checkpoint, progress=progress)
     return network, history
 
 

@@ -1,6 +1,6 @@
 """Examples for the link model: candidates of a movie, and which of them are true."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,9 @@ class Measured:
     """The cells of one recording as `measure_overlaps` gives them, with their truth.
 
     `cells` has one more column, `truth`: the true track of each mask, 0 if it is no cell.
-    `mother` is the mother track of each daughter track.
+    `mother` is the mother track of each daughter track. Where not all is known, the columns
+    `past` and `future` say of which cells it is; `rejected` (n, 2) are links known to be wrong,
+    as values of the index of `cells`.
     """
 
     name: str
@@ -31,17 +33,25 @@ class Measured:
     mother: dict[int, int]
     frame_shape: tuple[int, ...]
     pixel_size: tuple[float, ...]
+    rejected: np.ndarray = field(default_factory=lambda: np.empty((0, 2), np.int64))
 
 
 @dataclass(frozen=True)
 class Example:
-    """Candidates with features and truth; indices as in `Candidates`."""
+    """Candidates with features and truth; indices as in `Candidates`.
+
+    `past` and `future` (n,) mark the cells of which they are known, `rejected` the candidate
+    links known to be wrong.
+    """
 
     graph: CellGraph
     links: np.ndarray
     divisions: np.ndarray
     true_link: np.ndarray
     true_division: np.ndarray
+    past: np.ndarray
+    future: np.ndarray
+    rejected: np.ndarray
 
 
 def between(measured: Measured, first: int, last: int) -> Measured:
@@ -58,9 +68,7 @@ def select(measured: Measured, kept: np.ndarray) -> Measured:
     ends = measured.overlaps[["parent", "child"]].to_numpy()
     both = kept[ends].all(1)
     overlaps = measured.overlaps[both].assign(parent=row[ends[both, 0]], child=row[ends[both, 1]])
-    return Measured(
-        measured.name, cells, overlaps, measured.mother, measured.frame_shape, measured.pixel_size
-    )
+    return replace(measured, cells=cells, overlaps=overlaps)
 
 
 def example_of(measured: Measured, max_gap: int = 2) -> Example:
@@ -89,7 +97,14 @@ def example_of(measured: Measured, max_gap: int = 2) -> Example:
     ordered = (successor[mother] == one) & (sister[mother] == two)
     swapped = (successor[mother] == two) & (sister[mother] == one)
     single = (successor[c.parent] == c.child) & (sister[c.parent] < 0)
-    return Example(graph, links, divisions, single, ordered | swapped)
+    past, future = (
+        cells[side].to_numpy(bool) if side in cells else np.ones(len(cells), bool)
+        for side in ("past", "future")
+    )
+    ends = cells.index.get_indexer(pd.Index(measured.rejected.ravel())).reshape(-1, 2)
+    ends = ends[(ends >= 0).all(axis=1)]
+    wrong = np.isin(c.parent * len(cells) + c.child, ends @ [len(cells), 1])
+    return Example(graph, links, divisions, single, ordered | swapped, past, future, wrong)
 
 
 def next_sightings(
@@ -102,7 +117,7 @@ def next_sightings(
     order = np.lexsort((frame, truth))
     order = order[truth[order] > 0]
     track, start = np.unique(truth[order], return_index=True)
-    stop = np.append(start[1:], len(order)) - 1
+    stop = np.append(start[1:], len(order))[: len(start)] - 1
     successor, sister = np.full(len(truth), -1), np.full(len(truth), -1)
     same = truth[order[1:]] == truth[order[:-1]]
     successor[order[:-1][same]] = order[1:][same]
@@ -131,10 +146,8 @@ def imitate_errors(measured: Measured, rng: np.random.Generator) -> Measured:
     if rng.random() < 0.25 and frame.max() > 8:
         even = frame % 2 == 0
         measured = select(measured, even)
-        measured = Measured(
-            measured.name,
-            measured.cells.assign(frame=measured.cells["frame"] // 2),
-            *(measured.overlaps, measured.mother, measured.frame_shape, measured.pixel_size),
+        measured = replace(
+            measured, cells=measured.cells.assign(frame=measured.cells["frame"] // 2)
         )
     n = len(measured.cells)
     kept = rng.random(n) > rng.choice([0, 0.01, 0.03, 0.08])
@@ -157,11 +170,4 @@ def imitate_errors(measured: Measured, rng: np.random.Generator) -> Measured:
     overlaps = measured.overlaps
     if rng.random() < 0.1:
         overlaps = overlaps.iloc[:0]
-    return Measured(
-        measured.name,
-        cells.assign(**changed, truth=truth),
-        overlaps,
-        measured.mother,
-        measured.frame_shape,
-        measured.pixel_size,
-    )
+    return replace(measured, cells=cells.assign(**changed, truth=truth), overlaps=overlaps)
