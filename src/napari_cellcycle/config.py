@@ -73,7 +73,12 @@ class TrackSettings(Settings):
         ge=1,
         le=5,
         title="Longest gap",
-        description="Most frames between two sightings of a cell",
+        description="Most frames between two sightings of a cell; 1: it is seen in every frame",
+    )
+    fill_gaps: bool = Field(
+        True,
+        title="Fill gaps",
+        description="Draw the cells that were missed for up to that long, between the masks around",
     )
     min_score: Probability = Field(
         0.3, title="Least trust in a link", description="Links the model trusts less are never kept"

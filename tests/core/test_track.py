@@ -16,10 +16,13 @@ from napari_cellcycle.pipeline.track import relabel, track
 from napari_cellcycle.progress import Cancelled
 from napari_cellcycle.simulate import simulate
 
+AS_SEEN = TrackSettings(fill_gaps=False)
+"""Masks as they come: no cell is drawn where none was found."""
 
-def found_links(toy, **options):
+
+def found_links(toy, settings=AS_SEEN):
     """Links between sightings in the masks that went in."""
-    labels, tracks = track(toy.movie, toy.labels, **options)
+    labels, tracks = track(toy.movie, toy.labels, settings)
     old = {}
     for time, (before, after) in enumerate(zip(toy.labels, labels, strict=True)):
         assert ((before > 0) == (after > 0)).all()
@@ -89,7 +92,7 @@ def test_lineages_of_a_simulated_movie_are_found(ndim):
     """A movie whose seed took no part in training."""
     size = {"size": 256, "cells": 20} if ndim == 2 else {"size": 64, "cells": 8, "planes": 12}
     made = simulate(SimulateSettings(ndim=ndim, seed=77_001, frames=24, cycle_hours=2.5, **size))
-    _, tracks = track(made.movie, made.labels)
+    _, tracks = track(made.movie, made.labels, AS_SEEN)
     true = made.tracks
     assert (tracks.cells["frame"].to_numpy() == true.cells["frame"].to_numpy()).all()
     row = {id(t): dict(zip(t.cells.index, range(len(t)), strict=True)) for t in (tracks, true)}
@@ -116,7 +119,7 @@ def test_frames_without_cells_are_no_trouble():
     toy = examples.frozen()
     masks = toy.labels.base.copy()
     masks[1] = 0
-    _, tracks = track(toy.movie, LabelStack(masks))
+    _, tracks = track(toy.movie, LabelStack(masks), AS_SEEN)
     assert len(tracks) == 2
 
 

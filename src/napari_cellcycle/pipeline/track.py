@@ -17,10 +17,12 @@ from napari_cellcycle.features.shape import measure_overlaps
 from napari_cellcycle.features.views import typical_size
 from napari_cellcycle.io.frames import check_labels_fit
 from napari_cellcycle.models.link.graph_linker import GraphLinker
-from napari_cellcycle.models.link.open import Linker, open_linker
+from napari_cellcycle.models.link.open import AnyLinker, Linker, open_linker
+from napari_cellcycle.models.link.paper.linker import PaperLinker
 from napari_cellcycle.models.link.scores import Scores
 from napari_cellcycle.pipeline.assign import assign
 from napari_cellcycle.pipeline.gaps import Gaps
+from napari_cellcycle.pipeline.track_paper import link_paper
 from napari_cellcycle.progress import Progress, silent
 
 _DENSE = 4_000_000
@@ -31,7 +33,7 @@ def track(
     labels: LabelStack,
     settings: TrackSettings | None = None,
     *,
-    model: Linker | str | Path | None = None,
+    model: AnyLinker | str | Path | None = None,
     device: str = "auto",
     into: Any = None,
     progress: Progress = silent,
@@ -50,6 +52,25 @@ def track(
     settings = settings or TrackSettings()
     check_labels_fit(movie, labels)
     linker = open_linker(model if model is not None else settings.model, device)
+    if isinstance(linker, PaperLinker):
+        cells, links = link_paper(movie, labels, linker, settings, progress)
+    else:
+        cells, links = measure_and_link(movie, labels, linker, settings, progress)
+    tracks = Tracks(cells, links)
+    numbered = Tracks(cells.assign(label=tracks.track_id), links)
+    gaps = Gaps(numbered, movie) if settings.fill_gaps else None
+    painted = _repaint(labels, tracks, into, progress, gaps)
+    return painted, numbered if gaps is None else gaps.close()
+
+
+def measure_and_link(
+    movie: Movie,
+    labels: LabelStack,
+    linker: Linker,
+    settings: TrackSettings,
+    progress: Progress = silent,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Measured cells and the best consistent set of links between them."""
     unit, eye = None, None
     if isinstance(linker, GraphLinker):
         unit = typical_size(labels, movie.pixel_size)
@@ -64,11 +85,7 @@ def track(
         )
     seen = eye.seen() if eye else None
     links = link(cells, overlaps, movie, settings, linker, progress, unit=unit, seen=seen)
-    tracks = Tracks(cells, links)
-    numbered = Tracks(cells.assign(label=tracks.track_id), links)
-    gaps = Gaps(numbered, movie) if settings.fill_gaps else None
-    painted = _repaint(labels, tracks, into, progress, gaps)
-    return painted, numbered if gaps is None else gaps.close()
+    return cells, links
 
 
 def link(
