@@ -1,12 +1,13 @@
 """Train the graph network that links cells."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_cellcycle.progress import Progress, silent
+from napari_cellcycle.training.checkpoint import Checkpoint
 from napari_cellcycle.training.fit import Epoch, FitSettings, fit
 from napari_cellcycle.training.graph_examples import GraphBatch, GraphExample, cut
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 SETTINGS = FitSettings(epochs=6, learning_rate=2e-3, weight_decay=1e-3, average=0.995)
 """How the shipped weights are trained."""
+BATCHES = 150
+"""Batches of an epoch."""
 
 
 class GraphTask:
@@ -25,7 +28,7 @@ class GraphTask:
     def __init__(
         self,
         examples: Sequence[tuple[GraphExample, float]],
-        batches: int = 150,
+        batches: int = BATCHES,
         at_once: int = 3,
         judge: "Callable[[torch.nn.Module], float] | None" = None,
     ) -> None:
@@ -47,11 +50,22 @@ class GraphTask:
         """Mean over the windows of what the truth was worth against its rivals."""
         import torch
 
-        return torch.stack([rivalry_loss(network, window) for window in batch]).mean()
+        device = next(network.parameters()).device
+        windows = [moved(window, device) for window in batch]
+        return torch.stack([rivalry_loss(network, window) for window in windows]).mean()
 
     def score(self, network: "torch.nn.Module") -> float | None:
         """Tracking score of held-out recordings; None keeps the last, averaged weights."""
         return None if self._judge is None else self._judge(network)
+
+
+def moved(batch: GraphBatch, device: "torch.device") -> GraphBatch:
+    """The same on another device."""
+    given = {f.name: getattr(batch.given, f.name).to(device) for f in fields(batch.given)}
+    rest = {f.name: getattr(batch, f.name) for f in fields(batch) if f.name != "given"}
+    return GraphBatch(
+        type(batch.given)(**given), **{name: tensor.to(device) for name, tensor in rest.items()}
+    )
 
 
 def rivalry_loss(network: "torch.nn.Module", batch: GraphBatch) -> "torch.Tensor":
@@ -92,13 +106,17 @@ def train_network(
     examples: Sequence[tuple[GraphExample, float]],
     settings: FitSettings = SETTINGS,
     *,
+    batches: int = BATCHES,
     start: "GraphNetwork | None" = None,
     judge: "Callable[[torch.nn.Module], float] | None" = None,
+    checkpoint: Checkpoint | None = None,
+    device: "torch.device | str" = "cpu",
     progress: Progress = silent,
 ) -> "tuple[GraphNetwork, list[Epoch]]":
     """Train a new network, or go on from `start`, on examples, each with its weight.
 
-    `judge` gives the tracking score of a network on held-out recordings.
+    `judge` gives the tracking score of a network on held-out recordings; `checkpoint` is as in
+    `fit`.
     """
     import torch
 
@@ -116,7 +134,7 @@ def train_network(
         network.looks.remember(_sample([e.graph.looks for e, _ in examples]))
         network.links.remember(_sample([e.relations.link for e, _ in examples]))
         network.divisions.remember(_sample([e.relations.division for e, _ in examples]))
-    history = fit(network, GraphTask(examples, judge=judge), settings, progress=progress)
+    history = fit(network, GraphTask(examples, batches, judge=judge), settings, progress=progress)
     return network, history
 
 

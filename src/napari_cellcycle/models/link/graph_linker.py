@@ -45,12 +45,17 @@ class Eye:
 class GraphLinker:
     """Gives each candidate link and division a probability, from everything around it."""
 
-    def __init__(self, network: "GraphNetwork", device: "torch.device | str" = "cpu") -> None:
+    def __init__(
+        self,
+        network: "GraphNetwork",
+        device: "torch.device | str" = "cpu",
+        cells_at_once: int = CELLS_AT_ONCE,
+    ) -> None:
         import torch
 
         self.network = network.eval().to(device)
         self.network.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.device = device
+        self.device, self.cells_at_once = device, cells_at_once
 
     @classmethod
     def open(cls, model: Model, device: "torch.device | str" = "cpu") -> "GraphLinker":
@@ -115,7 +120,7 @@ class GraphLinker:
         reach = (len(self.network.rounds) + 2) * longest
         edges, frames = [0], len(starts) - 1
         for time in range(1, frames):
-            if starts[time + 1] - starts[edges[-1]] > CELLS_AT_ONCE:
+            if starts[time + 1] - starts[edges[-1]] > self.cells_at_once:
                 edges.append(time)
         for first, last in pairwise([*edges, frames]):
             around = max(first - reach, 0), min(last + reach, frames)

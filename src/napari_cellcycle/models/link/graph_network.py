@@ -103,7 +103,7 @@ class Round(nn.Module):
         self.past, self.future = Rivalry(width), Rivalry(width)
         self.cell_norm, self.edge_norm = nn.LayerNorm(width), nn.LayerNorm(width)
         self.cell = _perceptron(3 * width, width, width)
-        self.edge = _perceptron(width, width, width)
+        self.edge = _head(width, width)
         self.of_parent = nn.Linear(width, width, bias=False)
         self.of_child = nn.Linear(width, width, bias=False)
 
@@ -144,13 +144,13 @@ class GraphNetwork(nn.Module):
         self.of_parent = nn.Linear(looks + seen, width)
         self.of_child = nn.Linear(looks + seen, width)
         self.unlike = nn.Linear(looks + seen, width)
-        self.edge = _perceptron(width, width, width)
+        self.edge = _head(width, width)
         self.rounds = nn.ModuleList(Round(width) for _ in range(rounds))
-        self.to_link = _perceptron(width, width, 1)
+        self.to_link = _head(width, 1)
         self.division = nn.Linear(divisions, width)
         self.of_links = nn.Linear(2 * width, width)
         self.of_cells = nn.Linear(2 * width, width)
-        self.to_division = _perceptron(width, width, 1)
+        self.to_division = _head(width, 1)
         self.drop = nn.Dropout(0.1)
 
     def forward(self, given: GraphInput) -> tuple[torch.Tensor, torch.Tensor]:
@@ -178,8 +178,17 @@ class GraphNetwork(nn.Module):
 
 
 def _perceptron(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
-    first = nn.ReLU() if inputs == hidden else nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU())
-    return nn.Sequential(first, nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, outputs))
+    return nn.Sequential(
+        nn.Linear(inputs, hidden), nn.ReLU(),
+        nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, outputs),
+    )  # fmt: skip
+
+
+def _head(width: int, outputs: int) -> nn.Sequential:
+    """A perceptron on a state that has not been through a nonlinearity yet."""
+    return nn.Sequential(
+        nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, outputs)
+    )  # fmt: skip
 
 
 def _limited(energy: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,194 @@
+"""The graph network sees cells whichever way the movie lies, and learns who becomes whom."""
+
+import dataclasses
+
+import examples
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from napari_cellcycle.features.graph import build_graph
+from napari_cellcycle.features.relations import part_of, relate, typical_motion
+from napari_cellcycle.features.shape import measure_overlaps
+from napari_cellcycle.features.views import SIZE, typical_size, views
+from napari_cellcycle.models.link.encoder import CellEncoder
+from napari_cellcycle.models.link.graph_linker import GraphLinker
+from napari_cellcycle.models.link.graph_network import GraphNetwork
+from napari_cellcycle.training.fit import FitSettings
+from napari_cellcycle.training.graph_examples import cut, example_of, examples_of
+from napari_cellcycle.training.link_graph import rivalry_loss, train_network
+from napari_cellcycle.training.link_versions import Version, as_markers, every, worsened
+from napari_cellcycle.training.recording_sources import simulated_recording
+from napari_cellcycle.training.recordings import Recording, fully_known
+
+
+@pytest.fixture(scope="module", params=[2, 3])
+def recording(request):
+    return simulated_recording(9000, request.param)
+
+
+def measured(recording, max_gap=3):
+    unit = typical_size(recording.labels, recording.pixel_size)
+    cells, overlaps = measure_overlaps(recording.movie, recording.labels, max_gap=max_gap)
+    shape = recording.labels.shape[1:]
+    graph = build_graph(cells, overlaps, shape, recording.pixel_size, max_gap=max_gap, unit=unit)
+    return cells, graph
+
+
+def new_network(example, seed=0):
+    torch.manual_seed(seed)
+    return GraphNetwork(
+        example.graph.looks.shape[1],
+        example.relations.link.shape[1],
+        example.relations.division.shape[1],
+    )
+
+
+def recording_of(toy):
+    values = [np.unique(mask)[1:] for mask in toy.labels]
+    return Recording(toy.name, toy.labels, fully_known(values), {}, toy.movie.pixel_size, toy.movie)
+
+
+def test_what_is_seen_of_a_cell_does_not_change_when_the_movie_is_turned_or_mirrored():
+    torch.manual_seed(0)
+    encoder = CellEncoder().eval()
+    seen = torch.randn(5, 4, SIZE, SIZE)
+    with torch.inference_mode():
+        expected = encoder(seen)
+        for turned in (seen.rot90(1, (2, 3)), seen.rot90(2, (2, 3)), seen.mT, seen.flip(3)):
+            torch.testing.assert_close(encoder(turned), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_a_view_shows_the_cell_in_its_middle_and_its_neighbours_around(ndim):
+    toy = examples.two_walkers(ndim)
+    shown = []
+    measure_overlaps(
+        toy.movie, toy.labels, watch=lambda *frame: shown.append(views(*frame, (20.0,) * ndim))
+    )
+    image, own, others, wide = shown[0].transpose(1, 0, 2, 3)
+    middle = SIZE // 2
+    assert (own[:, middle, middle] == 1).all()
+    assert (own[:, 0, 0] == 0).all()
+    assert not others[:, middle, middle].any()
+    assert (image[:, middle, middle] > 0.5).all() and (wide[:, middle, middle] > 0.5).all()
+
+
+def test_cells_that_are_mere_spots_are_measured_by_their_distance():
+    labels = examples.two_walkers().labels
+    assert typical_size(labels, (1.0, 1.0)) == pytest.approx(18, abs=1)
+    assert typical_size(labels, (0.5, 0.5)) == pytest.approx(9, abs=0.5)
+    one = dataclasses.replace(labels, base=np.where(labels.base == 1, 1, 0))
+    assert typical_size(one, (1.0, 1.0)) == pytest.approx(12, abs=0.5)
+
+
+def test_part_of_a_movie_has_the_candidates_between_its_own_cells(recording):
+    _, graph = measured(recording)
+    first, last = 20, len(graph.frame) // 2
+    part, links, divisions = part_of(graph, first, last)
+    c, p = graph.candidates, part.candidates
+    inside = (c.parent >= first) & (c.parent < last) & (c.child < last)
+    assert (np.flatnonzero(inside) == links).all()
+    assert (c.parent[links] - first == p.parent).all() and (c.child[links] - first == p.child).all()
+    assert (c.child[c.first[divisions]] - first == p.child[p.first]).all()
+    assert (c.child[c.second[divisions]] - first == p.child[p.second]).all()
+
+
+def test_the_size_of_windows_changes_nothing_but_float_noise(recording):
+    example = example_of(Version(recording, 3, 1.0, 1.0))
+    network = new_network(example)
+    linkers = [GraphLinker(network, cells_at_once=n) for n in (10, 60, 10**6)]
+    scores = [linker(example.graph, linker.embed(example.seen)) for linker in linkers]
+    for other in scores[:-1]:
+        np.testing.assert_allclose(other.link, scores[-1].link, atol=1e-5)
+        np.testing.assert_allclose(other.division, scores[-1].division, atol=1e-5)
+
+
+def test_candidates_compete_so_that_nobody_has_more_than_one_parent(recording):
+    example = example_of(Version(recording, 3, 1.0, 1.0))
+    scores = GraphLinker(new_network(example))(example.graph)
+    assert (scores.link >= 0).all() and (scores.link <= 1).all()
+    c = example.graph.candidates
+    alone = np.bincount(c.child)[c.child] == 1
+    assert scores.link[~alone].mean() < scores.link[alone].mean() or not alone.any()
+
+
+def test_a_few_minutes_of_cells_teach_it_to_link(recording):
+    learned = examples_of([(recording, 1.0)])
+    network, history = train_network(learned, FitSettings(epochs=1, learning_rate=3e-3), batches=25)
+    example = example_of(Version(recording, 3, 1.0, 1.0))
+    linker = GraphLinker(network)
+    scores = linker(example.graph, linker.embed(example.seen))
+    found, true = scores.link > 0.5, example.true_link
+    assert 2 * (found & true).sum() / (found.sum() + true.sum()) > 0.97
+    assert history[-1].loss < 1.5
+
+
+def test_links_that_were_taken_away_are_learned_from():
+    toy = examples.two_walkers()
+    recording = recording_of(toy)
+    truth = recording.truth.assign(past=False, future=False)
+    wrong = pd.DataFrame(
+        [(1, 2, 2, 1)],
+        columns=["parent_frame", "parent_label", "child_frame", "child_label"],
+    )
+    example = example_of(
+        Version(dataclasses.replace(recording, truth=truth, rejected=wrong), 1, 1.0, 1.0)
+    )
+    assert example.rejected.sum() == 1
+    network = new_network(example)
+    batch = cut(example, np.random.default_rng(0))
+    optimiser = torch.optim.Adam(network.parameters(), 1e-2)
+    losses = []
+    for _ in range(20):
+        loss = rivalry_loss(network, batch)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < losses[0] / 4
+
+
+def test_of_cells_without_a_known_past_or_future_nothing_is_learned():
+    recording = recording_of(examples.two_walkers())
+    truth = recording.truth.assign(past=False, future=False)
+    example = example_of(Version(dataclasses.replace(recording, truth=truth), 1, 1.0, 1.0))
+    batch = cut(example, np.random.default_rng(0))
+    assert float(rivalry_loss(new_network(example), batch)) == 0
+
+
+def test_worse_masks_know_which_cell_they_show(recording):
+    worse = worsened(recording, np.random.default_rng(3))
+    values = [set(np.unique(mask)) - {0} for mask in worse.labels]
+    rows = worse.truth.groupby("frame")["label"].apply(set)
+    assert all(rows.get(time, set()) == found for time, found in enumerate(values))
+    for time, label, track in worse.truth[["frame", "label", "track"]].to_numpy()[::7]:
+        if track:
+            assert (recording.labels.frame(time)[worse.labels.frame(time) == label] == track).any()
+    assert not worse.truth[worse.truth["track"] > 0].duplicated(["frame", "track"]).any()
+
+
+def test_markers_lie_within_their_masks_and_none_is_lost(recording):
+    spots = as_markers(recording, np.random.default_rng(1))
+    for spot, mask in zip(spots.labels, recording.labels, strict=True):
+        assert set(np.unique(spot)) == set(np.unique(mask))
+        assert (mask[spot > 0] == spot[spot > 0]).all()
+        assert (spot > 0).sum() < (mask > 0).sum()
+
+
+def test_every_second_frame_keeps_movie_masks_and_truth_together(recording):
+    sparse = every(recording, 2)
+    assert len(sparse.labels) == len(sparse.movie) == -(-len(recording.labels) // 2)
+    assert (sparse.labels.frame(3) == recording.labels.frame(6)).all()
+    assert (sparse.movie.frame(3) == recording.movie.frame(6)).all()
+    assert set(sparse.truth["frame"]) <= set(range(len(sparse.labels)))
+
+
+def test_motion_is_told_in_typical_sizes(recording):
+    _, graph = measured(recording)
+    motion = typical_motion(graph)
+    assert 0 < motion < 1
+    relations = relate(graph, motion)
+    assert np.isfinite(relations.link).all() and np.isfinite(relations.division).all()
+    assert len(relations.link) == len(graph.candidates)
