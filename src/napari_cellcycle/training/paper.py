@@ -37,7 +37,6 @@ from napari_cellcycle.training.paper_links import (
 from napari_cellcycle.training.paper_metric import LossName, canvas_of, crops_of, train_metric
 from napari_cellcycle.training.recordings import Recording
 
-
 ARCHITECTURE = "paper: edge classifier of cell-tracker-gnn (ECCV 2022)"
 
 

@@ -9,13 +9,16 @@ from napari_cellcycle.models.store import Model, find_model
 
 if TYPE_CHECKING:
     from napari_cellcycle.models.link.graph_linker import GraphLinker
+    from napari_cellcycle.models.link.paper.linker import PaperLinker
 
 Linker: TypeAlias = Union[SimpleLinker, "GraphLinker"]
-GRAPH, PERCEPTRONS = "graph network", "perceptrons"
+AnyLinker: TypeAlias = Union[SimpleLinker, "GraphLinker", "PaperLinker"]
+"""The paper's linker comes with candidates and rules of its own."""
+GRAPH, PERCEPTRONS, PAPER = "graph network", "perceptrons", "paper"
 """How the `architecture` on the card of each kind of model begins."""
 
 
-def open_linker(model: "Linker | str | Path", device: str = "auto") -> "Linker":
+def open_linker(model: "AnyLinker | str | Path", device: str = "auto") -> "AnyLinker":
     """The link model itself, or the one of that name or file, on a device if it can use one.
 
     Raises `MissingModel` if there is none or it cannot be used.
@@ -25,7 +28,7 @@ def open_linker(model: "Linker | str | Path", device: str = "auto") -> "Linker":
     return linker_of(find_model(str(model), "link"), device)
 
 
-def linker_of(model: Model, device: str = "auto") -> "Linker":
+def linker_of(model: Model, device: str = "auto") -> "AnyLinker":
     """A stored link model, ready for use."""
     kind = model.card.architecture
     if kind.startswith(GRAPH):
@@ -35,6 +38,10 @@ def linker_of(model: Model, device: str = "auto") -> "Linker":
         return GraphLinker.open(model, choose_device(device))
     if kind.startswith(PERCEPTRONS):
         return SimpleLinker.open(model)
+    if kind.startswith(PAPER):
+        from napari_cellcycle.models.link.paper.linker import PaperLinker
+
+        return PaperLinker.open(model, device)
     raise MissingModel(
         f"The link model {model.card.name!r} is of a kind that this version does not know "
         f"({kind!r}); choose 'cellcycle-links' or 'simple', or install a newer version."

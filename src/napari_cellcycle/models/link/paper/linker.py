@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import torch
 from pydantic import ValidationError
 
 from napari_cellcycle.data.labels import LabelStack
@@ -21,14 +20,15 @@ from napari_cellcycle.models.link.paper.graph import (
     reach_of,
     window_starts,
 )
-from napari_cellcycle.models.link.paper.metric import Embedder, embed
-from napari_cellcycle.models.link.paper.network import EdgeClassifier
 from napari_cellcycle.models.link.paper.settings import PaperSettings
 from napari_cellcycle.models.store import Model
 from napari_cellcycle.progress import Progress, silent
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
+
+    from napari_cellcycle.models.link.paper.network import EdgeClassifier
 
 LINKS, METRIC = "links.", "metric."
 """Beginnings of the names of both networks' weights in one file."""
@@ -42,7 +42,7 @@ class PaperLinker:
 
     def __init__(
         self,
-        network: EdgeClassifier,
+        network: "EdgeClassifier",
         settings: PaperSettings,
         metric: "nn.Module | None" = None,
         device: str = "cpu",
@@ -55,6 +55,9 @@ class PaperLinker:
     @classmethod
     def open(cls, model: Model, device: str = "auto") -> "PaperLinker":
         """Load a stored model. Raises `MissingModel` if it is not of this kind."""
+        from napari_cellcycle.models.link.paper.metric import Embedder
+        from napari_cellcycle.models.link.paper.network import EdgeClassifier
+
         tensors = model.weights()
         try:
             settings = PaperSettings.model_validate(model.card.settings["paper"])
@@ -108,6 +111,8 @@ class PaperLinker:
 
     def log_odds(self, graph: PaperGraph) -> np.ndarray:
         """Log-odds (m,) of the edges of one graph."""
+        import torch
+
         if not graph.edges.shape[1]:
             return np.empty(0, np.float32)
         with torch.inference_mode():
@@ -122,10 +127,12 @@ def with_embedding(
     labels: LabelStack,
     network: "nn.Module",
     canvas: tuple[int, ...],
-    device: torch.device,
+    device: "torch.device",
     progress: Progress = silent,
 ) -> PaperCells:
     """The cells with their learned features as columns `feat_0` to `feat_127`."""
+    from napari_cellcycle.models.link.paper.metric import embed
+
     starts = np.searchsorted(cells.frame, np.arange(len(labels) + 1))
     found = []
     for time in range(len(labels)):
@@ -138,7 +145,7 @@ def with_embedding(
     return replace(cells, table=cells.table.join(learned))
 
 
-def _under(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def _under(prefix: str, tensors: "dict[str, torch.Tensor]") -> "dict[str, torch.Tensor]":
     """The tensors whose names begin with `prefix`, without it."""
     return {
         name.removeprefix(prefix): tensor
