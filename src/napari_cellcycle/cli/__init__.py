@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from napari_cellcycle import __version__
-from napari_cellcycle.cli import demo, doctor, files, models, scores, steps
+from napari_cellcycle.cli import demo, doctor, files, models, scores, steps, train
 from napari_cellcycle.cli.console import spoken_errors
 
 __all__ = ["app", "main"]
@@ -44,11 +44,11 @@ def _about(
     """
 
 
-def _add(command: Callable[..., Any]) -> None:
+def _add(command: Callable[..., Any], group: typer.Typer = app) -> None:
     """Make a command, its help from its docstring, the example of it kept on one line."""
     text, _, example = inspect.cleandoc(command.__doc__ or "").partition("Example: ")
     first = text.split("\n\n")[0].split(": ")[0].replace("\n", " ").strip().rstrip(".")
-    app.command(
+    group.command(
         help=text,
         short_help=first,
         epilog=f"\b\nExample:\n  {example.strip()}",
@@ -68,6 +68,15 @@ for _command in (
     demo.demo,
 ):
     _add(_command)
+
+_train = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Train models of your own: 'train link' teaches the linking of cells.",
+    short_help="Train models of your own",
+)
+app.add_typer(_train, name="train")
+_add(train.link, _train)
 
 
 def main() -> None:

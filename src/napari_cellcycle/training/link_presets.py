@@ -1,24 +1,34 @@
 """Ways to train a link model from recordings, by name."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import copy
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
+from napari_cellcycle.config import TrackSettings
+from napari_cellcycle.errors import BadInput
 from napari_cellcycle.features.shape import measure_overlaps
+from napari_cellcycle.features.views import typical_size, views
 from napari_cellcycle.models.store import Model
-from napari_cellcycle.progress import Progress, silent
+from napari_cellcycle.progress import Progress, silent, track_progress
 from napari_cellcycle.training.checkpoint import Checkpoint
 from napari_cellcycle.training.fit import Epoch, FitSettings
 from napari_cellcycle.training.link_examples import Measured
-from napari_cellcycle.training.link_score import HeldOut, LinkScore, rejected_rows, total
+from napari_cellcycle.training.link_score import (
+    HeldOut,
+    KnownLinks,
+    LinkScore,
+    rejected_rows,
+    total,
+)
 from napari_cellcycle.training.recordings import Recording
 
 if TYPE_CHECKING:
     import torch
-
-Judge = Callable[["torch.nn.Module"], float]
 
 
 @dataclass(frozen=True)
@@ -43,25 +53,30 @@ class Learned:
     """Weights, what is needed to build their network again, and how well it does.
 
     `before` is the score of the model that training began with; both scores are None if nothing
-    was held out.
+    was held out. `figures` are others that the training measured.
     """
 
     state: "dict[str, torch.Tensor]"
-    architecture: str
     settings: dict[str, Any]
     history: list[Epoch]
     score: LinkScore | None = None
     before: LinkScore | None = None
+    figures: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A way to train: the function, how its cards describe the architecture, where it starts."""
+    """A way to train.
+
+    `architecture` and `description` are for the card; `start` is the shipped model that training
+    goes on from unless another is chosen; `settings` are those of a training from nothing.
+    """
 
     train: Callable[[Lesson, Progress], Learned]
     architecture: str
-    start: str | None
     description: str
+    start: str | None
+    settings: FitSettings
 
 
 def measured_of(recording: Recording, progress: Progress = silent, max_gap: int = 4) -> Measured:
@@ -89,10 +104,12 @@ def train_simple_links(lesson: Lesson, progress: Progress = silent) -> Learned:
     """Train a `simple` link model; recordings of which little is known are not worsened."""
     from napari_cellcycle.training.link import examples_of, linker_of, train_linker
 
-    settings = lesson.settings or SIMPLE_SETTINGS
+    settings = lesson.settings or PRESETS["simple"].settings
     examples = []
-    for recording, weight in lesson.learned:
-        measured = measured_of(recording, progress)
+    count = len(lesson.learned)
+    told = track_progress(lesson.learned, count, progress, "Preparing examples")
+    for recording, weight in told:
+        measured = measured_of(recording)
         is_whole = bool(measured.cells[["past", "future"]].all(axis=None))
         examples += examples_of(measured, weight, copies=2 if is_whole else 0)
     held_out = [HeldOut(recording, progress=progress) for recording in lesson.held_out]
@@ -116,15 +133,135 @@ def train_simple_links(lesson: Lesson, progress: Progress = silent) -> Learned:
         former = type(network)(examples[0][0].links.shape[1], examples[0][0].divisions.shape[1])
         former.load_state_dict(start)
         before = scored(former)
-    return Learned(network.state_dict(), PRESETS["simple"].architecture, {}, history, score, before)
+    return Learned(network.state_dict(), {}, history, score, before)
 
 
-SIMPLE_SETTINGS = FitSettings(epochs=6, learning_rate=1e-3, weight_decay=1e-3, average=0.99)
+def train_graph_links(lesson: Lesson, progress: Progress = silent) -> Learned:
+    """Train the graph network of `cellcycle-links`, from nothing or from a stored one."""
+    import torch
+
+    from napari_cellcycle.models.device import choose_device
+    from napari_cellcycle.models.link.graph_linker import GraphLinker
+    from napari_cellcycle.training.graph_examples import examples_of
+    from napari_cellcycle.training.link_graph import train_network
+
+    device = choose_device(lesson.device)
+    count = len(lesson.learned)
+    examples = examples_of(track_progress(lesson.learned, count, progress, "Preparing examples"))
+    held_out = [_looked_at(recording, progress) for recording in lesson.held_out]
+    seen = {id(held): views for held, views in held_out}
+
+    def scored(linker: GraphLinker) -> LinkScore:
+        found = [held for held, _ in held_out]
+        return total(found, lambda held: linker(held.graph, linker.embed(seen[id(held)])))
+
+    def judge(network: "torch.nn.Module") -> float:
+        return scored(GraphLinker(copy.deepcopy(network), device)).value  # type: ignore[arg-type]
+
+    start = None if lesson.start is None else GraphLinker.open(lesson.start, device)
+    before = scored(start) if held_out and start is not None else None
+    network, history = train_network(
+        examples,
+        lesson.settings or PRESETS["default"].settings,
+        start=None if lesson.start is None else GraphLinker.open(lesson.start).network,
+        judge=judge if held_out else None,
+        checkpoint=lesson.checkpoint,
+        device=device,
+        progress=progress,
+    )
+    score = scored(GraphLinker(copy.deepcopy(network), device)) if held_out else None
+    state = {name: tensor.to("cpu", torch.float32) for name, tensor in network.state_dict().items()}
+    return Learned(state, {"network": network.shape}, history, score, before)
+
+
+def _looked_at(recording: Recording, progress: Progress) -> tuple[HeldOut, np.ndarray]:
+    """A recording measured as the graph network needs it, and the views of its cells."""
+    unit = typical_size(recording.labels, recording.pixel_size)
+    unit_px = tuple(unit / size for size in recording.pixel_size)
+    seen: list[np.ndarray] = []
+
+    def watch(image: np.ndarray | None, mask: np.ndarray, table: dict[str, np.ndarray]) -> None:
+        seen.append(views(image, mask, table, unit_px))
+
+    held = HeldOut(recording, unit=unit, watch=watch, progress=progress)
+    return held, np.concatenate(seen)
+
+
+def train_paper_links(lesson: Lesson, progress: Progress = silent) -> Learned:
+    """Train the published tracker, which keeps windows of its own aside to choose its weights.
+
+    Raises `BadInput` if it is to go on from a stored model, which it cannot.
+    """
+    from napari_cellcycle.training.paper import PaperTraining, train_paper
+
+    if lesson.start is not None or lesson.checkpoint is not None:
+        raise BadInput(
+            "The preset 'paper' always begins anew: leave out --start and --resume, or choose "
+            "another preset."
+        )
+    training = PaperTraining()
+    if lesson.settings is not None:
+        training = training.model_copy(update={"links": lesson.settings})
+    recordings = [recording for recording, _ in lesson.learned]
+    with tempfile.TemporaryDirectory() as place:
+        model = train_paper(
+            recordings,
+            place,
+            ndim=recordings[0].labels.ndim,  # type: ignore[arg-type]
+            settings=training,
+            device=lesson.device,
+            progress=progress,
+        )
+        score = _paper_score(model, lesson.held_out, progress) if lesson.held_out else None
+        return Learned(model.weights(), model.card.settings, [], score, None, model.card.metrics)
+
+
+def _paper_score(model: Model, held_out: Sequence[Recording], progress: Progress) -> LinkScore:
+    from napari_cellcycle.models.link.paper.linker import PaperLinker
+    from napari_cellcycle.pipeline.track_paper import link_paper
+
+    linker, score = PaperLinker.open(model, "cpu"), LinkScore()
+    for recording in held_out:
+        if recording.movie is None:
+            raise BadInput(
+                f"The recording {recording.name} has no images, but 'paper' models look at "
+                "brightness; hold another one out."
+            )
+        cells, links = link_paper(recording.movie, recording.labels, linker, progress=progress)
+        ends = [cells.index.get_indexer(pd.Index(links[end])) for end in ("parent", "child")]
+        score += KnownLinks(recording, cells, TrackSettings().max_gap).score(*ends)
+    return score
+
+
 PRESETS: dict[str, Preset] = {
+    "default": Preset(
+        train_graph_links,
+        "graph network over cells and candidate links, with views of the cells",
+        "Links cells by a graph network that looks at each cell and weighs rival links.",
+        "cellcycle-links",
+        FitSettings(epochs=10, learning_rate=2e-3, weight_decay=1e-3, average=0.995),
+    ),
     "simple": Preset(
         train_simple_links,
         "perceptrons on hand-made features of candidate links and divisions",
-        "simple",
         "Links cells by distance, overlap, size, shape, brightness and rivals.",
+        "simple",
+        FitSettings(epochs=6, learning_rate=3e-3, weight_decay=1e-3, average=0.99),
+    ),
+    "paper": Preset(
+        train_paper_links,
+        "paper: edge classifier of cell-tracker-gnn (ECCV 2022)",
+        "The published tracker, for comparison.",
+        None,
+        FitSettings(
+            epochs=500,
+            learning_rate=1e-3,
+            weight_decay=1e-5,
+            warmup=0,
+            schedule="constant",
+            clip=0,
+            patience=50,
+        ),
     ),
 }
+"""Every way to train, by its name on the command line."""

@@ -14,7 +14,7 @@ from napari_cellcycle.errors import BadInput
 from napari_cellcycle.features.shape import compact
 from napari_cellcycle.io.arrays import FrameArray
 from napari_cellcycle.io.ctc import find_truth, read_track_lines
-from napari_cellcycle.io.experiment import open_experiment
+from napari_cellcycle.io.experiment import is_experiment, open_experiment
 from napari_cellcycle.io.frames import check_labels_fit, frame_files, open_labels
 from napari_cellcycle.io.movies import open_movie
 from napari_cellcycle.progress import Progress, silent
@@ -209,6 +209,24 @@ def experiment_recording(
     rejected = _as_sightings(tracks)
     name = name or folder.name
     return Recording(name, labels, truth, dict(tracks.mothers), movie.pixel_size, movie, rejected)
+
+
+def open_recordings(
+    source: str | Path, *, trust_all: bool = False, progress: Progress = silent
+) -> list[Recording]:
+    """Recordings of a source of any kind: an experiment or a folder of the challenge.
+
+    Raises `BadInput` if it is neither, or has nothing to learn from.
+    """
+    source = Path(source).expanduser()
+    if is_experiment(source):
+        return [experiment_recording(source, trust_all=trust_all)]
+    return find_ctc_recordings(source, progress)
+
+
+def knows_anything(recording: Recording) -> bool:
+    """Whether there is anything to learn from in it."""
+    return bool(recording.truth[["past", "future"]].any(axis=None)) or len(recording.rejected) > 0
 
 
 def _decided(tracks: Tracks) -> tuple[np.ndarray, np.ndarray]:
