@@ -253,16 +253,18 @@ def match_truth(labels: LabelStack, truth: LabelStack) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True).astype(np.int64)
 
 
-def write_features(cells: PaperCells, folder: str | Path, ids: pd.Series | None = None) -> Path:
+def write_features(
+    cells: PaperCells, folder: str | Path, truth: pd.DataFrame | None = None
+) -> Path:
     """Write csv/frame_000.csv and so on in `folder` (by custom DATASET/SEQUENCE), whole or not.
 
-    `ids` (by `cell_id`; 0 or missing where none is known) are true tracks; with them, cells of
-    no track are left out. Returns the folder of the tables. Raises `CannotWrite`.
+    With `truth`, from `match_truth`, there is a column `id`, and cells of no track are left out.
+    Returns the folder of the tables. Raises `CannotWrite`.
     """
     table = cells.table
-    if ids is not None:
-        known = ids.reindex(table.index, fill_value=0)
-        table = table.assign(id=known)[(known > 0).to_numpy()]
+    if truth is not None:
+        named = truth.rename(columns={"frame": "frame_num"})[["frame_num", "seg_label", "id"]]
+        table = table.merge(named, on=["frame_num", "seg_label"])
     own = node_columns(cells.ndim, cells.mode)
     lead = [name for name in ("id", "seg_label", *own) if name in table]
     table = table[lead + [name for name in table if name not in lead]]
