@@ -31,6 +31,7 @@ def work(job, progress):
     shape = (len(experiment.movie), *experiment.movie.frame_shape)
     assert labels.shape == shape, "the quick child knows the sample movies only"
     results = {"labels": labels}
+    tracks = tracks if deed == "sure" else doubted(tracks)
     if job.step != "segment":
         results["tracks"] = tracks
     if job.step in ("run", "classify"):
@@ -44,6 +45,14 @@ def work(job, progress):
 def truth_of(source):
     path = Path(source)
     return path.with_name(path.name.removesuffix(".ome.tif") + "_GT") / "TRA"
+
+
+def doubted(tracks):
+    """Every tenth link is in doubt, and every seventh cell filled in."""
+    number = np.arange(len(tracks.links))
+    links = tracks.links.assign(score=np.where(number % 10 == 3, 0.04 * (number % 13), 0.95))
+    filled = np.arange(len(tracks)) % 7 == 0
+    return replace(tracks, links=links).with_columns(filled=filled)
 
 
 def staged(tracks, stages):

@@ -1,4 +1,4 @@
-"""Colours of tracks and stages, for label and track layers alike."""
+"""Colours of tracks, stages and doubt, for label and track layers alike."""
 
 from collections.abc import Iterable
 from typing import Any, Literal
@@ -13,8 +13,11 @@ from napari.utils.colormaps import (
 
 from napari_cellcycle.data.stages import StageSet
 
-ColourBy = Literal["track", "stage"]
+ColourBy = Literal["track", "stage", "doubt"]
 UNKNOWN = "#777777"
+SURE, DOUBTFUL, WORST = "#8a97a8", "#ffb000", "#d01c1f"
+TRUSTED = 0.5
+"""Links with a score below this are in doubt."""
 _PALETTE_SIZE = 97
 _SEED = 0.5
 
@@ -39,6 +42,22 @@ class ByTrack(Colormap):
         """RGBA (n, 4) of an array of track ids."""
         ids = np.asarray(values).astype(np.int64)
         return np.asarray(self.colors)[(ids - 1) % (_PALETTE_SIZE - 1)]
+
+
+class ByDoubt(Colormap):
+    """Gives a cell in doubt amber to red, by the score of the link from its parent.
+
+    Cells whose link is trusted, and those without a parent (NaN), are grey. Amber is light and
+    red is dark, so that they differ to every eye.
+    """
+
+    def map(self, values: Any) -> np.ndarray:
+        """RGBA (n, 4) of an array of scores."""
+        score = np.atleast_1d(np.asarray(values, float))
+        worst, doubtful, sure = np.asarray(self.colors)
+        share = np.clip(np.nan_to_num(score, nan=1.0) / TRUSTED, 0, 1)[:, np.newaxis]
+        colours = worst + (doubtful - worst) * share
+        return np.where(share < 1, colours, sure).astype(np.float32)
 
 
 def track_label_colours() -> CyclicLabelColormap:
@@ -69,6 +88,18 @@ def stage_label_colours(
     table.update(
         (int(label), colours.get(stage, grey)) for label, stage in zip(labels, stages, strict=True)
     )
+    return DirectLabelColormap(color_dict=table)
+
+
+def doubt_colours() -> ByDoubt:
+    """Colours of cells by the score of the link from their parent."""
+    return ByDoubt(colors=np.array([rgba(WORST), rgba(DOUBTFUL), rgba(SURE)]), name="doubt")
+
+
+def doubt_label_colours(labels: Iterable[int], scores: Any) -> DirectLabelColormap:
+    """Colours of one frame's masks by the score of the link from their parent."""
+    table: dict[int | None, np.ndarray] = {None: rgba(SURE), 0: np.zeros(4, np.float32)}
+    table.update(zip(map(int, labels), doubt_colours().map(scores), strict=True))
     return DirectLabelColormap(color_dict=table)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import napari
 
 from napari_cellcycle.jobs.job import StepName
+from napari_cellcycle.widgets import compare
 from napari_cellcycle.widgets.movies import is_movie, plain
 from napari_cellcycle.widgets.preferences import PLUGIN
 
@@ -41,6 +42,11 @@ def run_all(viewer: "napari.viewer.Viewer") -> None:
 def switch_colours(viewer: "napari.viewer.Viewer") -> None:
     """Colour cells by stage instead of by track, and back."""
     open_dock(viewer).switch_colours()
+
+
+def compare_tracks(viewer: "napari.viewer.Viewer") -> None:
+    """Compare the tracks with a truth and list what differs."""
+    compare.ask_and_compare(open_dock(viewer))
 
 
 def _start(viewer: Any, step: StepName) -> None:

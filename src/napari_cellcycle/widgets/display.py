@@ -11,6 +11,7 @@ from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.data.stages import StageSet
 from napari_cellcycle.data.tracks import Tracks
 from napari_cellcycle.progress import Progress, silent, track_progress
+from napari_cellcycle.widgets.colours import TRUSTED
 
 MOST_LOADED = 1_000_000_000
 _LEFT_OUT = ("by", "cell_id")
@@ -21,9 +22,10 @@ class Display:
     """What is shown of an experiment.
 
     `labels` is int32 (T, [Z,] Y, X), in memory up to a gigabyte and lazy above. `vertices`
-    has rows (track, frame, [z,] y, x) in pixels, sorted by track and frame, and `features` a
-    row for each of them; `graph` holds {daughter: [mother]}. `by_frame` gives the rows of
-    `features` in a frame. Without tracks there are no rows.
+    has rows (track, frame, [z,] y, x) in pixels, sorted by track and frame. `features` has a
+    row for each of them, with the `link_score` of the link from its parent (NaN without one) and
+    whether its mask was `filled` in over a gap, where that is known. `graph` holds {daughter:
+    [mother]}. Without tracks there are no rows.
     """
 
     labels: Any
@@ -44,6 +46,15 @@ class Display:
     def has_stages(self) -> bool:
         """Whether the cells have stages."""
         return "stage" in self.features
+
+    @property
+    def doubts(self) -> int:
+        """Number of links trusted less than one half; -1 if nothing says how far links are."""
+        if "link_score" not in self.features:
+            return -1
+        score = self.features["link_score"].to_numpy()
+        known = score[~np.isnan(score)]
+        return int((known < TRUSTED).sum()) if (known < 1).any() else -1
 
     def in_frame(self, time: int) -> pd.DataFrame:
         """Rows of `features` of the cells in one frame."""
@@ -123,13 +134,19 @@ def _vertices(tracks: Tracks, stages: StageSet) -> tuple[np.ndarray, pd.DataFram
     vertices = np.column_stack([track, frame, *places]).astype(float)
     known = {"track": track, "frame": frame}
     measured = cells.drop(columns=["frame", "label", "track_id", *_LEFT_OUT], errors="ignore")
-    features = measured.select_dtypes("number").assign(**known).reset_index(drop=True)
+    features = measured.select_dtypes("number").assign(**known)
+    score = tracks.links.set_index("child")["score"].astype(float)
+    features["link_score"] = score.reindex(features.index)
+    if "filled" in cells:
+        features["filled"] = cells["filled"].astype(bool)
+    features = features.reset_index(drop=True)
     if "stage" in cells:
         names = cells["stage"].astype(str).to_numpy()
         features["stage"] = names
         chances = [f"p_{name}" for name in stages.names]
         if set(chances) <= set(cells.columns):
             features["probability"] = cells[chances].to_numpy(float).max(axis=1)
-    first = [c for c in ("track", "frame", "stage", "probability", "area") if c in features]
-    rest = [c for c in features.columns if c not in first]
+    shown = ("track", "frame", "stage", "probability", "link_score", "filled", "area")
+    first = [name for name in shown if name in features]
+    rest = [name for name in features.columns if name not in first]
     return vertices, features[[*first, *rest]]

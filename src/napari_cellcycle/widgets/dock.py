@@ -17,7 +17,8 @@ from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.jobs import Failed
 from napari_cellcycle.jobs.job import StepName, StepSettings
 from napari_cellcycle.models.store import list_models
-from napari_cellcycle.widgets import estimates, exports, help_sheet
+from napari_cellcycle.widgets import compare, estimates, exports, help_sheet
+from napari_cellcycle.widgets.errors_panel import ErrorsPanel
 from napari_cellcycle.widgets.job_panel import JobPanel
 from napari_cellcycle.widgets.layers import forget_edits
 from napari_cellcycle.widgets.movie_picker import MoviePicker
@@ -50,6 +51,7 @@ class CellCycle(QWidget):
         self.viewer = viewer
         self.session = Session(viewer)
         self.task: Task | None = None
+        self.errors = ErrorsPanel(self.session)
         self._child = Child()
         self._sources: dict[StepName, list[Source]] = {"track": [], "classify": []}
         self._build()
@@ -108,6 +110,7 @@ class CellCycle(QWidget):
         self.results.redo.connect(self.session.redo)
         self.results.save.connect(partial(exports.ask_and_save, self))
         self.results.export.connect(partial(exports.ask_and_export, self))
+        self.results.compare.connect(partial(compare.ask_and_compare, self))
         self.session.changed.connect(self._on_result)
         self.session.coloured.connect(self.results.show_colour)
         self.viewer.layers.events.inserted.connect(self._on_layers)
@@ -317,7 +320,9 @@ class CellCycle(QWidget):
         """Offer the models that are found now."""
         folder = compute_settings().model_folder
         for step, section in self.steps.items():
-            section.offer_models([m.card.name for m in list_models(KINDS[step], folder)])
+            cards = [model.card for model in list_models(KINDS[step], folder)]
+            about = {card.name: card.description for card in cards}
+            section.offer_models([card.name for card in cards], about)
 
     def showEvent(self, event: Any) -> None:
         """Look for models whenever the dock is shown."""

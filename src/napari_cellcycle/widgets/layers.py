@@ -1,6 +1,6 @@
 """The layers that show the results for one movie."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,16 +11,21 @@ from napari.layers import Image, Labels, Layer, Tracks
 from napari_cellcycle.data.stages import StageSet
 from napari_cellcycle.widgets.colours import (
     ColourBy,
+    doubt_colours,
+    doubt_label_colours,
     stage_colours,
     stage_label_colours,
     track_colours,
     track_label_colours,
 )
 from napari_cellcycle.widgets.display import Display
+from napari_cellcycle.widgets.look import look_at
 from napari_cellcycle.widgets.movies import METADATA
 
 OPACITY = 0.7
 _TAIL = 12
+_OUTLINE = 2
+"""Width of outlines in pixels of the masks, where cells are coloured by doubt."""
 
 
 class ResultLayers:
@@ -40,6 +45,7 @@ class ResultLayers:
         self._coloured: tuple[int, str] | None = None
         self._unselected = False
         self._colour_by: ColourBy = "track"
+        self._contour: int | None = None
         viewer.dims.events.current_step.connect(self._on_step)
 
     def adopt(self, labels: Labels | None, tracks: Tracks | None) -> None:
@@ -63,10 +69,26 @@ class ResultLayers:
         ]
 
     def colour_by(self, colour_by: ColourBy) -> None:
-        """Colour masks and tracks by track or by stage."""
+        """Colour masks and tracks by track, by stage or by doubt."""
         self._colour_by = colour_by
         if self._display is not None:
             self._colour(self._display)
+
+    def look_at(self, frame: int, place: Sequence[float], cell: int | None = None) -> None:
+        """Move the viewer to a place ([z,] y, x in pixels of the masks); `cell` is chosen."""
+        labels = self.labels
+        if labels is None or not self._in_viewer(labels):
+            return
+        look_at(self._viewer, labels, (frame, *place), self._cell_size())
+        if cell is not None:
+            labels.selected_label = cell
+
+    def _cell_size(self) -> float:
+        """Typical side of a cell, in pixels of the masks."""
+        display = self._display
+        if display is None or "area" not in display.features:
+            return 20.0
+        return float(display.features["area"].median()) ** (1 / (display.labels.ndim - 1))
 
     def close(self) -> None:
         """Let go of the viewer; the layers stay."""
@@ -82,6 +104,7 @@ class ResultLayers:
         if not self._in_viewer(self.labels) or not _same_shape(self.labels, display.labels):
             self._remove(self.labels)
             self.labels = labels_layer(display, self._movie)
+            self._contour = None
             self._viewer.add_layer(self.labels)
             self._coloured = None
             self._unselected = True
@@ -112,12 +135,29 @@ class ResultLayers:
         if self._coloured == (id(display), self._colour_by):
             return
         self._coloured = (id(display), self._colour_by)
-        by_stage = self._colour_by == "stage" and display.has_stages
+        by = self._possible(display)
         if self.tracks is not None:
-            self.tracks.color_by = "stage" if by_stage else "track_id"
-        if self.labels is not None and not by_stage:
-            self.labels.colormap = track_label_colours()
+            column = {"stage": "stage", "doubt": "link_score", "track": "track_id"}[by]
+            self.tracks.color_by = column
+        if self.labels is not None:
+            self._outline(self.labels, by == "doubt")
+            if by == "track":
+                self.labels.colormap = track_label_colours()
         self._on_step()
+
+    def _possible(self, display: Display) -> ColourBy:
+        """What is asked to be coloured by, if `display` knows it; else by track."""
+        known = {"stage": display.has_stages, "doubt": display.doubts >= 0}
+        return self._colour_by if known.get(self._colour_by, False) else "track"
+
+    def _outline(self, labels: Labels, outlined: bool) -> None:
+        """Show outlines only, or masks as they were shown before."""
+        if outlined and self._contour is None:
+            self._contour = labels.contour
+            labels.contour = _OUTLINE
+        elif not outlined and self._contour is not None:
+            labels.contour = self._contour
+            self._contour = None
 
     def _in_viewer(self, layer: Layer | None) -> bool:
         return layer is not None and layer in self._viewer.layers
@@ -127,7 +167,7 @@ class ResultLayers:
             self._viewer.layers.remove(layer)
 
     def _on_step(self, _event: object = None) -> None:
-        """Give masks the stages, and the status bar the measurements, of the frame shown."""
+        """Give masks the stages or doubts, and the status bar the numbers, of the frame shown."""
         display, labels = self._display, self.labels
         if display is None or labels is None or not display.has_tracks:
             return
@@ -136,8 +176,11 @@ class ResultLayers:
         time = round(float(labels.world_to_data(self._viewer.dims.point)[0]))
         rows = display.in_frame(time)
         labels.features = rows.rename(columns={"track": "index"})
-        if self._colour_by == "stage" and display.has_stages:
+        by = self._possible(display)
+        if by == "stage":
             labels.colormap = stage_label_colours(rows["track"], rows["stage"], display.stages)
+        elif by == "doubt":
+            labels.colormap = doubt_label_colours(rows["track"], rows["link_score"])
 
 
 def labels_layer(display: Display, movie: Image) -> Labels:
@@ -193,7 +236,11 @@ def forget_edits(layer: Labels) -> None:
 
 def track_colormaps(stages: StageSet) -> dict[str, Any]:
     """Colours for a Tracks layer, by what it is coloured by."""
-    return {"track_id": track_colours(), "stage": stage_colours(stages)}
+    return {
+        "track_id": track_colours(),
+        "stage": stage_colours(stages),
+        "link_score": doubt_colours(),
+    }
 
 
 def placed(movie: Image, ndim: int) -> dict[str, Any]:

@@ -29,6 +29,7 @@ class ResultsPanel(QWidget):
     redo = Signal()
     save = Signal()
     export = Signal(str)
+    compare = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,11 +39,18 @@ class ResultsPanel(QWidget):
         self.by_track = QRadioButton("track")
         self.by_stage = QRadioButton("stage")
         self._choice = QButtonGroup(self)
-        for button in (self.by_track, self.by_stage):
+        self.by_doubt = QRadioButton("doubt")
+        self._buttons: dict[ColourBy, QRadioButton] = {
+            "track": self.by_track,
+            "stage": self.by_stage,
+            "doubt": self.by_doubt,
+        }
+        for button in self._buttons.values():
             button.setToolTip("Colour cells by track or by stage (key O)")
             self._choice.addButton(button)
         self.by_track.setChecked(True)
-        self.by_track.toggled.connect(self._on_choice)
+        self._choice.buttonToggled.connect(self._on_choice)
+        self._has_tracks = False
         self.legend = Fold("Stages")
         self._rows = QGridLayout()
         self._rows.setColumnStretch(1, 1)
@@ -59,13 +67,16 @@ class ResultsPanel(QWidget):
         shown = [f"{display.counts[k]:,} {w}" for k, w in words.items() if k in display.counts]
         self.facts.setText("   ".join(text for text in shown if not text.startswith("-")))
         self.by_stage.setEnabled(display.has_stages)
+        self.by_doubt.setEnabled(display.doubts >= 0)
+        self.by_doubt.setToolTip(_doubts(display.doubts))
+        self._has_tracks = display.has_tracks
         self.legend.setVisible(display.has_stages)
         self._fill_legend(display)
 
     def show_colour(self, colour_by: ColourBy) -> None:
         """Show what cells are coloured by."""
         self._choice.blockSignals(True)
-        (self.by_stage if colour_by == "stage" else self.by_track).setChecked(True)
+        self._buttons[colour_by].setChecked(True)
         self._choice.blockSignals(False)
         self.legend.unfolded = colour_by == "stage"
 
@@ -75,17 +86,24 @@ class ResultsPanel(QWidget):
         self.redo_button.setEnabled(idle and can_redo)
         for button in (self.save_button, self.export_button):
             button.setEnabled(idle)
+        self.compare_button.setEnabled(idle and self._has_tracks)
 
     def _build(self) -> None:
         colour = QHBoxLayout()
         colour.addWidget(QLabel("Colour by"))
         colour.addWidget(self.by_track)
         colour.addWidget(self.by_stage)
+        colour.addWidget(self.by_doubt)
         colour.addStretch(1)
         self.undo_button = _button("Undo", "Go back to the result before")
         self.redo_button = _button("Redo", "Go forward to the later result again")
         self.save_button = _button("Save", "Save movie, masks, tracks and stages as an experiment")
         self.export_button = _button("Export", "Write the result for other programs")
+        self.compare_button = _button(
+            "Compare with truth…",
+            "Score the tracks against a truth or another result, and list what differs",
+        )
+        self.compare_button.clicked.connect(self.compare)
         menu = QMenu(self.export_button)
         menu.addAction("Masks and tracks (Cell Tracking Challenge folder)", self._export_ctc)
         menu.addAction("Table of all cells (CSV)", self._export_csv)
@@ -102,6 +120,7 @@ class ResultsPanel(QWidget):
         layout.addLayout(colour)
         layout.addWidget(self.legend)
         layout.addLayout(buttons)
+        layout.addWidget(self.compare_button)
 
     def _fill_legend(self, display: Display) -> None:
         while self._rows.count():
@@ -122,14 +141,25 @@ class ResultsPanel(QWidget):
             self._rows.addWidget(number, row, 2, Qt.AlignmentFlag.AlignRight)
         self.legend.fit()
 
-    def _on_choice(self, by_track: bool) -> None:
-        self.coloured.emit("track" if by_track else "stage")
+    def _on_choice(self, button: QRadioButton, chosen: bool) -> None:
+        if chosen:
+            self.coloured.emit(next(name for name, b in self._buttons.items() if b is button))
 
     def _export_ctc(self) -> None:
         self.export.emit("ctc")
 
     def _export_csv(self) -> None:
         self.export.emit("csv")
+
+
+def _doubts(number: int) -> str:
+    if number < 0:
+        return "Links that were read from files do not say how far they are to be trusted"
+    links = "1 link is" if number == 1 else f"{number:,} links are"
+    return (
+        f"{links} trusted less than one half: the outline of the cell is amber, and the redder "
+        "the less the link from its parent is trusted"
+    )
 
 
 def _button(text: str, tooltip: str) -> QPushButton:

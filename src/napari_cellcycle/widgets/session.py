@@ -1,9 +1,9 @@
 """The one mutable object of the plugin: the open recordings, their results, the selection."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
 from psygnal import Signal
@@ -16,6 +16,19 @@ from napari_cellcycle.widgets.workplace import Workplace
 
 _MAX_UNDO = 20
 _MOST_KEPT = 2_000_000_000
+
+
+if TYPE_CHECKING:
+    from napari_cellcycle.evaluation.tracking import TrackingComparison
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What a result differs in from the truth in a folder."""
+
+    result: "Result"
+    truth: Path
+    comparison: "TrackingComparison"
 
 
 @dataclass(frozen=True)
@@ -36,6 +49,7 @@ class Recording:
         self.workplace = Workplace(layer.name)
         self.result: Result | None = None
         self.saved_in: Path | None = None
+        self.compared: Compared | None = None
         self.undone: list[Result | None] = []
         self.former: list[Result | None] = []
 
@@ -60,11 +74,13 @@ class Session:
 
     Widgets never talk to each other: they call the methods and listen to the signals.
     `changed` comes with the experiment now shown, or None; `coloured` with what cells are
-    coloured by; `selected` with the id of a cell.
+    coloured by; `compared` with what the result differs in from a truth, or None; `selected`
+    with the id of a cell.
     """
 
     changed = Signal(object)
     coloured = Signal(str)
+    compared = Signal(object)
     selected = Signal(int)
 
     def __init__(self, viewer: Any) -> None:
@@ -82,6 +98,12 @@ class Session:
     def experiment(self) -> Experiment | None:
         """The open experiment, if there is one."""
         return self.result.experiment if self.result else None
+
+    @property
+    def comparison(self) -> Compared | None:
+        """What the result now shown differs in from a truth, if it was compared."""
+        known = self.recording.compared if self.recording else None
+        return known if known and known.result is self.result else None
 
     @property
     def can_undo(self) -> bool:
@@ -132,12 +154,23 @@ class Session:
             self._show()
 
     def colour(self, colour_by: ColourBy) -> None:
-        """Colour all cells by track or by stage."""
+        """Colour all cells by track, by stage or by doubt."""
         if colour_by != self.colour_by:
             self.colour_by = colour_by
             for recording in self._recordings:
                 recording.layers.colour_by(colour_by)
             self.coloured.emit(colour_by)
+
+    def compare(self, recording: Recording, compared: Compared) -> None:
+        """Keep what a result of `recording` differs in from a truth."""
+        recording.compared = compared
+        if recording is self.recording:
+            self.compared.emit(self.comparison)
+
+    def look_at(self, frame: int, place: Sequence[float], cell: int | None = None) -> None:
+        """Move the viewer to a place, [z,] y, x in pixels of the masks; `cell` is chosen."""
+        if self.recording is not None:
+            self.recording.layers.look_at(frame, place, cell)
 
     def forget_all_but(self, layers: Iterable[Any]) -> None:
         """Close the recordings whose movie is not among `layers` any more."""

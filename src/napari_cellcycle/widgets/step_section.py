@@ -1,6 +1,6 @@
 """One step of the analysis: its model, its settings, and a button that runs it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from qtpy.QtCore import Qt, Signal
@@ -68,13 +68,15 @@ class StepSection(Fold):
         known = {**self.form.settings.model_dump(), **extra, "model": self.model.currentText()}
         return type(self.form.settings).model_validate(known)
 
-    def offer_models(self, names: Sequence[str]) -> None:
-        """Offer these models and those that need no file."""
+    def offer_models(self, names: Sequence[str], about: Mapping[str, str] | None = None) -> None:
+        """Offer these models and those that need no file; `about` says what each is."""
         chosen = self.model.currentText()
         offered = dict.fromkeys([*names, *_ALWAYS[self.step]])
         self.model.blockSignals(True)
         self.model.clear()
         self.model.addItems(list(offered))
+        for row, name in enumerate(offered):
+            self.model.setItemData(row, (about or {}).get(name, ""), Qt.ItemDataRole.ToolTipRole)
         self.model.setCurrentText(chosen)
         self.model.blockSignals(False)
 
