@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_cellcycle.features.graph import CellGraph, build_graph
+from napari_cellcycle.features.graph import LOOKS, CellGraph, build_graph
 from napari_cellcycle.features.relations import Relations, relate, typical_motion
 from napari_cellcycle.features.shape import measure_overlaps
 from napari_cellcycle.features.views import typical_size, views
@@ -24,7 +24,16 @@ WINDOW = 6
 CONTEXT = 2
 """Frames before and after that are seen."""
 MOST_CELLS = 300
+DARK = 0.3
+"""Share of batches without brightness: what mitosis looks like differs between microscopes."""
 _MARGIN = 3.0
+_LIGHT = [
+    LOOKS.index(name)
+    for name in (
+        "brightness", "contrast", "peak", "total", "known",
+        "brightened", "contrast_gained", "will_brighten", "will_contrast",
+    )
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -165,9 +174,12 @@ def cut(example: GraphExample, rng: np.random.Generator) -> GraphBatch:
     divisions = np.flatnonzero((one >= 0) & (two >= 0))
     tensor = torch.from_numpy
     rows = np.flatnonzero(around)
-    seen = _relight(example.seen[rows].astype(np.float32), rng)
+    looks, seen = graph.looks[rows], example.seen[rows].astype(np.float32)
+    seen = _relight(seen, rng)
+    if rng.random() < DARK:
+        looks, seen = _without_light(looks, seen)
     given = GraphInput(
-        looks=tensor(graph.looks[rows]),
+        looks=tensor(looks),
         seen=torch.empty(0),
         link=tensor(example.relations.link[links]),
         division=tensor(example.relations.division[divisions]),
@@ -188,12 +200,17 @@ def cut(example: GraphExample, rng: np.random.Generator) -> GraphBatch:
 
 
 def _relight(seen: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Views with another gain and some noise; now and then without the image."""
-    if rng.random() < 0.1:
-        seen[:, [0, 3]] = 0
-        return seen
+    """Views with another gain and some noise."""
     gain = np.float32(np.exp(rng.normal(0, 0.25)))
     for channel in (0, 3):
         noise = rng.normal(0, rng.choice([0, 0.05, 0.15]), seen[:, channel].shape)
         seen[:, channel] = seen[:, channel] * gain + noise.astype(np.float32)
     return seen
+
+
+def _without_light(looks: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """As if there were masks only."""
+    looks = looks.copy()
+    looks[:, _LIGHT] = 0
+    seen[:, [0, 3]] = 0
+    return looks, seen

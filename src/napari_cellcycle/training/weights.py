@@ -23,6 +23,13 @@ def nuclei(data: Path, out: Path, progress: Progress) -> None:
     train_nuclei(out, data=data, progress=progress)
 
 
+def links(data: Path, out: Path, progress: Progress) -> None:
+    """Train the graph network that links cells."""
+    from napari_cellcycle.training.link_weights import train_links
+
+    train_links(data, out, progress)
+
+
 def simple(data: Path, out: Path, progress: Progress) -> None:
     """Train the link model."""
     from napari_cellcycle.training.link import train_simple
@@ -46,6 +53,7 @@ def paper(data: Path, out: Path, progress: Progress) -> None:
 
 TRAINERS: dict[str, Callable[[Path, Path, Progress], None]] = {
     "cellcycle-nuclei": nuclei,
+    "cellcycle-links": links,
     "simple": simple,
     "frame": frame,
     "paper": paper,
