@@ -86,6 +86,13 @@ class TrackSettings(Settings):
     division_cost: Probability = Field(
         0.3, title="Caution with divisions", description="Raise this if there are false divisions"
     )
+    min_generation: int = Field(
+        3,
+        ge=0,
+        le=1000,
+        title="Shortest generation",
+        description="Fewest frames that a cell is seen from its birth to its division; 0: no limit",
+    )
 
 
 class ClassifySettings(Settings):

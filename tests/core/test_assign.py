@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_cellcycle.features.candidates import Candidates
-from napari_cellcycle.pipeline.assign import assign, pack
+from napari_cellcycle.pipeline.assign import Rule, assign, pack, slots_of
 
 
 def candidates(links, divisions=()):
@@ -82,6 +82,61 @@ def test_the_answer_is_a_forest_and_no_other_is_worth_more(problem):
         if all(len(x) == len(set(x)) for x in taken(c, trial[:links], trial[links:])):
             best = max(best, worth[trial].sum())
     assert worth[np.concatenate([single, pair])].sum() == pytest.approx(best)
+
+
+def entangled(rng, cells=60, frames=6):
+    """Candidates between neighbours on a ring, with divisions, all of doubtful worth."""
+    links, divisions = [], []
+    for frame in range(frames - 1):
+        for cell in range(cells):
+            near = [(cell + step) % cells for step in (-1, 0, 1)]
+            first = len(links)
+            links += [(frame * cells + cell, (frame + 1) * cells + other) for other in near]
+            divisions += [(first, first + 1), (first + 1, first + 2), (first, first + 2)]
+    worth = rng.uniform(0.1, 1, len(links)), rng.uniform(0.1, 2, len(divisions))
+    return candidates(links, divisions), *worth, cells * frames
+
+
+def test_the_answer_does_not_depend_on_how_much_is_solved_at_a_time(monkeypatch):
+    problem = entangled(np.random.default_rng(0))
+    answers = []
+    for batch in (1, 50, 4_000):
+        monkeypatch.setattr("napari_cellcycle.pipeline.assign.BATCH", batch)
+        answers.append(np.concatenate(assign(*problem)))
+    assert (answers[0] == answers[1]).all()
+    assert (answers[0] == answers[2]).all()
+
+
+def test_what_is_decided_at_once_is_what_the_whole_program_would_decide():
+    """Against one program in integers for everything, without any short cut."""
+    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.sparse import csr_array
+
+    for seed in range(5):
+        c, link, division, n = entangled(np.random.default_rng(seed), cells=12)
+        option, slot = slots_of(c, n)
+        worth = np.concatenate([link, division])
+        takes = csr_array((np.ones(len(option)), (slot, option)), shape=(2 * n, len(worth)))
+        whole = milp(
+            -worth,
+            integrality=np.ones(len(worth)),
+            bounds=Bounds(0, 1),
+            constraints=LinearConstraint(takes, ub=1),
+        )
+        found = np.concatenate(assign(c, link, division, n))
+        assert worth[found].sum() == pytest.approx(-whole.fun)
+
+
+def test_rivals_of_the_same_worth_are_decided_the_same_way_twice():
+    c, link, division, n = entangled(np.random.default_rng(0))
+    once, twice = (assign(c, np.ones_like(link), np.ones_like(division), n) for _ in range(2))
+    assert all((a == b).all() for a, b in zip(once, twice, strict=True))
+
+
+def test_a_rule_forbids_options_that_would_be_best_together():
+    option, slot, worth = np.array([0, 1, 2]), np.array([0, 1, 2]), np.array([0.5, 0.4, 0.3])
+    rule = Rule(np.array([0, 1, 2]), 2)
+    assert pack(option, slot, worth, 3, [rule]).tolist() == [True, True, False]
 
 
 def test_nothing_to_choose_from_is_fine():

@@ -53,31 +53,61 @@ def candidate_links(
     """
     starts = frame_starts(frame)
     found = [np.empty((0, 3), np.int64)]
-    for gap in range(1, max_gap + 1):
-        for time in range(len(starts) - 1 - gap):
-            here = slice(starts[time], starts[time + 1])
-            there = slice(starts[time + gap], starts[time + gap + 1])
-            expected = position[here] + gap * drift[here]
-            near = NEAREST.get(gap, 2)
-            pairs = _near_pairs(expected, position[there], near, gap**0.5 * max_distance)
-            found.append(
-                np.column_stack(
-                    [pairs + np.array([here.start, there.start]), np.full(len(pairs), gap)]
-                )
-            )
-    parent, child, gap_of = np.concatenate(found).T
+    lengths = [np.empty(0)]
+    for time in range(len(starts) - 2):
+        links, distance = _links_from(time, starts, position, drift, max_distance, max_gap)
+        found.append(links)
+        lengths.append(distance)
+    parent, child, gap_of = np.concatenate(found).T.copy()
+    distance = np.concatenate(lengths)
+    expected = position[parent] + gap_of[:, None] * drift[parent]
+    first, second = _pairs_of_daughters(expected, position, parent, child, gap_of, distance)
+    return Candidates(parent, child, gap_of, first, second)
+
+
+def _links_from(
+    time: int,
+    starts: np.ndarray,
+    position: np.ndarray,
+    drift: np.ndarray,
+    max_distance: float,
+    max_gap: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Candidates (k, 3: parent, child, gap) of the cells of one frame, and distances (k,).
+
+    They are sorted by parent, gap and distance: a frame at a time, as that is much faster than
+    to sort all in the end.
+    """
+    here = slice(starts[time], starts[time + 1])
+    found = [np.empty((0, 3), np.int64)]
+    for gap in range(1, min(max_gap, len(starts) - 2 - time) + 1):
+        there = slice(starts[time + gap], starts[time + gap + 1])
+        expected = position[here] + gap * drift[here]
+        near = NEAREST.get(gap, 2)
+        pairs = _near_pairs(expected, position[there], near, gap**0.5 * max_distance)
+        pairs += [here.start, there.start]
+        found.append(np.column_stack([pairs, np.full(len(pairs), gap)]))
+    links = np.concatenate(found)
+    parent, child, gap_of = links.T
     step = position[child] - position[parent] - gap_of[:, None] * drift[parent]
     distance = np.linalg.norm(step, axis=1)
     order = np.lexsort((distance, gap_of, parent))
-    parent, child, gap_of = parent[order], child[order], gap_of[order]
-    expected = position[parent] + gap_of[:, None] * drift[parent]
-    first, second = _pairs_of_daughters(expected, position, parent, child, gap_of, distance[order])
-    return Candidates(parent, child, gap_of, first, second)
+    return links[order], distance[order]
+
+
+def order_within(group: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """Rows by `group` and, within a group, by `value`, both not negative.
+
+    One key is sorted instead of two: several times faster, and values that differ by less than
+    a millionth of the largest may stay in the order in which they come.
+    """
+    largest = 1.0001 * float(value.max(initial=0)) or 1.0
+    return np.argsort(group + value / largest, kind="stable")
 
 
 def rank_within(group: np.ndarray, value: np.ndarray) -> np.ndarray:
     """Place (0, 1, ...) of each `value` among those of the same `group`, ascending."""
-    order = np.lexsort((value, group))
+    order = order_within(group, value)
     first = np.flatnonzero(np.diff(group[order], prepend=-1))
     rank = np.empty(len(group), np.int64)
     sizes = np.diff(np.append(first, len(group)))

@@ -20,8 +20,8 @@ from napari_cellcycle.models.link.graph_linker import GraphLinker
 from napari_cellcycle.models.link.open import AnyLinker, Linker, open_linker
 from napari_cellcycle.models.link.paper.linker import PaperLinker
 from napari_cellcycle.models.link.scores import Scores
-from napari_cellcycle.pipeline.assign import assign
 from napari_cellcycle.pipeline.gaps import Gaps
+from napari_cellcycle.pipeline.rules import assign_by_rules
 from napari_cellcycle.pipeline.track_paper import link_paper
 from napari_cellcycle.progress import Progress, silent
 
@@ -141,12 +141,13 @@ def choose(
     """Candidate links to keep, alone or as one of the two of a division, and their scores.
 
     A link is worth what its probability exceeds `min_score`; a division, which makes two
-    links, twice what its probability exceeds `division_cost`.
+    links, twice what its probability exceeds `division_cost`. No cell divides before it is
+    `min_generation` frames old.
     """
     c = graph.candidates
     worth = scores.link - settings.min_score
     pair_worth = 2 * (scores.division - settings.division_cost)
-    single, pair = assign(c, worth, pair_worth, len(graph.frame))
+    single, pair = assign_by_rules(c, worth, pair_worth, graph.frame, settings.min_generation)
     chosen = np.concatenate([np.flatnonzero(single), c.first[pair], c.second[pair]])
     score = np.concatenate([scores.link[single], *[scores.division[pair]] * 2])
     order = np.lexsort((c.child[chosen], c.parent[chosen]))
