@@ -21,6 +21,9 @@ def configuration(
     lambda_branch: float = 50.0,
     max_lost: int = 2,
     noise: float = 5.0,
+    process: float = 15.0,
+    prob_not_assign: float = 0.001,
+    lambda_link: float = 10.0,
 ) -> dict:
     """What btrack is told: lengths in the unit of the points.
 
@@ -34,12 +37,12 @@ def configuration(
         "states": 6,
         "dt": 1.0,
         "accuracy": 7.5,
-        "prob_not_assign": 0.001,
+        "prob_not_assign": prob_not_assign,
         "max_lost": max_lost,
         "A": (np.eye(6) + np.eye(6, k=3)).ravel(),
         "H": np.eye(3, 6).ravel(),
         "P": 150.0 * np.diag([0.1, 0.1, 0.1, 1, 1, 1]).ravel(),
-        "G": 15.0 * np.array([0.5, 0.5, 0.5, 1, 1, 1]),
+        "G": process * np.array([0.5, 0.5, 0.5, 1, 1, 1]),
         "R": noise * np.eye(3).ravel(),
     }
     hypotheses = {
@@ -47,7 +50,7 @@ def configuration(
         "hypotheses": ["P_FP", "P_init", "P_term", "P_link", "P_branch"],
         "lambda_time": 5.0,
         "lambda_dist": 3.0,
-        "lambda_link": 10.0,
+        "lambda_link": lambda_link,
         "lambda_branch": lambda_branch,
         "eta": 1e-10,
         "theta_dist": 20.0,

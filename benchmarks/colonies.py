@@ -65,9 +65,11 @@ class Colony:
 
 @dataclass(frozen=True)
 class Living:
-    """All cells alive: position and velocity (n, 2), age and life in frames, birth size,
-    angle of the long axis, brightness, and the row of the last sighting of the cell or, before
-    the first, of its mother (-1: none).
+    """All cells alive.
+
+    `position` and `velocity` (n, 2), `age` and `life` in frames, `size` relative to others,
+    `angle` of the long axis, `light`, and in `last` the row of the cell's last sighting or,
+    before the first, of its mother's (-1: none).
     """
 
     position: np.ndarray

@@ -99,7 +99,7 @@ def btrack(
     shape: tuple[int, ...],
     limit: float = 600,
 ) -> Outside:
-    """btrack's Bayesian tracking and its global optimisation, run by another `python`.
+    """Btrack's Bayesian tracking and its global optimisation, run by another `python`.
 
     `settings` are those of `btrack_worker.configuration`; `shape` is a frame's, in pixels.
     Raises `PeerMissing` where btrack cannot be run, fails, or takes more than `limit` seconds.

@@ -1,0 +1,124 @@
+"""Weights that never saw the links they are scored on.
+
+For every sequence there are three of a model: "other" never saw the sequence at all; "first"
+and "second" saw the first and the second half of its frames as well. Each half of the movie is
+linked by the weights that saw the other half; links across the middle are in neither half.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sequences import SEQUENCES
+
+from napari_cellcycle.features.graph import CellGraph
+from napari_cellcycle.models.link.graph_linker import GraphLinker
+from napari_cellcycle.models.link.open import open_linker
+from napari_cellcycle.models.link.scores import Scores
+from napari_cellcycle.models.store import ModelCard, save_model
+from napari_cellcycle.progress import silent
+from napari_cellcycle.training.link_data import FIRST_SEED, REAL, SIMULATED, SIMULATED_WEIGHT
+from napari_cellcycle.training.link_presets import PRESETS, Lesson
+from napari_cellcycle.training.recording_sources import (
+    ctc_recording,
+    simulated_recording,
+    split_in_time,
+)
+from napari_cellcycle.training.recordings import Recording
+
+PARTS = ("other", "first", "second")
+MODELS = {"ours": "links", "simple": "simple", "paper": "paper"}
+"""How the names of weight files begin."""
+_PRESET = {"ours": "default", "simple": "simple", "paper": "paper"}
+
+
+def weight_file(linker: str, key: str, part: str, folder: Path) -> Path:
+    """Where the weights of a linker for a sequence are."""
+    return folder / f"{MODELS[linker]}-{key}-{part}.safetensors"
+
+
+def open_crossed(linker: str, key: str, how: str, folder: Path) -> Any:
+    """The linker for the sequence `key`; `how` is "never saw it" or "within"."""
+    if how == "never saw it":
+        return open_linker(weight_file(linker, key, "other", folder), "cpu")
+    halves = [open_linker(weight_file(linker, key, p, folder), "cpu") for p in ("second", "first")]
+    return GraphHalves(*halves) if isinstance(halves[0], GraphLinker) else Halves(*halves)
+
+
+def joined(graph: CellGraph, early: Scores, late: Scores) -> Scores:
+    """Scores of links that begin in the first half from `early`, of the others from `late`."""
+    c = graph.candidates
+    first = graph.frame[c.parent] < (int(graph.frame[-1]) + 1) // 2
+    return Scores(
+        np.where(first, early.link, late.link),
+        np.where(first[c.first], early.division, late.division),
+    )
+
+
+class Halves:
+    """Links the first half of a movie with one linker and the second with another."""
+
+    def __init__(self, early: Any, late: Any) -> None:
+        self.early, self.late = early, late
+
+    def __call__(self, graph: CellGraph, *rest: Any) -> Scores:
+        """Score all candidates with both, and keep one's."""
+        return joined(graph, self.early(graph, *rest), self.late(graph, *rest))
+
+
+class GraphHalves(GraphLinker):
+    """`Halves` of two graph linkers; both look at every cell."""
+
+    def __init__(self, early: GraphLinker, late: GraphLinker) -> None:
+        self.early, self.late = early, late
+
+    def embed(self, seen: np.ndarray) -> np.ndarray:
+        """Numbers of both for views (n, channels, side, side)."""
+        return np.concatenate([self.early.embed(seen), self.late.embed(seen)], axis=1)
+
+    def __call__(self, graph: CellGraph, seen: np.ndarray | None = None, *rest: Any) -> Scores:
+        """Score all candidates with both, and keep one's."""
+        parts = (None, None) if seen is None else np.split(seen, 2, axis=1)
+        return joined(graph, self.early(graph, parts[0], *rest), self.late(graph, parts[1], *rest))
+
+
+def recordings(key: str, part: str, data: Path) -> list[tuple[Recording, float]]:
+    """What the weights for the sequence `key` learn from, each with its weight."""
+    found = []
+    for name, (images, masks, weight) in REAL.items():
+        folder = data / images
+        truth = folder.with_name(f"{folder.name}_GT")
+        if not truth.is_dir() or (name == SEQUENCES[key].name and part == "other"):
+            continue
+        recording = ctc_recording(folder, folder.parent / masks, truth, name=name)
+        if name == SEQUENCES[key].name:
+            recording = split_in_time(recording, 0.5)[PARTS.index(part) - 1]
+        found.append((recording, weight))
+    for ndim, count in SIMULATED:
+        seeds = range(FIRST_SEED, FIRST_SEED + count)
+        found += [(simulated_recording(seed, ndim), SIMULATED_WEIGHT) for seed in seeds]
+    return found
+
+
+def train(linker: str, key: str, data: Path, folder: Path) -> Iterator[str]:
+    """Train the weights of a linker for one sequence that are missing; yields their names."""
+    preset = PRESETS[_PRESET[linker]]
+    for part in PARTS:
+        file = weight_file(linker, key, part, folder)
+        if file.is_file():
+            continue
+        learned = recordings(key, part, data)
+        if linker == "paper":  # needs images, and is for one number of dimensions
+            learned = [(r, w) for r, w in learned if r.movie is not None and r.labels.ndim == 2]
+        found = preset.train(Lesson(learned), silent)
+        card = ModelCard(
+            name=file.stem,
+            kind="link",
+            architecture=preset.architecture,
+            settings=found.settings,
+            data=[recording.name for recording, _ in learned],
+            split=f"cross-fitted: {key}, {part}",
+        )
+        save_model(found.state, card, folder)
+        yield file.stem
