@@ -18,7 +18,14 @@ from napari_cellcycle.models.link.graph_network import GraphNetwork
 from napari_cellcycle.training.fit import FitSettings
 from napari_cellcycle.training.graph_examples import cut, example_of, examples_of
 from napari_cellcycle.training.link_graph import rivalry_loss, train_network
-from napari_cellcycle.training.link_versions import Version, as_markers, every, worsened
+from napari_cellcycle.training.link_versions import (
+    Version,
+    as_markers,
+    every,
+    without_mitoses,
+    worsened,
+)
+from napari_cellcycle.training.link_weights import simulated
 from napari_cellcycle.training.recording_sources import simulated_recording
 from napari_cellcycle.training.recordings import Recording, fully_known
 
@@ -167,6 +174,16 @@ def test_worse_masks_know_which_cell_they_show(recording):
         if track:
             assert (recording.labels.frame(time)[worse.labels.frame(time) == label] == track).any()
     assert not worse.truth[worse.truth["track"] > 0].duplicated(["frame", "track"]).any()
+
+
+def test_cells_missing_around_divisions_leave_mother_and_daughters_known(recording):
+    recording = simulated("dense", 2, 9102) if recording.labels.ndim == 2 else recording
+    worse = without_mitoses(recording, 1.0, np.random.default_rng(0))
+    before, after = (set(r.truth["track"]) for r in (recording, worse))
+    assert before == after
+    assert (len(worse.truth) < len(recording.truth)) == bool(recording.mother)
+    for mask, (_, rows) in zip(worse.labels, worse.truth.groupby("frame"), strict=True):
+        assert set(np.unique(mask)) - {0} == set(rows["label"])
 
 
 def test_markers_lie_within_their_masks_and_none_is_lost(recording):
