@@ -15,10 +15,19 @@ from napari_cellcycle.models.link.scores import Scores
 from napari_cellcycle.models.link.simple import SimpleLinker
 from napari_cellcycle.models.store import find_model
 from napari_cellcycle.training.fit import FitSettings
-from napari_cellcycle.training.link import LinkTask, linker_of, rivalry_loss, train_linker
+from napari_cellcycle.training.graph_examples import cut
+from napari_cellcycle.training.graph_examples import example_of as graph_example_of
+from napari_cellcycle.training.link import (
+    LinkTask,
+    cut_window,
+    linker_of,
+    rivalry_loss,
+    train_linker,
+)
 from napari_cellcycle.training.link_examples import example_of
 from napari_cellcycle.training.link_presets import measured_of
 from napari_cellcycle.training.link_score import Agreement, HeldOut, KnownLinks, LinkScore, total
+from napari_cellcycle.training.link_versions import Version
 from napari_cellcycle.training.recordings import Recording, fully_known
 
 
@@ -192,3 +201,26 @@ def test_a_linker_learns_what_a_user_says_and_nothing_from_what_is_not_known():
         for what in ("frame", "label")
     }
     assert taught(replace(unknown, rejected=pd.DataFrame(columns)))[1] < 0.5
+
+
+def walker(frames=30):
+    """One cell that walks on for long.
+
+    A -- A -- A -- ...
+    """
+    places = [{1: (40, 20 + 2 * t, examples.RADIUS, 50)} for t in range(frames)]
+    links = examples.straight(*[(t, 1) for t in range(frames)])
+    return examples.toy("walker", places, links)
+
+
+def test_what_little_is_known_is_in_every_window_that_is_learned_from():
+    made = recording(lambda ndim: walker())
+    made = replace(made, truth=made.truth.assign(past=False, future=made.truth["frame"] == 11))
+    small = example_of(measured_of(made))
+    rng = np.random.default_rng(0)
+    assert all(cut_window(small, rng).future.sum() == 1 for _ in range(20))
+    graph = graph_example_of(Version(made, 2, 1.0, 1.0))
+    assert all(cut(graph, rng).future.sum() == 1 for _ in range(20))
+    nothing = replace(made, truth=made.truth.assign(future=False))
+    assert not cut_window(example_of(measured_of(nothing)), rng).future.any()
+    assert not cut(graph_example_of(Version(nothing, 2, 1.0, 1.0)), rng).future.any()

@@ -26,6 +26,8 @@ CONTEXT = 2
 MOST_CELLS = 300
 DARK = 0.3
 """Share of batches without brightness: what mitosis looks like differs between microscopes."""
+MOSTLY = 0.5
+"""Of a recording of which less is known, windows are cut around what is."""
 _MARGIN = 3.0
 _LIGHT = [
     LOOKS.index(name)
@@ -102,9 +104,7 @@ def example_of(version: Version) -> GraphExample:
     swapped = (successor[mother] == two) & (sister[mother] == one)
     true_link = (successor[c.parent] == c.child) & (sister[c.parent] < 0)
     true_division = ordered | swapped
-    past, future = (
-        truth[side].fillna(False).to_numpy(bool, copy=True) for side in ("past", "future")
-    )
+    past, future = (truth[side].eq(True).to_numpy(copy=True) for side in ("past", "future"))
     _forget_unreachable(c, successor, true_link, true_division, past, future)
     rejected = _rejected(recording, cells, c)
     relations = relate(graph, typical_motion(graph))
@@ -150,7 +150,10 @@ def examples_of(
 
 
 def cut(example: GraphExample, rng: np.random.Generator) -> GraphBatch:
-    """A few frames at a random place, with the cells around them as context."""
+    """A few frames at a random place, with the cells around them as context.
+
+    Where little is known of a recording, the place is around something that is.
+    """
     import torch
 
     from napari_cellcycle.models.link.graph_network import GraphInput
@@ -158,10 +161,13 @@ def cut(example: GraphExample, rng: np.random.Generator) -> GraphBatch:
     graph, c = example.graph, example.graph.candidates
     last = int(graph.frame[-1])
     start = int(rng.integers(0, max(last - WINDOW + 1, 0) + 1))
+    known = _known_cells(example)
+    if not known.all():
+        start = int(graph.frame[rng.choice(np.flatnonzero(known))] - rng.integers(0, WINDOW + 1))
     inner = (graph.frame >= start) & (graph.frame <= start + WINDOW)
     around = (graph.frame >= start - CONTEXT) & (graph.frame <= start + WINDOW + CONTEXT)
     if inner.sum() > MOST_CELLS:
-        centre = graph.position[rng.choice(np.flatnonzero(inner))]
+        centre = graph.position[rng.choice(np.flatnonzero(inner & known))]
         away = np.abs(graph.position - centre).max(1)
         radius = np.sort(away[inner])[MOST_CELLS]
         inner &= away <= radius
@@ -197,6 +203,13 @@ def cut(example: GraphExample, rng: np.random.Generator) -> GraphBatch:
         tensor((inner & example.past)[rows]),
         tensor((inner & example.future)[rows]),
     )
+
+
+def _known_cells(example: GraphExample) -> np.ndarray:
+    """Cells of which anything is known; all, if most are or nothing is known of any."""
+    known = example.past | example.future
+    known[example.graph.candidates.child[example.rejected]] = True
+    return known if 0 < known.mean() < MOSTLY else np.ones(len(known), bool)
 
 
 def _relight(seen: np.ndarray, rng: np.random.Generator) -> np.ndarray:
