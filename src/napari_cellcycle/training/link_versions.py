@@ -78,8 +78,8 @@ def without_mitoses(recording: Recording, share: float, rng: np.random.Generator
         for track, cut, ends in [(mother, last, end), *((d, first, begin) for d in daughters)]:
             if track in times.index and times["max"][track] - times["min"][track] > 4:
                 ends[track] += -cut if ends is end else cut
-    track, frame = truth["track"], truth["frame"]
-    gone = (frame < track.map(begin)) | (frame > track.map(end))
+    tracks, frame = truth["track"], truth["frame"]
+    gone = (frame < tracks.map(begin)) | (frame > tracks.map(end))
     if not gone.any():
         return recording
     frames = [np.array(mask) for mask in recording.labels]
