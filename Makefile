@@ -11,6 +11,8 @@ READY  := $(VENV)/.ready
 SCREEN := xvfb-run -a -s "-screen 0 1600x1000x24"
 # CELLCYCLE_DATA: folder of the public data sets that `make weights` and `make bench` read
 export CELLCYCLE_DATA ?= ../shared/data
+# BTRACK: "--btrack PYTHON", the python of an environment with btrack, to compare with it as well
+BTRACK ?=
 
 .PHONY: demo test lint docs weights bench wheel clean
 .DEFAULT_GOAL := demo
@@ -35,7 +37,8 @@ weights: $(READY)
 
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/segmentation.py --data "$(CELLCYCLE_DATA)" --train
-	$(BIN)/python benchmarks/linking.py --data "$(CELLCYCLE_DATA)"
+	$(BIN)/python benchmarks/tracking.py --data "$(CELLCYCLE_DATA)" --train --volumes $(BTRACK)
+	$(BIN)/python benchmarks/scaling.py --laptrack
 	$(BIN)/python benchmarks/stages.py --data "$(CELLCYCLE_DATA)" --thirds 0 1 2
 
 wheel: $(READY)

@@ -18,19 +18,18 @@ from napari_cellcycle.models.link.open import open_linker
 from napari_cellcycle.models.link.scores import Scores
 from napari_cellcycle.models.store import ModelCard, save_model
 from napari_cellcycle.progress import silent
-from napari_cellcycle.training.link_data import FIRST_SEED, REAL, SIMULATED, SIMULATED_WEIGHT
+from napari_cellcycle.training import link, link_graph, link_weights, paper_weights
 from napari_cellcycle.training.link_presets import PRESETS, Lesson
-from napari_cellcycle.training.recording_sources import (
-    ctc_recording,
-    simulated_recording,
-    split_in_time,
-)
+from napari_cellcycle.training.paper import train_paper
+from napari_cellcycle.training.recording_sources import split_in_time
 from napari_cellcycle.training.recordings import Recording
 
-PARTS = ("other", "first", "second")
+HALVES = ("first", "second")
+PARTS = ("other", *HALVES)
 MODELS = {"ours": "links", "simple": "simple", "paper": "paper"}
 """How the names of weight files begin."""
-_PRESET = {"ours": "default", "simple": "simple", "paper": "paper"}
+_RECIPES = {"ours": ("default", link_graph.SETTINGS), "simple": ("simple", link.SETTINGS)}
+"""Preset and settings, as the shipped weights are trained."""
 
 
 def weight_file(linker: str, key: str, part: str, folder: Path) -> Path:
@@ -85,40 +84,37 @@ class GraphHalves(GraphLinker):
 
 def recordings(key: str, part: str, data: Path) -> list[tuple[Recording, float]]:
     """What the weights for the sequence `key` learn from, each with its weight."""
+    name = SEQUENCES[key].name
     found = []
-    for name, (images, masks, weight) in REAL.items():
-        folder = data / images
-        truth = folder.with_name(f"{folder.name}_GT")
-        if not truth.is_dir() or (name == SEQUENCES[key].name and part == "other"):
-            continue
-        recording = ctc_recording(folder, folder.parent / masks, truth, name=name)
-        if name == SEQUENCES[key].name:
-            recording = split_in_time(recording, 0.5)[PARTS.index(part) - 1]
+    for recording, weight in link_weights.recordings(data, without=name if part == "other" else ""):
+        if recording.name == name:
+            recording = split_in_time(recording, 0.5)[HALVES.index(part)]
         found.append((recording, weight))
-    for ndim, count in SIMULATED:
-        seeds = range(FIRST_SEED, FIRST_SEED + count)
-        found += [(simulated_recording(seed, ndim), SIMULATED_WEIGHT) for seed in seeds]
     return found
 
 
 def train(linker: str, key: str, data: Path, folder: Path) -> Iterator[str]:
     """Train the weights of a linker for one sequence that are missing; yields their names."""
-    preset = PRESETS[_PRESET[linker]]
     for part in PARTS:
         file = weight_file(linker, key, part, folder)
-        if file.is_file():
+        if file.is_file() or (linker == "paper" and part != "other"):
             continue
         learned = recordings(key, part, data)
-        if linker == "paper":  # needs images, and is for one number of dimensions
-            learned = [(r, w) for r, w in learned if r.movie is not None and r.labels.ndim == 2]
-        found = preset.train(Lesson(learned), silent)
-        card = ModelCard(
-            name=file.stem,
-            kind="link",
-            architecture=preset.architecture,
-            settings=found.settings,
-            data=[recording.name for recording, _ in learned],
-            split=f"cross-fitted: {key}, {part}",
-        )
-        save_model(found.state, card, folder)
+        split = f"cross-fitted: {key}, {part}"
+        if linker == "paper":
+            flat = [r for r, _ in learned if r.movie is not None and r.labels.ndim == 2]
+            settings = paper_weights.SETTINGS
+            train_paper(flat, folder, name=file.stem, settings=settings, card={"split": split})
+        else:
+            preset, settings = _RECIPES[linker]
+            found = PRESETS[preset].train(Lesson(learned, settings=settings), silent)
+            card = ModelCard(
+                name=file.stem,
+                kind="link",
+                architecture=PRESETS[preset].architecture,
+                settings=found.settings,
+                data=[recording.name for recording, _ in learned],
+                split=split,
+            )
+            save_model(found.state, card, folder)
         yield file.stem

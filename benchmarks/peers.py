@@ -62,7 +62,7 @@ def laptrack(
 
     axes = [axis for axis in ("z", "y", "x") if axis in cells]
     scaled = cells.reset_index(names="cell_id")[["frame", "cell_id", *axes]]
-    scaled[axes] *= pixel_size or (1.0,) * len(axes)
+    scaled[axes] *= np.array(pixel_size or (1.0,) * len(axes))
     tracker = LapTrack(
         cutoff=near**2,
         splitting_cutoff=split**2,

@@ -38,7 +38,7 @@ JUDGED = ("LNK", "CT", "BC(1)", "CHOTA")
 OPEN, NEVER, WITHIN = "never saw it, gaps left open", "never saw it", "within"
 LINKERS: dict[str, tuple[tuple[str, str], ...]] = {
     "ours": (("ours", NEVER), ("ours", OPEN), ("ours", WITHIN)),
-    "simple": (("simple", NEVER), ("simple", WITHIN)),
+    "simple": (("simple", NEVER), ("simple", OPEN), ("simple", WITHIN)),
     "paper": (("paper", NEVER),),
     "LapTrack": (("LapTrack", "best"), ("LapTrack", "best of each")),
     "btrack": (("btrack", "best"),),
@@ -101,7 +101,7 @@ def make_row(job: Job) -> dict[str, Any]:
             return _btrack_row(job)
         return _our_row(job)
     except (PeerMissing, UserError, ImportError) as error:
-        return job.row(failed=str(error))
+        return job.row(failed=str(error).partition(";")[0])
 
 
 def _our_row(job: Job) -> dict[str, Any]:
@@ -120,7 +120,7 @@ def _our_row(job: Job) -> dict[str, Any]:
     painted, tracks = track(movie, labels, settings, model=linker, progress=clock)
     figures = {**clock.seconds(), "peak_gb": peak_gb()}
     filled = int(tracks.cells["filled"].sum()) if "filled" in tracks.cells else 0
-    found = _scored(painted, tracks, job.case.truth)
+    found = scored(painted, tracks, job.case.truth)
     return job.row(scores=found, cells=len(tracks) - filled, filled=filled, **figures)
 
 
@@ -141,7 +141,7 @@ def _laptrack_row(job: Job) -> dict[str, Any]:
     start = time.perf_counter()
     tracks = link(best)
     figures = {"measuring": measuring, "linking": time.perf_counter() - start, "peak_gb": peak_gb()}
-    found = _scored(labels, tracks, job.case.truth)
+    found = scored(labels, tracks, job.case.truth)
     return job.row(scores=found, cells=len(tracks), setting=best, grid=tried, **figures)
 
 
@@ -189,7 +189,7 @@ def _btrack_row(job: Job) -> dict[str, Any]:
     best = max(tried, key=_merit)["setting"]
     answer = btrack(cells, job.btrack, best, shape)
     figures = {"measuring": measuring, "linking": answer.seconds, "peak_gb": answer.peak_gb}
-    found = _scored(labels, answer.tracks, job.case.truth)
+    found = scored(labels, answer.tracks, job.case.truth)
     return job.row(scores=found, cells=len(cells), setting=best, grid=tried, **figures)
 
 
@@ -205,7 +205,7 @@ def _tried(
     tried = []
     for setting in grid:
         found = compare_tracking(labels, link(setting), masks, true).scores.table()
-        tried.append({"setting": setting, "scores": {k: found[v] for k, v in SCORES.items()}})
+        tried.append({"setting": setting, "scores": {k: found.get(v) for k, v in SCORES.items()}})
     return tried
 
 
@@ -213,13 +213,13 @@ def _merit(tried: dict[str, Any]) -> float:
     return float(np.mean([tried["scores"][name] or 0.0 for name in JUDGED]))
 
 
-def _scored(labels: LabelStack, tracks: Tracks, truth: Path) -> dict[str, float | None]:
+def scored(labels: LabelStack, tracks: Tracks, truth: Path) -> dict[str, float | None]:
     """Scores by column, of the files that a user would export."""
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "RES"
         write_ctc(labels, tracks, result)
         found = compare_folders(result, truth, seg=False).scores.table()
-    return {column: found[name] for column, name in SCORES.items()}
+    return {column: found.get(name) for column, name in SCORES.items()}
 
 
 def table(rows: list[dict[str, Any]]) -> str:

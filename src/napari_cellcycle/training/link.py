@@ -256,7 +256,7 @@ def train_simple(
         data=[measured.name for measured, _ in real]
         + [f"{count} simulated movies in {n}D, seeds from {FIRST_SEED}" for n, count in SIMULATED],
         split="All of it is trained on. The figures here are of simulated movies that were not "
-        "(dimensions and seed); cross-fitted figures on real movies: benchmarks/linking.py.",
+        "(dimensions and seed); cross-fitted figures on real movies: benchmarks/tracking.py.",
         metrics=held_out_scores(network),
         command="python -m napari_cellcycle.training.weights simple",
         licence="BSD-3-Clause; the challenge's conditions of use apply to what was learned from it",
