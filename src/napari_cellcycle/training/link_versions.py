@@ -83,8 +83,9 @@ def without_mitoses(recording: Recording, share: float, rng: np.random.Generator
     if not gone.any():
         return recording
     frames = [np.array(mask) for mask in recording.labels]
-    for time, labels in truth[gone].groupby("frame")["label"]:
-        frames[time][np.isin(frames[time], labels)] = 0
+    for time in np.unique(frame[gone]):
+        lost = truth.loc[gone & (frame == time), "label"]
+        frames[time][np.isin(frames[time], lost)] = 0
     return replace(recording, labels=LabelStack(np.stack(frames)), truth=truth[~gone])
 
 
