@@ -93,7 +93,13 @@ def segment(
 @settings_options({"settings": TrackSettings})
 def track(
     movie: Movie,
-    masks: Annotated[Path, typer.Argument(help="Masks: folder of TIFF frames, stack, OME-Zarr")],
+    masks: Annotated[
+        Path,
+        typer.Argument(
+            help="Masks: folder of TIFF frames, stack, OME-Zarr; or points that mark cells: a "
+            "table (CSV) with the columns frame, [z,] y, x in pixels"
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Cell Tracking Challenge result folder to make")],
     settings: TrackSettings,
     overwrite: Overwrite = False,
@@ -103,16 +109,21 @@ def track(
     memory_gb: MemoryGb = None,
     model_folder: ModelFolder = None,
 ) -> None:
-    """Link masks over time, with divisions: mask000.tif ... and res_track.txt.
+    """Link masks or points over time, with divisions: mask000.tif ... and res_track.txt.
 
     Example: napari-cellcycle track hela.ome.tif hela_masks --out hela_RES
     """
     from napari_cellcycle.io.ctc import write_ctc
     from napari_cellcycle.io.frames import open_labels
+    from napari_cellcycle.io.points import read_points, spots
 
     refuse_existing(out, overwrite)
     recording = opened(movie, pixel_size, frame_interval)
-    labels = open_labels(masks)
+    if masks.suffix.lower() == ".csv":
+        shape = (len(recording), *recording.frame_shape)
+        labels = spots(read_points(masks, recording.ndim), shape, recording.pixel_size)
+    else:
+        labels = open_labels(masks)
     with draft_beside(out, recording, labels=labels) as (experiment, draft):
         job = _job("track", settings, draft, (device, memory_gb, model_folder))
         result = finished(experiment, job)
