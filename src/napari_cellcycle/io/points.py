@@ -27,7 +27,7 @@ def read_points(path: str | Path, ndim: int) -> pd.DataFrame:
             f"{path} cannot be read as a table ({error}); expected a CSV file with the columns "
             "frame, y and x (and z in 3D)."
         ) from error
-    table = table.rename(columns=str.lower)
+    table = table.rename(columns=lambda name: str(name).lower())
     wanted = ["frame", "z", "y", "x"] if ndim == 3 else ["frame", "y", "x"]
     by_axis = {f"axis-{i}": name for i, name in enumerate(wanted)}
     if set(by_axis) <= set(table):
