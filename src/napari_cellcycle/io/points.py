@@ -37,7 +37,7 @@ def read_points(path: str | Path, ndim: int) -> pd.DataFrame:
     missing = [name for name in wanted if name not in table]
     if missing:
         raise BadInput(
-            f"{path} has the columns {', '.join(table)}, but {', '.join(missing)} is missing; "
+            f"{path} has the columns {', '.join(map(str, table))}, but {', '.join(missing)} is missing; "
             f"expected {', '.join(wanted)}, or axis-0 to axis-{ndim}, in pixels."
         )
     return table[wanted]
