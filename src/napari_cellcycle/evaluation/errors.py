@@ -15,6 +15,7 @@ KINDS = {
     "merged cells": "NS",
     "missed link": "EA",
     "false link": "ED",
+    "link over missing masks": "ED",
     "link of the wrong kind": "EC",
     "missed division": "",
     "false division": "",
@@ -22,7 +23,7 @@ KINDS = {
     "wrong daughters": "",
 }
 """Kinds of errors, and what AOGM calls the correction that each needs; divisions have none of
-their own, since their links are counted."""
+their own, since their links are counted. A link over missing masks is as right as it can be."""
 
 
 def list_errors(
@@ -146,6 +147,11 @@ def _link_errors(
     sentence = _begin(names.of_result(child)) + (" is linked to " + names.of_result(parent))
     sentence += " in frame " + names.frames("result", parent) + " but is another cell."
     false = names.rows("false link", "result", child, sentence)
+    parent, child = links.parent[errors.skipping], links.child[errors.skipping]
+    sentence = _begin(names.of_result(child)) + (" goes on from " + names.of_result(parent))
+    sentence += " in frame " + names.frames("result", parent)
+    sentence += " as linked, but has no mask of its own in between."
+    skipping = names.rows("link over missing masks", "result", child, sentence)
     parent, child = links.parent[errors.wrong], links.child[errors.wrong]
     splits = true.divides[errors.wrong_truth]
     sentence = _begin(names.of_result(child)) + np.where(
@@ -154,7 +160,7 @@ def _link_errors(
     sentence += names.of_result(parent) + " in frame " + names.frames("result", parent)
     sentence += np.where(splits, " but is linked as the same cell.", " but is linked as daughter.")
     wrong = names.rows("link of the wrong kind", "result", child, sentence)
-    return [*missed, false, wrong]
+    return [*missed, false, skipping, wrong]
 
 
 def _division_errors(names: _Names, divisions: DivisionMatch) -> list[pd.DataFrame]:

@@ -11,6 +11,8 @@ from napari_cellcycle.evaluation.matching import Matching
 FARTHEST = 3
 """Most frames between a division of the truth and the one of the result that stands for it."""
 
+_LONGEST_GAP = 10
+
 
 @dataclass(frozen=True)
 class Links:
@@ -42,12 +44,15 @@ class Links:
 class LinkErrors:
     """Links to be added, removed and changed; positions in the tables of links.
 
-    `missed` (truth), `false` (result), and pairs `wrong` (result) and `wrong_truth` (truth) that
-    join the same cells, one as mother and daughter and the other as one cell.
+    `missed` (truth), `false` and `skipping` (result), and pairs `wrong` (result) and
+    `wrong_truth` (truth) that join the same cells, one as mother and daughter and the other as
+    one cell. A `skipping` link joins a cell to its own past, but over frames in which the truth
+    shows it too; the others that the truth has not are `false`.
     """
 
     missed: np.ndarray
     false: np.ndarray
+    skipping: np.ndarray
     wrong: np.ndarray
     wrong_truth: np.ndarray
 
@@ -66,12 +71,26 @@ def compare_links(links: Links, true: Links, matching: Matching) -> LinkErrors:
     _, here, there = np.intersect1d(code, true_code, assume_unique=True, return_indices=True)
     same = judged[here]
     differs = links.parental[same] != true.parental[there]
+    extra = np.setdiff1d(judged, same)
+    own = _is_past(parent[extra], child[extra], true, n)
     return LinkErrors(
         missed=np.setdiff1d(np.arange(len(true)), there),
-        false=np.setdiff1d(judged, same),
+        false=extra[~own],
+        skipping=extra[own],
         wrong=same[differs],
         wrong_truth=there[differs],
     )
+
+
+def _is_past(parent: np.ndarray, child: np.ndarray, true: Links, n: int) -> np.ndarray:
+    """Whether each true cell `parent` is among the few before `child`, of `n` cells."""
+    before = np.full(n + 1, -1)
+    before[true.child] = true.parent
+    found, cell = np.zeros(len(child), bool), child
+    for _ in range(_LONGEST_GAP):
+        cell = before[cell]
+        found |= cell == parent
+    return found
 
 
 @dataclass(frozen=True)

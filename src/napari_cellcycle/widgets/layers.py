@@ -79,16 +79,15 @@ class ResultLayers:
         labels = self.labels
         if labels is None or not self._in_viewer(labels):
             return
-        look_at(self._viewer, labels, (frame, *place), self._cell_size())
+        look_at(self._viewer, labels, (frame, *place), self._cell_side(labels, frame))
         if cell is not None:
             labels.selected_label = cell
 
-    def _cell_size(self) -> float:
-        """Typical side of a cell, in pixels of the masks."""
-        display = self._display
-        if display is None or "area" not in display.features:
-            return 20.0
-        return float(display.features["area"].median()) ** (1 / (display.labels.ndim - 1))
+    def _cell_side(self, labels: Labels, frame: int) -> float:
+        """Typical side of the cells of a frame, in units of the world."""
+        cells = len(self._display.in_frame(frame)) if self._display else 0
+        pixels = max(np.count_nonzero(np.asarray(labels.data[frame])), 1) / max(cells, 1)
+        return float(pixels * np.prod(labels.scale[1:])) ** (1 / (labels.ndim - 1))
 
     def close(self) -> None:
         """Let go of the viewer; the layers stay."""

@@ -9,10 +9,11 @@ _CELLS_IN_VIEW = 14
 """Typical cells that fit into the height of the view, at least, after moving to one."""
 
 
-def look_at(viewer: Any, layer: Layer, place: Sequence[float], size_px: float) -> None:
+def look_at(viewer: Any, layer: Layer, place: Sequence[float], side: float) -> None:
     """Show the frame of `place` (t, [z,] y, x in pixels of `layer`), with it in the middle.
 
-    Sliders move to it; the view comes closer, if need be, until a cell of `size_px` is well seen.
+    Sliders move to it; the view comes closer, if need be, until a cell of `side`, in units of the
+    world, is well seen.
     """
     world = layer.data_to_world(place)
     first = viewer.dims.ndim - layer.ndim
@@ -21,5 +22,4 @@ def look_at(viewer: Any, layer: Layer, place: Sequence[float], size_px: float) -
     shown = [float(world[axis - first]) for axis in viewer.dims.displayed]
     viewer.scene.camera.center = (0.0,) * (3 - len(shown)) + tuple(shown)
     height = viewer.window.geometry()[3]
-    side = size_px * float(layer.scale[-1])
     viewer.scene.camera.zoom = max(viewer.scene.camera.zoom, height / (_CELLS_IN_VIEW * side))
