@@ -16,6 +16,7 @@ from napari_cellcycle.cli.train import PresetName
 from napari_cellcycle.data import edits
 from napari_cellcycle.io.experiment import open_experiment, save_experiment
 from napari_cellcycle.training.link_presets import PRESETS
+from napari_cellcycle.training.own_links import shares_frames
 
 QUICK = ["--preset", "simple", "--epochs", 2, "--device", "cpu"]
 
@@ -104,6 +105,23 @@ def test_the_same_seed_gives_the_same_model_and_another_does_not(model, cells, t
     assert (mine == same).all() and (mine != other).any()
 
 
+@pytest.mark.slow
+def test_the_graph_network_is_taught_from_nothing_and_then_further(cells, tmp_path):
+    options = ["--out", tmp_path, "--epochs", 1, "--device", "cpu"]
+    done(call("train", "link", cells, "--name", "first", "--start", "none", *options))
+    first = tmp_path / "first.safetensors"
+    said = done(call("train", "link", cells, "--name", "second", "--start", first, *options))
+    assert "before  links F1" in said
+    card = json.loads((tmp_path / "second.json").read_text())
+    assert card["parent"] == "first" and "had learned" not in card["split"]
+    assert (
+        card["metrics"]["kept aside, before"]
+        == json.loads(first.with_suffix(".json").read_text())["metrics"]["kept aside"]
+    )
+    options = ["--out", tmp_path / "RES", "--model", tmp_path / "second.safetensors"]
+    assert "tracks" in done(call("track", cells / "01", cells / "01_GT" / "SEG", *options))
+
+
 def test_corrections_are_learned_from(tracked, tmp_path):
     options = ["--name", "mine", "--out", tmp_path, *QUICK]
     assert "No link of" in refused(tracked, *options)
@@ -167,6 +185,21 @@ def test_an_interrupted_training_goes_on_as_if_it_had_not_been(model, cells, tmp
     done(call("train", "link", cells, *whole))
     resumed, at_once = (load_file(tmp_path / f"{n}.safetensors") for n in ("mine", "whole"))
     assert all((resumed[name] == at_once[name]).all() for name in at_once)
+
+
+@pytest.mark.parametrize(
+    ("learned", "kept", "seen"),
+    [
+        pytest.param("Fluo-N2DL-HeLa", "Fluo-N2DL-HeLa/01, frames 5 to 9", True, id="data set"),
+        pytest.param("a/01, frames 0 to 9", "a/01, frames 9 to 11", True, id="overlap"),
+        pytest.param("a/01, frames 0 to 9", "a/01, frames 10 to 11", False, id="later frames"),
+        pytest.param("a/01", "a/02", False, id="another sequence"),
+        pytest.param("a/01", "a/011, frames 0 to 3", False, id="a longer name"),
+        pytest.param("8 simulated movies in 2D", "a/01", False, id="simulated"),
+    ],
+)
+def test_frames_that_a_model_learned_from_are_recognised(learned, kept, seen):
+    assert shares_frames(learned, kept) is seen
 
 
 @pytest.mark.parametrize(

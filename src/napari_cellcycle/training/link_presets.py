@@ -3,7 +3,7 @@
 import copy
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +29,8 @@ from napari_cellcycle.training.recordings import Recording
 
 if TYPE_CHECKING:
     import torch
+
+    from napari_cellcycle.training.graph_examples import GraphExample
 
 
 @dataclass(frozen=True)
@@ -142,12 +144,17 @@ def train_graph_links(lesson: Lesson, progress: Progress = silent) -> Learned:
 
     from napari_cellcycle.models.device import choose_device
     from napari_cellcycle.models.link.graph_linker import GraphLinker
-    from napari_cellcycle.training.graph_examples import examples_of
     from napari_cellcycle.training.link_graph import train_network
 
     device = choose_device(lesson.device)
     count = len(lesson.learned)
-    examples = examples_of(track_progress(lesson.learned, count, progress, "Preparing examples"))
+    examples = [
+        example
+        for recording, weight in track_progress(
+            lesson.learned, count, progress, "Preparing examples"
+        )
+        for example in _graph_examples(recording, weight)
+    ]
     held_out = [_looked_at(recording, progress) for recording in lesson.held_out]
     seen = {id(held): views for held, views in held_out}
 
@@ -172,6 +179,20 @@ def train_graph_links(lesson: Lesson, progress: Progress = silent) -> Learned:
     score = scored(GraphLinker(copy.deepcopy(network), device)) if held_out else None
     state = {name: tensor.to("cpu", torch.float32) for name, tensor in network.state_dict().items()}
     return Learned(state, {"network": network.shape}, history, score, before)
+
+
+def _graph_examples(recording: Recording, weight: float) -> "list[tuple[GraphExample, float]]":
+    """A recording in many versions; if little is known, in those that leave all cells in place."""
+    from napari_cellcycle.training.graph_examples import example_of, examples_of
+    from napari_cellcycle.training.link_versions import Version, as_markers
+
+    if recording.truth[["past", "future"]].all(axis=None):
+        return examples_of([(replace(recording, rejected=recording.rejected.iloc[:0]), weight)])
+    marked = as_markers(recording, np.random.default_rng(0))
+    return [
+        (example_of(Version(version, 3, 1.0, weight)), weight / 2)
+        for version in (recording, marked)
+    ]
 
 
 def _looked_at(recording: Recording, progress: Progress) -> tuple[HeldOut, np.ndarray]:

@@ -247,13 +247,31 @@ def _card(
 def _seen_before(start: Model | None, aside: Sequence[Recording]) -> str:
     """A warning, for the card, that the first weights come from what is kept aside now."""
     known = [] if start is None else start.card.data
-    seen = [r.name for r in aside if any(r.name.startswith(name) for name in known)]
+    seen = [r.name for r in aside if any(shares_frames(name, r.name) for name in known)]
     if not seen or start is None:
         return ""
     return (
         f"; but {start.card.name!r}, which training began with, had learned from "
         f"{' and '.join(seen)}, so the figures are better than on new movies"
     )
+
+
+def shares_frames(learned: str, kept: str) -> bool:
+    """Whether two names of recordings, or of parts of them, stand for some of the same frames.
+
+    A data set's name stands for all of its sequences.
+    """
+    (one, first), (other, second) = (_parsed(name) for name in (learned, kept))
+    same = other == one or other.startswith(f"{one}/")
+    return same and first[0] <= second[1] and second[0] <= first[1]
+
+
+def _parsed(name: str) -> tuple[str, tuple[float, float]]:
+    base, part, span = name.partition(", frames ")
+    found = re.fullmatch(r"(\d+) to (\d+)", span)
+    if not part or not found:
+        return name, (0, float("inf"))
+    return base, (int(found[1]), int(found[2]))
 
 
 def _told(recording: Recording) -> list[Any]:
