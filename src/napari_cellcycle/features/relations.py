@@ -19,31 +19,44 @@ class Relations:
     division: np.ndarray
 
 
-def typical_motion(graph: CellGraph) -> float:
-    """Median distance, in units, that cells move beside their neighbours in one frame.
+@dataclass(frozen=True)
+class Pace:
+    """What a movie as a whole tells: how far cells move, and how steadily they are seen.
 
-    Judged by links to the next frame that are the shortest on both sides.
+    `motion` is the median distance, in units, that cells move beside their neighbours in one
+    frame; `steady` the share of cells that have a partner in the next frame, each the nearest
+    of the other. It falls where the segmentation misses cells, or they move too fast.
     """
-    c = graph.candidates
-    residual = _length(_rest(graph))
-    one = c.gap == 1
-    n = len(graph.frame)
-    out, into = np.full(n, np.inf), np.full(n, np.inf)
-    np.minimum.at(out, c.parent[one], residual[one])
-    np.minimum.at(into, c.child[one], residual[one])
-    mutual = one & (residual == out[c.parent]) & (residual == into[c.child])
-    return float(np.median(residual[mutual])) if mutual.any() else 0.1
+
+    motion: float = 0.1
+    steady: float = 1.0
+
+    @classmethod
+    def of(cls, graph: CellGraph) -> "Pace":
+        """Judge a whole movie by its shortest links."""
+        c = graph.candidates
+        residual = _length(_rest(graph))
+        one = c.gap == 1
+        n = len(graph.frame)
+        out, into = np.full(n, np.inf), np.full(n, np.inf)
+        np.minimum.at(out, c.parent[one], residual[one])
+        np.minimum.at(into, c.child[one], residual[one])
+        mutual = one & (residual == out[c.parent]) & (residual == into[c.child])
+        if not mutual.any():
+            return cls()
+        going_on = int((graph.frame < graph.frame[-1]).sum())
+        return cls(float(np.median(residual[mutual])), min(float(mutual.sum() / going_on), 1.0))
 
 
-def relate(graph: CellGraph, motion: float) -> Relations:
-    """Measure all candidates of `graph`; `motion` is that of the whole movie."""
+def relate(graph: CellGraph, pace: Pace) -> Relations:
+    """Measure all candidates of `graph`, part of a movie of a certain `pace`."""
     c = graph.candidates
     geometry = link_geometry(graph)
     step = graph.position[c.child] - graph.position[c.parent]
     rest = _length(_rest(graph))
     before, after = _velocities(graph, rest)
     gap = c.gap[:, None]
-    usual = motion * np.sqrt(c.gap)
+    usual = pace.motion * np.sqrt(c.gap)
     nearest = graph.looks[:, _NEAREST]
     straight = _length(step - gap * before[c.parent]), _length(step - gap * after[c.child])
     columns = [
@@ -51,10 +64,15 @@ def relate(graph: CellGraph, motion: float) -> Relations:
         np.log((straight[0] + _SMALL) / (usual + _SMALL)),
         np.log((straight[1] + _SMALL) / (usual + _SMALL)),
         rest / (0.1 + nearest[c.child]),
-        np.full(len(c), np.log(motion + _SMALL)),
     ]
+    whole = np.array([np.log(pace.motion + _SMALL), np.log(1.02 - pace.steady)], np.float32)
     link = np.column_stack([geometry, *columns]).astype(np.float32)
-    return Relations(link, division_features(graph, geometry))
+    division = division_features(graph, geometry)
+    return Relations(_with(link, whole), _with(division, whole))
+
+
+def _with(table: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return np.concatenate([table, np.broadcast_to(whole, (len(table), len(whole)))], axis=1)
 
 
 def part_of(graph: CellGraph, first: int, last: int) -> tuple[CellGraph, np.ndarray, np.ndarray]:

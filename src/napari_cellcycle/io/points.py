@@ -36,8 +36,9 @@ def read_points(path: str | Path, ndim: int) -> pd.DataFrame:
         table = table.rename(columns={"t": "frame", "time": "frame"})
     missing = [name for name in wanted if name not in table]
     if missing:
+        there = ", ".join(map(str, table))
         raise BadInput(
-            f"{path} has the columns {', '.join(map(str, table))}, but {', '.join(missing)} is missing; "
+            f"{path} has the columns {there}, but {', '.join(missing)} is missing; "
             f"expected {', '.join(wanted)}, or axis-0 to axis-{ndim}, in pixels."
         )
     return table[wanted]

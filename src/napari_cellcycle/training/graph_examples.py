@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_cellcycle.features.graph import LOOKS, CellGraph, build_graph
-from napari_cellcycle.features.relations import Relations, relate, typical_motion
+from napari_cellcycle.features.relations import Pace, Relations, relate
 from napari_cellcycle.features.shape import measure_overlaps
 from napari_cellcycle.features.views import typical_size, views
 from napari_cellcycle.training.link_examples import next_sightings
@@ -107,7 +107,7 @@ def example_of(version: Version) -> GraphExample:
     past, future = (truth[side].eq(True).to_numpy(copy=True) for side in ("past", "future"))
     _forget_unreachable(c, successor, true_link, true_division, past, future)
     rejected = _rejected(recording, cells, c)
-    relations = relate(graph, typical_motion(graph))
+    relations = relate(graph, Pace.of(graph))
     return GraphExample(
         recording.name, graph, relations, np.concatenate(seen),
         true_link, true_division, rejected, past, future,

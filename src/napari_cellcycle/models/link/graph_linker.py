@@ -9,7 +9,7 @@ import numpy as np
 from napari_cellcycle.errors import MissingModel
 from napari_cellcycle.features.candidates import frame_starts
 from napari_cellcycle.features.graph import CellGraph
-from napari_cellcycle.features.relations import part_of, relate, typical_motion
+from napari_cellcycle.features.relations import Pace, part_of, relate
 from napari_cellcycle.features.views import CHANNELS, SIZE, views
 from napari_cellcycle.models.link.scores import Scores, probabilities
 from napari_cellcycle.models.store import Model
@@ -99,12 +99,12 @@ class GraphLinker:
             blank = np.zeros((1, len(CHANNELS), SIZE, SIZE), np.float16)
             seen = np.broadcast_to(self.embed(blank), (len(graph.frame), self.network.seen))
         energies = np.zeros(len(c)), np.zeros(len(c.first))
-        motion = typical_motion(graph)
+        pace = Pace.of(graph)
         spans = list(self._windows(graph))
         for done, (span, around) in enumerate(spans):
             progress(done, len(spans), "Linking cells")
             part, links, divisions = part_of(graph, *around)
-            found = self._energies(part, seen[slice(*around)], motion)
+            found = self._energies(part, seen[slice(*around)], pace)
             parent = c.parent[links]
             own = (parent >= span[0]) & (parent < span[1])
             energies[0][links[own]] = found[0][own]
@@ -130,13 +130,13 @@ class GraphLinker:
             )
 
     def _energies(
-        self, part: CellGraph, seen: np.ndarray, motion: float
+        self, part: CellGraph, seen: np.ndarray, pace: Pace
     ) -> tuple[np.ndarray, np.ndarray]:
         import torch
 
         from napari_cellcycle.models.link.graph_network import GraphInput
 
-        relations, c = relate(part, motion), part.candidates
+        relations, c = relate(part, pace), part.candidates
 
         def tensor(values: np.ndarray) -> Any:
             return torch.from_numpy(np.ascontiguousarray(values)).to(self.device)
