@@ -37,11 +37,12 @@ def weight_file(linker: str, key: str, part: str, folder: Path) -> Path:
     return folder / f"{MODELS[linker]}-{key}-{part}.safetensors"
 
 
-def open_crossed(linker: str, key: str, how: str, folder: Path) -> Any:
+def open_crossed(linker: str, key: str, how: str, folder: Path, device: str = "cpu") -> Any:
     """The linker for the sequence `key`; `how` is "never saw it" or "within"."""
     if how == "never saw it":
-        return open_linker(weight_file(linker, key, "other", folder), "cpu")
-    halves = [open_linker(weight_file(linker, key, p, folder), "cpu") for p in ("second", "first")]
+        return open_linker(weight_file(linker, key, "other", folder), device)
+    files = [weight_file(linker, key, part, folder) for part in ("second", "first")]
+    halves = [open_linker(file, device) for file in files]
     return GraphHalves(*halves) if isinstance(halves[0], GraphLinker) else Halves(*halves)
 
 

@@ -40,7 +40,7 @@ LINKERS: dict[str, tuple[tuple[str, str], ...]] = {
     "ours": (("ours", NEVER), ("ours", OPEN), ("ours", WITHIN)),
     "simple": (("simple", NEVER), ("simple", OPEN), ("simple", WITHIN)),
     "paper": (("paper", NEVER),),
-    "LapTrack": (("LapTrack", "best"), ("LapTrack", "best of each")),
+    "LapTrack": (("LapTrack", "best"),),
     "btrack": (("btrack", "best"),),
 }
 """Lines of each linker: its kind, and what it is given."""
@@ -64,6 +64,7 @@ class Job:
     how: str
     weights: Path
     btrack: str | None = None
+    device: str = "cpu"
 
     def row(self, **found: Any) -> dict[str, Any]:
         """The row, with what was found."""
@@ -96,7 +97,7 @@ def make_row(job: Job) -> dict[str, Any]:
     """Link and score; a linker that is missing or fails says so in `failed`."""
     try:
         if job.linker == "LapTrack":
-            return _best_of_each(job) if job.how == "best of each" else _laptrack_row(job)
+            return _laptrack_row(job)
         if job.linker == "btrack":
             return _btrack_row(job)
         return _our_row(job)
@@ -113,11 +114,12 @@ def _our_row(job: Job) -> dict[str, Any]:
         linker: Any = _SHIPPED[job.linker]
     else:
         how = NEVER if job.how == OPEN else job.how
-        linker = open_crossed(job.linker, job.case.sequence, how, job.weights)
+        linker = open_crossed(job.linker, job.case.sequence, how, job.weights, job.device)
     short = Movie(movie.pixels[:4], movie.pixel_size, movie.frame_interval, movie.channels)
-    track(short, LabelStack(labels.base[:4]), settings, model=linker)
+    track(short, LabelStack(labels.base[:4]), settings, model=linker, device=job.device)
     clock = Clock()
-    painted, tracks = track(movie, labels, settings, model=linker, progress=clock)
+    asked = {"model": linker, "device": job.device, "progress": clock}
+    painted, tracks = track(movie, labels, settings, **asked)
     figures = {**clock.seconds(), "peak_gb": peak_gb()}
     filled = int(tracks.cells["filled"].sum()) if "filled" in tracks.cells else 0
     found = scored(painted, tracks, job.case.truth)
@@ -134,8 +136,8 @@ def _laptrack_row(job: Job) -> dict[str, Any]:
     def link(setting: dict[str, float]) -> Tracks:
         return laptrack(cells, setting["near"], setting["split"], size)
 
-    grid = _laptrack_grid(job.case)
-    tried = _tried(job.case, labels, grid, link)
+    pairs = product(job.case.grid.near, job.case.grid.split)
+    tried = _tried(job.case, labels, [{"near": a, "split": b} for a, b in pairs], link)
     best = max(tried, key=_merit)["setting"]
     forget_peak()
     start = time.perf_counter()
@@ -145,19 +147,11 @@ def _laptrack_row(job: Job) -> dict[str, Any]:
     return job.row(scores=found, cells=len(tracks), setting=best, grid=tried, **figures)
 
 
-def _laptrack_grid(case: Case) -> list[dict[str, float]]:
-    pairs = product(case.grid.near, case.grid.split)
-    return [{"near": near, "split": split} for near, split in pairs]
-
-
-def _best_of_each(job: Job) -> dict[str, Any]:
-    labels, size = job.case.stack(), job.case.pixel_size or None
-    cells = centres_of(labels)
-    tried = _tried(
-        job.case, labels, _laptrack_grid(job.case), lambda s: laptrack(cells, **s, pixel_size=size)
-    )
-    best = {name: max(t["scores"][name] or 0.0 for t in tried) for name in SCORES}
-    return job.row(scores=best, cells=len(cells), grid=tried)
+def best_of_each(row: dict[str, Any]) -> dict[str, Any]:
+    """From a row with a grid of settings another, of which each score has its own best."""
+    best = {name: max(t["scores"][name] or 0.0 for t in row["grid"]) for name in SCORES}
+    kept = {name: row[name] for name in ("sequence", "masks", "linker", "cells")}
+    return {**kept, "how": "best of each", "scores": best}
 
 
 def btrack_grid(diameter: float) -> list[dict[str, float]]:

@@ -28,70 +28,58 @@ SIZES = (10_000, 100_000, 1_000_000)
 PARTS = ("graph", "scores", "choice")
 
 
-class Timed:
-    """A linker that notes when it is asked and when it has answered."""
+def watch(linker: Any) -> list[float]:
+    """The moments at which `linker` is asked and has answered, from now on."""
+    kind, moments = type(linker), []
 
-    def __init__(self, linker: Any) -> None:
-        self._linker = linker
-        self.asked = self.answered = 0.0
-
-    def __call__(self, *arguments: Any, **options: Any) -> Any:
-        """Answer as the linker does."""
-        self.asked = time.perf_counter()
-        answer = self._linker(*arguments, **options)
-        self.answered = time.perf_counter()
+    def call(self: Any, *arguments: Any, **options: Any) -> Any:
+        moments.append(time.perf_counter())
+        answer = kind.__call__(self, *arguments, **options)
+        moments.append(time.perf_counter())
         return answer
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._linker, name)
+    linker.__class__ = type(kind.__name__, (kind,), {"__call__": call})
+    return moments
 
 
-def link_ours(points: Colony, model: str) -> tuple[dict[str, float], pd.DataFrame]:
+def link_ours(points: Colony, model: str, device: str) -> tuple[dict[str, float], pd.DataFrame]:
     """Seconds of each part, and the links as pairs of cell ids."""
     from napari_cellcycle.config import TrackSettings
     from napari_cellcycle.data.movie import Movie
     from napari_cellcycle.pipeline.track import link, open_linker
 
-    linker = Timed(open_linker(model))
+    linker = open_linker(model, device)
+    moments = watch(linker)
     nothing = np.broadcast_to(np.uint16(0), (points.frames, 1, points.side, points.side))
     movie = Movie(nothing, (1.0, 1.0), 300.0, ("H2B",))
     start = time.perf_counter()
     links = link(points.cells, points.overlaps, movie, TrackSettings(), linker)
     end = time.perf_counter()
-    moments = np.diff([start, linker.asked, linker.answered, end])
-    return dict(zip(PARTS, moments.tolist(), strict=True)), links
+    seconds = np.diff([start, *moments, end]).tolist()
+    return dict(zip(PARTS, seconds, strict=True)), links
 
 
-def link_laptrack(points: Colony, _: str) -> tuple[dict[str, float], pd.DataFrame]:
+def link_laptrack(points: Colony, *_: str) -> tuple[dict[str, float], pd.DataFrame]:
     """LapTrack with cut-offs that suit these movies: a diameter, and one and a half."""
     from peers import laptrack
 
-    from napari_cellcycle.data.labels import LabelStack
-
-    toy = LabelStack(np.kron(np.eye(4, dtype=np.int32)[None], np.ones((3, 5, 5), np.int32)))
-    laptrack(toy_cells(toy), 10, 10)  # imports and compiles what it needs
+    cells = points.cells[["frame", "label", "y", "x"]]
+    laptrack(cells[cells["frame"] < 3], 12, 18)  # imports and compiles what it needs
     start = time.perf_counter()
-    tracks = laptrack(points.cells[["frame", "label", "y", "x"]], 12, 18)
+    tracks = laptrack(cells, 12, 18)
     return {"choice": time.perf_counter() - start}, tracks.links
 
 
-def toy_cells(labels: Any) -> pd.DataFrame:
-    """Frame, label and centre of every mask."""
-    from peers import centres_of
-
-    return centres_of(labels)
-
-
-LINKERS: dict[str, Callable[[Colony, str], tuple[dict[str, float], pd.DataFrame]]] = {
+LINKERS: dict[str, Callable[[Colony, str, str], tuple[dict[str, float], pd.DataFrame]]] = {
     "LapTrack": link_laptrack
 }
 
 
-def child(linker: str, file: Path) -> None:
+def child(linker: str, device: str, file: Path) -> None:
     """Link one colony and print what it took, as JSON."""
     points = Colony.load(file)
     before = peak_gb()
-    seconds, links = LINKERS.get(linker, link_ours)(points, linker)
+    seconds, links = LINKERS.get(linker, link_ours)(points, linker, device)
     figures = {
         "seconds": seconds,
         "peak_gb": peak_gb(),
@@ -102,9 +90,9 @@ def child(linker: str, file: Path) -> None:
     print(json.dumps(figures))
 
 
-def measure(linker: str, file: Path, limit: float) -> dict[str, Any]:
+def measure(linker: str, device: str, file: Path, limit: float) -> dict[str, Any]:
     """The figures of `child` in a process of its own, or why there are none."""
-    command = [sys.executable, __file__, "--child", linker, str(file)]
+    command = [sys.executable, __file__, "--child", linker, device, str(file)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=limit)
     except subprocess.TimeoutExpired:
@@ -133,14 +121,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--linkers", nargs="*", default=["cellcycle-links", "simple"])
     parser.add_argument("--sizes", nargs="*", type=int, default=list(SIZES))
+    parser.add_argument("--device", default="cpu", help="where the graph network is computed")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--laptrack", action="store_true", help="LapTrack as well")
     parser.add_argument("--limit", type=float, default=600, help="most seconds for one size")
     parser.add_argument("--out", type=Path, help="file for the figures, as JSON")
-    parser.add_argument("--child", nargs=2, metavar=("LINKER", "FILE"), help=argparse.SUPPRESS)
+    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.child:
-        return child(chosen.child[0], Path(chosen.child[1]))
+        linker, device, file = chosen.child
+        return child(linker, device, Path(file))
     linkers = [*chosen.linkers, *(["LapTrack"] if chosen.laptrack else [])]
     print("| linker | cells | s | graph | scores | choice | us a cell | peak GB | F1 of links |")
     print("|---" * 9 + "|")
@@ -150,7 +140,7 @@ def main() -> None:
             file = Path(folder) / f"{size}.npz"
             colony(size, chosen.seed).save(file)
             for linker in linkers:
-                figures[linker][size] = measure(linker, file, chosen.limit)
+                figures[linker][size] = measure(linker, chosen.device, file, chosen.limit)
                 print(row(linker, size, figures[linker][size]), flush=True)
             file.unlink()
     print(_growth(figures))

@@ -2,7 +2,7 @@
 
     python benchmarks/tracking.py [--data FOLDER] [--weights FOLDER] [--train]
         [--only HeLa DIC PSC] [--masks silver markers worsened] [--linkers ours simple ...]
-        [--btrack PYTHON] [--volumes] [--out FILE.json]
+        [--btrack PYTHON] [--device cpu] [--volumes] [--out FILE.json]
 
 Prints a Markdown table, one line as soon as it is known. Masks: the challenge's silver truth;
 the truth's own markers, where links alone are scored; silver masks worsened on purpose (5 % of
@@ -34,7 +34,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
-from rows import LINKERS, VOLUME_LINKERS, Job, line, make_row, table
+from rows import LINKERS, VOLUME_LINKERS, Job, best_of_each, line, make_row, table
 from sequences import MASKS, SEQUENCES, Case, cases, volumes
 
 
@@ -53,7 +53,7 @@ def jobs_of(case: Case, chosen: argparse.Namespace) -> Iterator[Job]:
     for name in chosen.linkers:
         known = VOLUME_LINKERS if case.shipped else LINKERS
         for linker, how in known.get(name, ()):
-            yield Job(case, linker, how, chosen.weights, chosen.btrack)
+            yield Job(case, linker, how, chosen.weights, chosen.btrack, chosen.device)
 
 
 def main() -> None:
@@ -76,8 +76,10 @@ def main() -> None:
         for group in everything:
             for case in group:
                 for job in jobs_of(case, chosen):
-                    rows.append(in_own_process(job))
-                    print(line(rows[-1]), flush=True)
+                    row = in_own_process(job)
+                    new = [row, best_of_each(row)] if "grid" in row else [row]
+                    rows += new
+                    print("\n".join(map(line, new)), flush=True)
                     if chosen.out:
                         chosen.out.write_text(json.dumps(rows, indent=2))
 
@@ -94,6 +96,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--linkers", nargs="*", default=list(LINKERS), choices=list(LINKERS))
     parser.add_argument("--train", action="store_true", help="train the weights that are missing")
     parser.add_argument("--btrack", metavar="PYTHON", help="python of an environment with btrack")
+    parser.add_argument("--device", default="cpu", help="where graph networks are computed")
     parser.add_argument("--volumes", action="store_true", help="simulated embryos as well")
     parser.add_argument("--out", type=Path, help="file for all figures, as JSON")
     return parser.parse_args()
