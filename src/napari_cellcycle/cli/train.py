@@ -76,8 +76,13 @@ def link(
         int | None, typer.Option(min=1, help="Most rounds of training; the preset's if not given")
     ] = None,
     patience: Annotated[
-        int, typer.Option(min=0, help="End after so many rounds without a better score; 0: never")
-    ] = 0,
+        int | None,
+        typer.Option(
+            min=0,
+            help="End after so many rounds without a better score, 0: never; the preset's if not "
+            "given",
+        ),
+    ] = None,
     learning_rate: Annotated[
         float | None,
         typer.Option(min=1e-6, max=1, help="How fast it learns; the preset's if not given"),

@@ -42,8 +42,11 @@ class TeachSettings(Settings):
     )
     simulated: int = Field(0, ge=0, description="Simulated movies to learn from besides")
     epochs: int | None = Field(None, ge=1, description="Most rounds of training; empty: as usual")
-    patience: int = Field(
-        0, ge=0, description="Rounds without a better score before training ends; 0: go to the end"
+    patience: int | None = Field(
+        None,
+        ge=0,
+        description="Rounds without a better score before training ends; 0: go to the end; empty: "
+        "as usual",
     )
     learning_rate: float | None = Field(
         None, gt=0, description="How fast it learns; empty: as usual"
@@ -104,7 +107,7 @@ def teach_links(
         "preset": preset,
         "start": None if begin is None else begin.card.model_dump_json(),
     }
-    fitted = _fit_settings(chosen, begin, settings, bool(aside))
+    fitted = _fit_settings(chosen, begin, settings)
     keeps_state = preset != "paper" or resume
     result = chosen.train(
         Lesson(
@@ -213,16 +216,14 @@ def _simulated(settings: TeachSettings, progress: Progress) -> list[tuple[Record
     ]
 
 
-def _fit_settings(
-    preset: Preset, start: Model | None, settings: TeachSettings, scored: bool
-) -> FitSettings:
+def _fit_settings(preset: Preset, start: Model | None, settings: TeachSettings) -> FitSettings:
     own = preset.settings
     rate = own.learning_rate * (1.0 if start is None else _GENTLER)
     return own.model_copy(
         update={
             "epochs": settings.epochs or own.epochs,
             "learning_rate": settings.learning_rate or rate,
-            "patience": settings.patience if scored else 0,
+            "patience": own.patience if settings.patience is None else settings.patience,
             "seed": settings.seed,
         }
     )
@@ -236,7 +237,7 @@ def _card(
         kind="link",
         architecture=preset.architecture,
         description=preset.description,
-        settings={**result.settings, "training": _history(result, settings)},
+        settings={"training": _history(result, settings), **result.settings},
         metrics=_metrics(result),
         licence="that of the data it was trained on",
         parent=None if start is None else start.card.name,
