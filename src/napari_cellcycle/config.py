@@ -69,7 +69,7 @@ class TrackSettings(Settings):
         description="Farthest a cell moves between frames, in micrometres; empty: from cell size",
     )
     max_gap: int = Field(
-        2,
+        3,
         ge=1,
         le=5,
         title="Longest gap",
@@ -92,6 +92,13 @@ class TrackSettings(Settings):
         le=1000,
         title="Shortest generation",
         description="Fewest frames that a cell is seen from its birth to its division; 0: no limit",
+    )
+    min_track: int = Field(
+        1,
+        ge=1,
+        le=1000,
+        title="Shortest track",
+        description="Tracks of fewer frames are dropped, unless they are part of a larger lineage",
     )
 
 

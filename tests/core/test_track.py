@@ -106,6 +106,22 @@ def test_lineages_of_a_simulated_movie_are_found(ndim):
     assert f1(*divisions) > 0.8
 
 
+def test_short_tracks_are_dropped_from_masks_and_tracks_alike():
+    toy = examples.newcomer()
+    labels, tracks = track(toy.movie, toy.labels, TrackSettings(min_track=3))
+    assert tracks.cells["frame"].tolist() == [0, 1, 2, 3]
+    assert [len(np.unique(mask)) for mask in labels] == [2, 2, 2, 2]
+    labels, tracks = track(toy.movie, toy.labels, TrackSettings(min_track=9))
+    assert len(tracks) == 0
+    assert not labels.to_array().any()
+
+
+def test_a_short_life_between_divisions_is_not_dropped():
+    toy = examples.division()
+    _, tracks = track(toy.movie, toy.labels, TrackSettings(min_track=4))
+    assert tracks.track_id.nunique() == 4
+
+
 def test_one_frame_gives_tracks_of_one_cell():
     toy = examples.two_walkers()
     movie = replace(toy.movie, pixels=toy.movie.pixels[:1])

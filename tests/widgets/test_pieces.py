@@ -34,8 +34,8 @@ def test_form_shows_returns_and_reports_settings(form):
     shown, seen = form(TrackSettings()), []
     shown.edited.connect(seen.append)
     assert shown.settings == TrackSettings()
-    shown.rows["max_gap"].widget.setValue(3)
-    assert seen == [TrackSettings(max_gap=3)]
+    shown.rows["max_gap"].widget.setValue(4)
+    assert seen == [TrackSettings(max_gap=4)]
     shown.settings = TrackSettings(min_score=0.25, max_distance=12.5)
     assert shown.settings.min_score == 0.25 and shown.settings.max_distance == 12.5
     assert shown.rows["max_gap"].widget.maximum() == 5

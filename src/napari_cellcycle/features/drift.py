@@ -45,7 +45,8 @@ def field_offsets(frame: np.ndarray, position: np.ndarray, diameter: np.ndarray)
     """
     field = Field(position.shape[1])
     starts = np.searchsorted(frame, np.arange(frame.max(initial=-1) + 2))
-    return np.array([field.follow(position[a:b], diameter[a:b]) for a, b in pairwise(starts)])
+    offsets = [field.follow(position[a:b], diameter[a:b]) for a, b in pairwise(starts)]
+    return np.array(offsets).reshape(-1, position.shape[1])
 
 
 def diameters(area: np.ndarray, ndim: int) -> np.ndarray:

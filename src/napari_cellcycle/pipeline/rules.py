@@ -4,6 +4,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from napari_cellcycle.data.tracks import Tracks
 from napari_cellcycle.features.candidates import Candidates
 from napari_cellcycle.pipeline.assign import Rule, pack, slots_of
 
@@ -39,6 +40,21 @@ def assign_by_rules(
         held = [rule for rule in rules if again[rule.options].any()]
         chosen[again] = pack(option[here], slot[here], alone, 2 * n_cells, held)[again]
     return chosen[:n_links], chosen[n_links:]
+
+
+def without_short_tracks(tracks: Tracks, least: int) -> Tracks:
+    """The tracks but those seen in fewer than `least` frames, with neither mother nor daughters."""
+    if least <= 1:
+        return tracks
+    track = tracks.components
+    sightings = np.bincount(track)
+    at_division = tracks.links[tracks.links["parent"].isin(tracks.divisions)]
+    in_lineage = np.zeros(len(sightings), bool)
+    for end in ("parent", "child"):
+        in_lineage[track[tracks.cells.index.isin(at_division[end])]] = True
+    kept = (in_lineage | (sightings >= least))[track]
+    inside = tracks.links["parent"].isin(tracks.cells.index[kept])
+    return Tracks(tracks.cells[kept], tracks.links[inside].reset_index(drop=True))
 
 
 class _Hurried:

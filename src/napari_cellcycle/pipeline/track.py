@@ -21,7 +21,7 @@ from napari_cellcycle.models.link.open import AnyLinker, Linker, open_linker
 from napari_cellcycle.models.link.paper.linker import PaperLinker
 from napari_cellcycle.models.link.scores import Scores
 from napari_cellcycle.pipeline.gaps import Gaps
-from napari_cellcycle.pipeline.rules import assign_by_rules
+from napari_cellcycle.pipeline.rules import assign_by_rules, without_short_tracks
 from napari_cellcycle.pipeline.track_paper import link_paper
 from napari_cellcycle.progress import Progress, silent
 
@@ -56,8 +56,8 @@ def track(
         cells, links = link_paper(movie, labels, linker, settings, progress)
     else:
         cells, links = measure_and_link(movie, labels, linker, settings, progress)
-    tracks = Tracks(cells, links)
-    numbered = Tracks(cells.assign(label=tracks.track_id), links)
+    tracks = without_short_tracks(Tracks(cells, links), settings.min_track)
+    numbered = Tracks(tracks.cells.assign(label=tracks.track_id), tracks.links)
     gaps = Gaps(numbered, movie) if settings.fill_gaps else None
     painted = _repaint(labels, tracks, into, progress, gaps)
     return painted, numbered if gaps is None else gaps.close()
@@ -178,9 +178,12 @@ def _numbered(labels: LabelStack, tracks: Tracks, progress: Progress) -> Iterato
 
 def relabel(mask: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
     """A copy of `mask` with the values `old`, ascending, replaced by `new`; all others by 0."""
-    if len(old) and old[-1] > _DENSE:
+    top = int(mask.max(initial=0))
+    if len(old) and max(top, old[-1]) > _DENSE:
         place = np.minimum(np.searchsorted(old, mask), len(old) - 1)
         return np.where(old[place] == mask, new[place], 0).astype(np.int32)
-    table = np.zeros(int(old[-1]) + 1 if len(old) else 1, np.int32)
+    if not len(old):
+        return np.zeros(mask.shape, np.int32)
+    table = np.zeros(max(top, int(old[-1])) + 1, np.int32)
     table[old] = new
     return table[mask]
