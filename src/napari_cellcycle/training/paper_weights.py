@@ -20,7 +20,7 @@ SIMULATED = (9000, 9001, 9002, 9003)
 """Seeds of the simulated movies."""
 SETTINGS = PaperTraining(
     links=FitSettings(
-        epochs=32, learning_rate=1e-3, weight_decay=1e-5, warmup=0, schedule="cosine", clip=0
+        epochs=16, learning_rate=1e-3, weight_decay=1e-5, warmup=0, schedule="cosine", clip=0
     ),
     graphs=1,
     most_links=60_000,

@@ -24,7 +24,9 @@ class EdgeClassifier(nn.Module):
     """Log-odds of candidate links, from the features of the cells they join.
 
     With basic features the encoder of learned ones is absent, and that of the hand-made ones
-    gives all 32 numbers of a cell; the rest is as published.
+    gives all 32 numbers of a cell; the rest is as published. The weights to begin with are not
+    known; those here keep the spread of what passes through so many layers (He et al. 2015),
+    without which training hardly starts.
     """
 
     def __init__(self, settings: PaperSettings) -> None:
@@ -37,6 +39,11 @@ class EdgeClassifier(nn.Module):
         self.edge = perceptron((self.edge_inputs, 128, EDGE), drop=0.4)
         self.blocks = nn.ModuleList(PassingBlock() for _ in range(BLOCKS))
         self.classifier = nn.Sequential(*perceptron((EDGE, 128, 32), drop=0.2), nn.Linear(32, 1))
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
 
     def forward(self, nodes: torch.Tensor, edges: torch.Tensor) -> torch.Tensor:
         """Log-odds (m,) of `edges` (2, m), rows of source and target in `nodes` (n, f)."""
@@ -81,7 +88,6 @@ class PathfinderConvolution(MessagePassing):
         self.linear = nn.Linear(before, after, bias=False)
         self.bias = nn.Parameter(torch.zeros(after))
         self.weigh = nn.Sequential(nn.Linear(edge, hidden), nn.ReLU(), nn.Linear(hidden, 1))
-        nn.init.xavier_uniform_(self.linear.weight)
 
     def forward(self, h: torch.Tensor, edges: torch.Tensor, e: torch.Tensor) -> torch.Tensor:
         """New states (n, after) of cells (n, before), from `edges` (2, m) with `e` (m, edge)."""
