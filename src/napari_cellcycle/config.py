@@ -84,7 +84,7 @@ class TrackSettings(Settings):
         0.3, title="Least trust in a link", description="Links the model trusts less are never kept"
     )
     division_cost: Probability = Field(
-        0.3, title="Caution with divisions", description="Raise this if there are false divisions"
+        0.1, title="Caution with divisions", description="Raise this if there are false divisions"
     )
     min_generation: int = Field(
         3,

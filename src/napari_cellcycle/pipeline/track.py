@@ -25,6 +25,8 @@ from napari_cellcycle.pipeline.rules import assign_by_rules, without_short_track
 from napari_cellcycle.pipeline.track_paper import link_paper
 from napari_cellcycle.progress import Progress, silent
 
+DIVISION_WEIGHT = 4.0
+"""A division makes two links, and one that is lost spoils a lineage."""
 _DENSE = 4_000_000
 
 
@@ -140,13 +142,13 @@ def choose(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Candidate links to keep, alone or as one of the two of a division, and their scores.
 
-    A link is worth what its probability exceeds `min_score`; a division, which makes two
-    links, twice what its probability exceeds `division_cost`. No cell divides before it is
+    A link is worth what its probability exceeds `min_score`; a division, as much as
+    `DIVISION_WEIGHT` links whose probability exceeds `division_cost` as far. No cell divides before it is
     `min_generation` frames old.
     """
     c = graph.candidates
     worth = scores.link - settings.min_score
-    pair_worth = 2 * (scores.division - settings.division_cost)
+    pair_worth = DIVISION_WEIGHT * (scores.division - settings.division_cost)
     single, pair = assign_by_rules(c, worth, pair_worth, graph.frame, settings.min_generation)
     chosen = np.concatenate([np.flatnonzero(single), c.first[pair], c.second[pair]])
     score = np.concatenate([scores.link[single], *[scores.division[pair]] * 2])

@@ -42,7 +42,7 @@ def worsened(recording: Recording, rng: np.random.Generator) -> Recording:
 
     As segmentation fails at mitosis most of all, cells go missing around divisions as well.
     """
-    recording = without_mitoses(recording, float(rng.choice([0, 0.3, 0.6])), rng)
+    recording = without_mitoses(recording, float(rng.choice([0, 0, 0.3, 0.6])), rng)
     rates = WorsenSettings(
         missing=float(rng.choice([0, 0.02, 0.05, 0.1])),
         merged=float(rng.choice([0, 0.02, 0.04])),
