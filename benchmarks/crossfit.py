@@ -1,7 +1,8 @@
 """Weights that never saw the links they are scored on.
 
 For every sequence there are three of a model: "other" never saw the sequence at all; "first"
-and "second" saw the first and the second half of its frames as well. Each half of the movie is
+and "second" saw the first and the second half of its frames as well, ours in a short training
+that goes on from "other". Each half of the movie is
 linked by the weights that saw the other half; links across the middle are in neither half.
 """
 
@@ -16,8 +17,9 @@ from napari_cellcycle.features.graph import CellGraph
 from napari_cellcycle.models.link.graph_linker import GraphLinker
 from napari_cellcycle.models.link.open import open_linker
 from napari_cellcycle.models.link.scores import Scores
-from napari_cellcycle.models.store import ModelCard, save_model
+from napari_cellcycle.models.store import ModelCard, find_model, save_model
 from napari_cellcycle.progress import silent
+from napari_cellcycle.training.fit import FitSettings
 from napari_cellcycle.training import link, link_graph, link_weights, paper_weights
 from napari_cellcycle.training.link_presets import PRESETS, Lesson
 from napari_cellcycle.training.paper import train_paper
@@ -30,6 +32,8 @@ MODELS = {"ours": "links", "simple": "simple", "paper": "paper"}
 """How the names of weight files begin."""
 _RECIPES = {"ours": ("default", link_graph.SETTINGS), "simple": ("simple", link.SETTINGS)}
 """Preset and settings, as the shipped weights are trained."""
+_FURTHER = FitSettings(epochs=2, learning_rate=5e-4, weight_decay=1e-3, average=0.99)
+"""How ours goes on from "other" on half of a movie."""
 
 
 def weight_file(linker: str, key: str, part: str, folder: Path) -> Path:
@@ -83,14 +87,22 @@ class GraphHalves(GraphLinker):
         return joined(graph, self.early(graph, parts[0], *rest), self.late(graph, parts[1], *rest))
 
 
-def recordings(key: str, part: str, data: Path) -> list[tuple[Recording, float]]:
-    """What the weights for the sequence `key` learn from, each with its weight."""
+def recordings(
+    key: str, part: str, data: Path, *, alone: bool = False
+) -> list[tuple[Recording, float]]:
+    """What the weights for the sequence `key` learn from, each with its weight.
+
+    `alone` leaves out all other sequences.
+    """
     name = SEQUENCES[key].name
     found = []
     for recording, weight in link_weights.recordings(data, without=name if part == "other" else ""):
         if recording.name == name:
             recording = split_in_time(recording, 0.5)[HALVES.index(part)]
-        found.append((recording, weight))
+            if alone:
+                return [(recording, weight)]
+        if not alone:
+            found.append((recording, weight))
     return found
 
 
@@ -100,7 +112,8 @@ def train(linker: str, key: str, data: Path, folder: Path) -> Iterator[str]:
         file = weight_file(linker, key, part, folder)
         if file.is_file() or (linker == "paper" and part != "other"):
             continue
-        learned = recordings(key, part, data)
+        goes_on = linker == "ours" and part in HALVES
+        learned = recordings(key, part, data, alone=goes_on)
         split = f"cross-fitted: {key}, {part}"
         if linker == "paper":
             flat = [r for r, _ in learned if r.movie is not None and r.labels.ndim == 2]
@@ -108,7 +121,11 @@ def train(linker: str, key: str, data: Path, folder: Path) -> Iterator[str]:
             train_paper(flat, folder, name=file.stem, settings=settings, card={"split": split})
         else:
             preset, settings = _RECIPES[linker]
-            found = PRESETS[preset].train(Lesson(learned, settings=settings), silent)
+            lesson = Lesson(learned, settings=settings)
+            if goes_on:
+                other = find_model(str(weight_file(linker, key, "other", folder)), "link")
+                lesson = Lesson(learned, start=other, settings=_FURTHER)
+            found = PRESETS[preset].train(lesson, silent)
             card = ModelCard(
                 name=file.stem,
                 kind="link",

@@ -137,15 +137,16 @@ def _rejected(recording: Recording, cells, c) -> np.ndarray:  # type: ignore[no-
 def examples_of(
     recordings: Iterable[tuple[Recording, float]], *, copies: int = 1, seed: int = 0
 ) -> list[tuple[GraphExample, float]]:
-    """All versions of recordings, `copies` times, each with its share of the weight."""
+    """Recordings as they are, and `copies` of each other version, with shares of their weight."""
     found = []
     for recording, weight in recordings:
         rng = np.random.default_rng(seed)
         for copy in range(copies):
             for version in versions(recording, rng):
-                if copy and version.size_factor == 1.0:
-                    continue
-                found.append((example_of(version), weight * version.weight))
+                if version.recording is not recording:
+                    found.append((example_of(version), weight * version.weight / copies))
+                elif not copy:
+                    found.append((example_of(version), weight * version.weight))
     return found
 
 
