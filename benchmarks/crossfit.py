@@ -19,8 +19,8 @@ from napari_cellcycle.models.link.open import open_linker
 from napari_cellcycle.models.link.scores import Scores
 from napari_cellcycle.models.store import ModelCard, find_model, save_model
 from napari_cellcycle.progress import silent
-from napari_cellcycle.training.fit import FitSettings
 from napari_cellcycle.training import link, link_graph, link_weights, paper_weights
+from napari_cellcycle.training.fit import FitSettings
 from napari_cellcycle.training.link_presets import PRESETS, Lesson
 from napari_cellcycle.training.paper import train_paper
 from napari_cellcycle.training.recording_sources import split_in_time

@@ -143,8 +143,8 @@ def choose(
     """Candidate links to keep, alone or as one of the two of a division, and their scores.
 
     A link is worth what its probability exceeds `min_score`; a division, as much as
-    `DIVISION_WEIGHT` links whose probability exceeds `division_cost` as far. No cell divides before it is
-    `min_generation` frames old.
+    `DIVISION_WEIGHT` links whose probability exceeds `division_cost` as far. No cell divides
+    before it is `min_generation` frames old.
     """
     c = graph.candidates
     worth = scores.link - settings.min_score
