@@ -12,6 +12,7 @@ from napari_cellcycle.features.shape import measure
 from napari_cellcycle.io.ctc import read_ctc, write_ctc
 from napari_cellcycle.io.experiment import open_experiment, save_experiment
 from napari_cellcycle.pipeline.gaps import Gaps, between
+from napari_cellcycle.pipeline.run import add_tracks
 from napari_cellcycle.pipeline.track import track
 from napari_cellcycle.simulate import simulate
 from napari_cellcycle.simulate.worsen import WorsenSettings, worsen
@@ -140,6 +141,17 @@ def test_drawn_cells_are_kept_by_the_experiment_and_leave_no_split_in_the_challe
     _, again = read_ctc(tmp_path / "RES")
     assert again.track_id.nunique() == 2
     assert len(again) == 10
+
+
+def test_tracking_again_starts_from_what_was_seen():
+    """Cells that were drawn are not taken for masks, and leave no trace once gaps are kept."""
+    toy = examples.blink()
+    once = add_tracks(Experiment(toy.movie, toy.labels))
+    assert once.tracks.cells["filled"].sum() == 1
+    again = add_tracks(once)
+    assert again.tracks.cells["filled"].tolist() == once.tracks.cells["filled"].tolist()
+    plain = add_tracks(once, TrackSettings(fill_gaps=False))
+    assert ((plain.labels.to_array() > 0) == (toy.labels.base > 0)).all()
 
 
 def test_frames_wait_only_while_a_gap_is_open():

@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 from scipy.ndimage import distance_transform_edt
 
+from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.data.movie import Movie
-from napari_cellcycle.data.tracks import Tracks
+from napari_cellcycle.data.tracks import BY_MODEL, Tracks
 from napari_cellcycle.features.drift import diameters, field_offsets
 from napari_cellcycle.features.shape import Masks, measure_frame
+from napari_cellcycle.io.arrays import FrameArray
 
 LEAST_ROOM = 0.3
 """Share of the expected mask that has to be free; with less the gap stays."""
@@ -62,7 +64,7 @@ class Gaps:
         cells = tracks.cells.assign(filled=False)
         if not self._cells:
             return Tracks(cells, tracks.links)
-        new = pd.concat(self._cells, ignore_index=True).assign(filled=True, by="model")
+        new = pd.concat(self._cells, ignore_index=True).assign(filled=True, by=BY_MODEL)
         first = int(cells.index.max()) + 1
         new.index = pd.RangeIndex(first, first + len(new), name=cells.index.name)
         links = self._links_through(new["gap"].to_numpy(), new.index.to_numpy())
@@ -154,6 +156,31 @@ class _Spans:
     label: np.ndarray
     begin: np.ndarray
     end: np.ndarray
+
+
+def without_drawn(labels: LabelStack, tracks: Tracks) -> LabelStack:
+    """The masks without the cells that were drawn into gaps, unless the user took them over.
+
+    So tracking again starts from what was seen. Nothing is read before it is needed.
+    """
+    cells = tracks.cells
+    if "filled" not in cells or not cells["filled"].any():
+        return labels
+    drawn = cells[cells["filled"].to_numpy(bool) & (cells["by"] == BY_MODEL).to_numpy()]
+    frames = drawn.groupby("frame")["label"]
+    gone = {int(str(frame)): label.to_numpy() for frame, label in frames}
+    read = _WithoutDrawn(labels, gone)
+    return LabelStack(FrameArray(labels.shape, np.dtype(np.int32), read, leading=1))
+
+
+@dataclass(frozen=True)
+class _WithoutDrawn:
+    labels: LabelStack
+    gone: dict[int, np.ndarray]
+
+    def __call__(self, time: int) -> np.ndarray:
+        mask = self.labels.frame(time)
+        return np.where(np.isin(mask, self.gone[time]), 0, mask) if time in self.gone else mask
 
 
 def _gaps_of(tracks: Tracks) -> _Spans:

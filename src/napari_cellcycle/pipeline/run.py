@@ -191,13 +191,17 @@ def _segmented(experiment: Experiment, settings: SegmentSettings, place: _Place)
 def _tracked(experiment: Experiment, settings: TrackSettings, place: _Place) -> Experiment:
     if experiment.labels is None:
         raise BadInput("There are no masks to track yet; run Segment first, or import masks.")
+    from napari_cellcycle.pipeline.gaps import without_drawn
     from napari_cellcycle.pipeline.track import track
 
+    labels = experiment.labels
+    if experiment.tracks is not None:
+        labels = without_drawn(labels, experiment.tracks)
     store = place.store(experiment.labels.shape)
     with _timed("track", settings, place) as step:
         labels, tracks = track(
             experiment.movie,
-            experiment.labels,
+            labels,
             settings,
             model=place.own_model(settings.model, "link"),
             device=place.device,
