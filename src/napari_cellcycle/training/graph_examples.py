@@ -28,6 +28,8 @@ DARK = 0.3
 """Share of batches without brightness: what mitosis looks like differs between microscopes."""
 MOSTLY = 0.5
 """Of a recording of which less is known, windows are cut around what is."""
+PACE_NOISE = (0.3, 0.4)
+"""Spread of what is added to the pace of a movie, lest the network know the movie by it."""
 _MARGIN = 3.0
 _LIGHT = [
     LOOKS.index(name)
@@ -180,6 +182,7 @@ def cut(example: GraphExample, rng: np.random.Generator) -> GraphBatch:
     one, two = link_number[c.first], link_number[c.second]
     divisions = np.flatnonzero((one >= 0) & (two >= 0))
     tensor = torch.from_numpy
+    pace = rng.normal(0, PACE_NOISE)
     rows = np.flatnonzero(around)
     looks, seen = graph.looks[rows], example.seen[rows].astype(np.float32)
     seen = _relight(seen, rng)
@@ -188,8 +191,10 @@ def cut(example: GraphExample, rng: np.random.Generator) -> GraphBatch:
     given = GraphInput(
         looks=tensor(looks),
         seen=torch.empty(0),
-        link=tensor(example.relations.link[links]),
-        division=tensor(example.relations.division[divisions]),
+        link=tensor(example.relations.link[links] + _of(pace, example.relations.link)),
+        division=tensor(
+            example.relations.division[divisions] + _of(pace, example.relations.division)
+        ),
         parent=tensor(number[c.parent[links]]),
         child=tensor(number[c.child[links]]),
         first=tensor(one[divisions]),
@@ -211,6 +216,11 @@ def _known_cells(example: GraphExample) -> np.ndarray:
     known = example.past | example.future
     known[example.graph.candidates.child[example.rejected]] = True
     return known if 0 < known.mean() < MOSTLY else np.ones(len(known), bool)
+
+
+def _of(pace: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """What to add to a row of `table`, whose last columns are those of the pace."""
+    return np.concatenate([np.zeros(table.shape[1] - len(pace)), pace]).astype(np.float32)
 
 
 def _relight(seen: np.ndarray, rng: np.random.Generator) -> np.ndarray:
