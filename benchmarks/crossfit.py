@@ -19,18 +19,19 @@ from napari_cellcycle.models.link.open import open_linker
 from napari_cellcycle.models.link.scores import Scores
 from napari_cellcycle.models.store import ModelCard, find_model, save_model
 from napari_cellcycle.progress import silent
-from napari_cellcycle.training import link, link_graph, link_weights, paper_weights
 from napari_cellcycle.training.fit import FitSettings
-from napari_cellcycle.training.link_presets import PRESETS, Lesson
-from napari_cellcycle.training.paper import train_paper
-from napari_cellcycle.training.recording_sources import split_in_time
-from napari_cellcycle.training.recordings import Recording
+from napari_cellcycle.training.link import graph, paper_weights, simple
+from napari_cellcycle.training.link import weights as link_weights
+from napari_cellcycle.training.link.paper import train_paper
+from napari_cellcycle.training.link.presets import PRESETS, Lesson
+from napari_cellcycle.training.link.recordings import Recording
+from napari_cellcycle.training.link.sources import split_in_time
 
 HALVES = ("first", "second")
 PARTS = ("other", *HALVES)
 MODELS = {"ours": "links", "simple": "simple", "paper": "paper"}
 """How the names of weight files begin."""
-_RECIPES = {"ours": ("default", link_graph.SETTINGS), "simple": ("simple", link.SETTINGS)}
+_RECIPES = {"ours": ("default", graph.SETTINGS), "simple": ("simple", simple.SETTINGS)}
 """Preset and settings, as the shipped weights are trained."""
 _FURTHER = FitSettings(epochs=2, learning_rate=5e-4, weight_decay=1e-3, average=0.99)
 """How ours goes on from "other" on half of a movie."""

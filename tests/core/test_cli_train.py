@@ -15,8 +15,8 @@ from napari_cellcycle.cli import app
 from napari_cellcycle.cli.train import PresetName
 from napari_cellcycle.data import edits
 from napari_cellcycle.io.experiment import open_experiment, save_experiment
-from napari_cellcycle.training.link_presets import PRESETS
-from napari_cellcycle.training.own_links import shares_frames
+from napari_cellcycle.training.link.own import shares_frames
+from napari_cellcycle.training.link.presets import PRESETS
 
 QUICK = ["--preset", "simple", "--epochs", 2, "--device", "cpu"]
 

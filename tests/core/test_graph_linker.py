@@ -17,18 +17,18 @@ from napari_cellcycle.models.link.graph_linker import GraphLinker
 from napari_cellcycle.models.link.graph_network import GraphNetwork
 from napari_cellcycle.simulate.worsen import WorsenSettings, worsen
 from napari_cellcycle.training.fit import FitSettings
-from napari_cellcycle.training.graph_examples import cut, example_of, examples_of
-from napari_cellcycle.training.link_graph import rivalry_loss, train_network
-from napari_cellcycle.training.link_versions import (
+from napari_cellcycle.training.link.graph import rivalry_loss, train_network
+from napari_cellcycle.training.link.graph_examples import cut, example_of, examples_of
+from napari_cellcycle.training.link.recordings import Recording, fully_known
+from napari_cellcycle.training.link.sources import simulated_recording
+from napari_cellcycle.training.link.versions import (
     Version,
     as_markers,
     every,
     without_mitoses,
     worsened,
 )
-from napari_cellcycle.training.link_weights import simulated
-from napari_cellcycle.training.recording_sources import simulated_recording
-from napari_cellcycle.training.recordings import Recording, fully_known
+from napari_cellcycle.training.link.weights import simulated
 
 
 @pytest.fixture(scope="module", params=[2, 3])

@@ -15,20 +15,20 @@ from napari_cellcycle.models.link.scores import Scores
 from napari_cellcycle.models.link.simple import SimpleLinker
 from napari_cellcycle.models.store import find_model
 from napari_cellcycle.training.fit import FitSettings
-from napari_cellcycle.training.graph_examples import cut
-from napari_cellcycle.training.graph_examples import example_of as graph_example_of
-from napari_cellcycle.training.link import (
+from napari_cellcycle.training.link.graph_examples import cut
+from napari_cellcycle.training.link.graph_examples import example_of as graph_example_of
+from napari_cellcycle.training.link.presets import measured_of
+from napari_cellcycle.training.link.recordings import Recording, fully_known
+from napari_cellcycle.training.link.score import Agreement, HeldOut, KnownLinks, LinkScore, total
+from napari_cellcycle.training.link.simple import (
     LinkTask,
     cut_window,
     linker_of,
     rivalry_loss,
     train_linker,
 )
-from napari_cellcycle.training.link_examples import example_of
-from napari_cellcycle.training.link_presets import measured_of
-from napari_cellcycle.training.link_score import Agreement, HeldOut, KnownLinks, LinkScore, total
-from napari_cellcycle.training.link_versions import Version
-from napari_cellcycle.training.recordings import Recording, fully_known
+from napari_cellcycle.training.link.simple_examples import example_of
+from napari_cellcycle.training.link.versions import Version
 
 
 def recording(make=examples.division, ndim=2):

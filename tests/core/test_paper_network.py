@@ -28,7 +28,7 @@ from napari_cellcycle.models.link.paper.metric import (
 from napari_cellcycle.models.link.paper.network import EdgeClassifier, PathfinderConvolution
 from napari_cellcycle.models.link.paper.resnet import ResNet18
 from napari_cellcycle.models.link.paper.settings import PaperSettings
-from napari_cellcycle.training.paper_links import (
+from napari_cellcycle.training.link.paper_links import (
     EdgeReport,
     Window,
     edge_loss,
@@ -38,12 +38,12 @@ from napari_cellcycle.training.paper_links import (
     windows_of,
     without_shared_frames,
 )
-from napari_cellcycle.training.paper_metric import (
+from napari_cellcycle.training.link.paper_metric import (
     consecutive_rows,
     split_by_frame,
     split_by_id,
 )
-from napari_cellcycle.training.recordings import Recording, fully_known
+from napari_cellcycle.training.link.recordings import Recording, fully_known
 
 
 def parameters(module):

@@ -18,8 +18,8 @@ from napari_cellcycle.pipeline.track import track
 from napari_cellcycle.pipeline.track_paper import clean_frame, cleaned, link_paper
 from napari_cellcycle.simulate import simulate
 from napari_cellcycle.training.fit import FitSettings
-from napari_cellcycle.training.paper import PaperTraining, train_paper
-from napari_cellcycle.training.recordings import Recording, fully_known
+from napari_cellcycle.training.link.paper import PaperTraining, train_paper
+from napari_cellcycle.training.link.recordings import Recording, fully_known
 
 
 def short(epochs, rate=3e-3):

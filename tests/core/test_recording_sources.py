@@ -14,7 +14,7 @@ from napari_cellcycle.io.ctc import write_ctc
 from napari_cellcycle.io.experiment import save_experiment
 from napari_cellcycle.io.frames import write_label_frames, write_movie_frames
 from napari_cellcycle.pipeline.track import track
-from napari_cellcycle.training.recording_sources import (
+from napari_cellcycle.training.link.sources import (
     ctc_recording,
     experiment_recording,
     find_ctc_recordings,

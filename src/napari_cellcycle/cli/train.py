@@ -13,7 +13,7 @@ from napari_cellcycle.cli.options import AUTO, Device, ModelFolder
 
 if TYPE_CHECKING:
     from napari_cellcycle.models.store import Model
-    from napari_cellcycle.training.link_presets import Learned
+    from napari_cellcycle.training.link.presets import Learned
 
 
 class PresetName(StrEnum):
@@ -106,7 +106,7 @@ def link(
     Example: napari-cellcycle train link mine.cellcycle --name my-links --epochs 5
     """
     from napari_cellcycle.models.store import own_folder
-    from napari_cellcycle.training.own_links import TeachSettings, teach_links
+    from napari_cellcycle.training.link.own import TeachSettings, teach_links
 
     settings = TeachSettings(
         held_out_part=held_out_part,

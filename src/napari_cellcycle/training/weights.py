@@ -25,14 +25,14 @@ def nuclei(data: Path, out: Path, progress: Progress) -> None:
 
 def links(data: Path, out: Path, progress: Progress) -> None:
     """Train the graph network that links cells."""
-    from napari_cellcycle.training.link_weights import train_links
+    from napari_cellcycle.training.link.weights import train_links
 
     train_links(data, out, progress)
 
 
 def simple(data: Path, out: Path, progress: Progress) -> None:
     """Train the link model."""
-    from napari_cellcycle.training.link import train_simple
+    from napari_cellcycle.training.link.simple import train_simple
 
     train_simple(data, out, progress)
 
@@ -46,7 +46,7 @@ def frame(data: Path, out: Path, progress: Progress) -> None:
 
 def paper(data: Path, out: Path, progress: Progress) -> None:
     """Train the published tracker that ours is compared with."""
-    from napari_cellcycle.training.paper_weights import train_shipped_paper
+    from napari_cellcycle.training.link.paper_weights import train_shipped_paper
 
     train_shipped_paper(data, out, progress)
 

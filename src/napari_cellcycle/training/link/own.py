@@ -15,15 +15,15 @@ from napari_cellcycle.models.store import SHIPPED, Model, ModelCard, find_model,
 from napari_cellcycle.progress import Progress, silent, track_progress
 from napari_cellcycle.training.checkpoint import Checkpoint
 from napari_cellcycle.training.fit import FitSettings
-from napari_cellcycle.training.link_presets import PRESETS, Learned, Lesson, Preset
-from napari_cellcycle.training.link_score import LinkScore
-from napari_cellcycle.training.recording_sources import (
+from napari_cellcycle.training.link.presets import PRESETS, Learned, Lesson, Preset
+from napari_cellcycle.training.link.recordings import Recording
+from napari_cellcycle.training.link.score import LinkScore
+from napari_cellcycle.training.link.sources import (
     knows_anything,
     open_recordings,
     simulated_recording,
     split_in_time,
 )
-from napari_cellcycle.training.recordings import Recording
 
 _SIMULATED_WEIGHT = 0.2
 _FIRST_SEED = 20_000

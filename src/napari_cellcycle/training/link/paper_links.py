@@ -18,7 +18,7 @@ from napari_cellcycle.models.link.paper.graph import (
     reach_of,
     window_starts,
 )
-from napari_cellcycle.training.recordings import Recording
+from napari_cellcycle.training.link.recordings import Recording
 
 Split = Literal["multiSequence", "sepSequences"]
 HeldOut = Literal["from_both", "end_first", "end_second"]

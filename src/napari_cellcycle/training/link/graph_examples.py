@@ -10,9 +10,9 @@ from napari_cellcycle.features.graph import LOOKS, CellGraph, build_graph
 from napari_cellcycle.features.relations import Pace, Relations, relate
 from napari_cellcycle.features.shape import measure_overlaps
 from napari_cellcycle.features.views import typical_size, views
-from napari_cellcycle.training.link_examples import next_sightings
-from napari_cellcycle.training.link_versions import Version, versions
-from napari_cellcycle.training.recordings import Recording
+from napari_cellcycle.training.link.recordings import Recording
+from napari_cellcycle.training.link.simple_examples import next_sightings
+from napari_cellcycle.training.link.versions import Version, versions
 
 if TYPE_CHECKING:
     import torch

@@ -13,7 +13,7 @@ from napari_cellcycle.features.paper import PATCH, PaperCells, cell_crops
 from napari_cellcycle.models.link.paper.metric import LOSSES, Embedder, embed, precision_at_1
 from napari_cellcycle.progress import Progress, silent
 from napari_cellcycle.training.fit import Epoch, FitSettings, fit
-from napari_cellcycle.training.recordings import Recording
+from napari_cellcycle.training.link.recordings import Recording
 
 LossName = Literal["multi-similarity", "circle", "triplet"]
 PER_CELL, PER_BATCH = 4, 32

@@ -13,14 +13,19 @@ from napari_cellcycle.models.store import Model, ModelCard, save_model
 from napari_cellcycle.progress import Progress, silent
 from napari_cellcycle.training.checkpoint import Checkpoint
 from napari_cellcycle.training.fit import Epoch, FitSettings, fit
-from napari_cellcycle.training.link_data import (
+from napari_cellcycle.training.link.simple_data import (
     FIRST_SEED,
     SIMULATED,
     real_recordings,
     simulated_recording,
     simulated_recordings,
 )
-from napari_cellcycle.training.link_examples import Example, Measured, example_of, imitate_errors
+from napari_cellcycle.training.link.simple_examples import (
+    Example,
+    Measured,
+    example_of,
+    imitate_errors,
+)
 
 if TYPE_CHECKING:
     import torch

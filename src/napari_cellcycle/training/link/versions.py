@@ -9,7 +9,7 @@ import pandas as pd
 from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.features.shape import Masks
 from napari_cellcycle.simulate.worsen import WorsenSettings, worsen
-from napari_cellcycle.training.recordings import Recording
+from napari_cellcycle.training.link.recordings import Recording
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from napari_cellcycle.io.frames import check_labels_fit, frame_files, open_label
 from napari_cellcycle.io.movies import open_movie
 from napari_cellcycle.progress import Progress, silent
 from napari_cellcycle.simulate import random_settings, simulate
-from napari_cellcycle.training.recordings import Recording, fully_known
+from napari_cellcycle.training.link.recordings import Recording, fully_known
 
 TRACK_FILE = "man_track.txt"
 _SAME_IDS = 0.95

@@ -5,9 +5,9 @@ from pathlib import Path
 from napari_cellcycle.models.store import Model
 from napari_cellcycle.progress import Progress, silent
 from napari_cellcycle.training.fit import FitSettings
-from napari_cellcycle.training.paper import PaperTraining, train_paper
-from napari_cellcycle.training.recording_sources import ctc_recording, simulated_recording
-from napari_cellcycle.training.recordings import Recording
+from napari_cellcycle.training.link.paper import PaperTraining, train_paper
+from napari_cellcycle.training.link.recordings import Recording
+from napari_cellcycle.training.link.sources import ctc_recording, simulated_recording
 
 REAL = {
     "Fluo-N2DL-HeLa": "01_ST/SEG",

@@ -9,7 +9,7 @@ import numpy as np
 from napari_cellcycle.progress import Progress, silent
 from napari_cellcycle.training.checkpoint import Checkpoint
 from napari_cellcycle.training.fit import Epoch, FitSettings, fit
-from napari_cellcycle.training.graph_examples import GraphBatch, GraphExample, cut
+from napari_cellcycle.training.link.graph_examples import GraphBatch, GraphExample, cut
 
 if TYPE_CHECKING:
     import torch

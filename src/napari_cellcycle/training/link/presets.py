@@ -17,20 +17,20 @@ from napari_cellcycle.models.store import Model
 from napari_cellcycle.progress import Progress, silent, track_progress
 from napari_cellcycle.training.checkpoint import Checkpoint
 from napari_cellcycle.training.fit import Epoch, FitSettings
-from napari_cellcycle.training.link_examples import Measured
-from napari_cellcycle.training.link_score import (
+from napari_cellcycle.training.link.recordings import Recording
+from napari_cellcycle.training.link.score import (
     HeldOut,
     KnownLinks,
     LinkScore,
     rejected_rows,
     total,
 )
-from napari_cellcycle.training.recordings import Recording
+from napari_cellcycle.training.link.simple_examples import Measured
 
 if TYPE_CHECKING:
     import torch
 
-    from napari_cellcycle.training.graph_examples import GraphExample
+    from napari_cellcycle.training.link.graph_examples import GraphExample
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def measured_of(recording: Recording, progress: Progress = silent, max_gap: int 
 
 def train_simple_links(lesson: Lesson, progress: Progress = silent) -> Learned:
     """Train a `simple` link model; recordings of which little is known are not worsened."""
-    from napari_cellcycle.training.link import examples_of, linker_of, train_linker
+    from napari_cellcycle.training.link.simple import examples_of, linker_of, train_linker
 
     settings = lesson.settings or PRESETS["simple"].settings
     examples = []
@@ -144,7 +144,7 @@ def train_graph_links(lesson: Lesson, progress: Progress = silent) -> Learned:
 
     from napari_cellcycle.models.device import choose_device
     from napari_cellcycle.models.link.graph_linker import GraphLinker
-    from napari_cellcycle.training.link_graph import train_network
+    from napari_cellcycle.training.link.graph import train_network
 
     device = choose_device(lesson.device)
     count = len(lesson.learned)
@@ -183,8 +183,8 @@ def train_graph_links(lesson: Lesson, progress: Progress = silent) -> Learned:
 
 def _graph_examples(recording: Recording, weight: float) -> "list[tuple[GraphExample, float]]":
     """A recording in many versions; if little is known, in those that leave all cells in place."""
-    from napari_cellcycle.training.graph_examples import example_of, examples_of
-    from napari_cellcycle.training.link_versions import Version, as_markers
+    from napari_cellcycle.training.link.graph_examples import example_of, examples_of
+    from napari_cellcycle.training.link.versions import Version, as_markers
 
     if recording.truth[["past", "future"]].all(axis=None):
         return examples_of([(replace(recording, rejected=recording.rejected.iloc[:0]), weight)])
@@ -213,7 +213,7 @@ def train_paper_links(lesson: Lesson, progress: Progress = silent) -> Learned:
 
     Raises `BadInput` if it is to go on from a stored model, which it cannot.
     """
-    from napari_cellcycle.training.paper import PaperTraining, train_paper
+    from napari_cellcycle.training.link.paper import PaperTraining, train_paper
 
     if lesson.start is not None or lesson.checkpoint is not None:
         raise BadInput(

@@ -12,8 +12,8 @@ from napari_cellcycle.features.shape import Watch, measure_overlaps
 from napari_cellcycle.models.link.scores import Scores
 from napari_cellcycle.pipeline.track import choose
 from napari_cellcycle.progress import Progress, silent
-from napari_cellcycle.training.link_examples import next_sightings
-from napari_cellcycle.training.recordings import Recording
+from napari_cellcycle.training.link.recordings import Recording
+from napari_cellcycle.training.link.simple_examples import next_sightings
 
 
 @dataclass(frozen=True)

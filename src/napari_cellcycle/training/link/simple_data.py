@@ -11,7 +11,7 @@ from napari_cellcycle.io.frames import open_labels
 from napari_cellcycle.io.movies import open_movie
 from napari_cellcycle.progress import Progress, silent
 from napari_cellcycle.simulate import random_settings, simulate
-from napari_cellcycle.training.link_examples import Measured
+from napari_cellcycle.training.link.simple_examples import Measured
 
 LONGEST_GAP = 4
 """Overlaps are measured so far, so that every second frame can be left out in training."""

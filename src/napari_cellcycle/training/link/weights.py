@@ -12,11 +12,11 @@ from napari_cellcycle.models.link.graph_linker import GraphLinker
 from napari_cellcycle.models.store import Model, ModelCard, save_model
 from napari_cellcycle.progress import Progress, silent
 from napari_cellcycle.simulate import random_settings, simulate
-from napari_cellcycle.training.graph_examples import GraphExample, examples_of
-from napari_cellcycle.training.link_graph import SETTINGS, train_network
-from napari_cellcycle.training.link_score import HeldOut, LinkScore
-from napari_cellcycle.training.recording_sources import ctc_recording
-from napari_cellcycle.training.recordings import Recording, fully_known
+from napari_cellcycle.training.link.graph import SETTINGS, train_network
+from napari_cellcycle.training.link.graph_examples import GraphExample, examples_of
+from napari_cellcycle.training.link.recordings import Recording, fully_known
+from napari_cellcycle.training.link.score import HeldOut, LinkScore
+from napari_cellcycle.training.link.sources import ctc_recording
 
 REAL = {
     "Fluo-N2DL-HeLa": ("ctc/Fluo-N2DL-HeLa", "01", "01_ST/SEG", 1.5),

@@ -20,7 +20,7 @@ from napari_cellcycle.models.link.paper.settings import PaperSettings
 from napari_cellcycle.models.store import Model, ModelCard, save_model
 from napari_cellcycle.progress import Progress, silent
 from napari_cellcycle.training.fit import Epoch, FitSettings, fit, records
-from napari_cellcycle.training.paper_links import (
+from napari_cellcycle.training.link.paper_links import (
     EdgeReport,
     EdgeTask,
     HeldOut,
@@ -34,8 +34,8 @@ from napari_cellcycle.training.paper_links import (
     windows_of,
     without_shared_frames,
 )
-from napari_cellcycle.training.paper_metric import LossName, canvas_of, crops_of, train_metric
-from napari_cellcycle.training.recordings import Recording
+from napari_cellcycle.training.link.paper_metric import LossName, canvas_of, crops_of, train_metric
+from napari_cellcycle.training.link.recordings import Recording
 
 ARCHITECTURE = "paper: edge classifier of cell-tracker-gnn (ECCV 2022)"
 
