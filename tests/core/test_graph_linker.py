@@ -217,6 +217,22 @@ def test_motion_is_told_in_typical_sizes(recording):
     assert len(relations.link) == len(graph.candidates)
 
 
+def test_rejected_links_follow_their_cells_into_every_version(recording):
+    cells = recording.truth
+    pair = cells[cells["frame"] == 4].iloc[0], cells[cells["frame"] == 6].iloc[0]
+    rejected = pd.DataFrame(
+        [(4, pair[0]["label"], 6, pair[1]["label"])], columns=recording.rejected.columns
+    ).astype(np.int64)
+    known = dataclasses.replace(recording, rejected=rejected)
+    sparse = every(known, 2).rejected
+    assert sparse.to_numpy().tolist() == [[2, pair[0]["label"], 3, pair[1]["label"]]]
+    worse = worsened(known, np.random.default_rng(3))
+    for _, row in worse.rejected.iterrows():
+        for end, cell in zip(("parent", "child"), pair, strict=True):
+            mask = worse.labels.frame(row[f"{end}_frame"]) == row[f"{end}_label"]
+            assert (recording.labels.frame(cell["frame"])[mask] == cell["label"]).any()
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a graphics card")
 def test_a_graphics_card_gives_the_same_scores(recording):

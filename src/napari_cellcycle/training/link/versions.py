@@ -56,7 +56,17 @@ def worsened(recording: Recording, rng: np.random.Generator) -> Recording:
     truth["track"] = truth["track"].fillna(0).astype(np.int64)
     for side in ("past", "future"):
         truth[side] = truth[side].fillna(True).astype(bool)
-    return replace(recording, labels=labels, truth=truth)
+    return replace(recording, labels=labels, truth=truth, rejected=_renamed(recording, named))
+
+
+def _renamed(recording: Recording, named: pd.DataFrame) -> pd.DataFrame:
+    """The rejected links by the new labels; those of cells that are gone are left out."""
+    rejected = recording.rejected
+    for end in ("parent", "child"):
+        keys = {"frame": f"{end}_frame", "old": f"{end}_label", "label": "new"}
+        rejected = rejected.merge(named.rename(columns=keys), on=[keys["frame"], keys["old"]])
+        rejected = rejected.drop(columns=keys["old"]).rename(columns={"new": keys["old"]})
+    return rejected[recording.rejected.columns]
 
 
 def without_mitoses(recording: Recording, share: float, rng: np.random.Generator) -> Recording:
@@ -141,4 +151,7 @@ def every(recording: Recording, step: int) -> Recording:
         movie = replace(movie, pixels=pixels, channels=movie.channels[:1])
     truth = recording.truth[recording.truth["frame"] % step == 0]
     truth = truth.assign(frame=truth["frame"] // step)
-    return replace(recording, labels=labels, movie=movie, truth=truth)
+    rejected, times_of = recording.rejected, ["parent_frame", "child_frame"]
+    rejected = rejected[(rejected[times_of] % step == 0).all(axis=1)]
+    rejected = rejected.assign(**{name: rejected[name] // step for name in times_of})
+    return replace(recording, labels=labels, movie=movie, truth=truth, rejected=rejected)
