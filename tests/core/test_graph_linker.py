@@ -25,10 +25,8 @@ from napari_cellcycle.training.link.versions import (
     Version,
     as_markers,
     every,
-    without_mitoses,
     worsened,
 )
-from napari_cellcycle.training.link.weights import simulated
 
 
 @pytest.fixture(scope="module", params=[2, 3])
@@ -174,16 +172,6 @@ def test_worse_masks_know_which_cell_they_show(recording):
         if track:
             assert (recording.labels.frame(time)[worse.labels.frame(time) == label] == track).any()
     assert not worse.truth[worse.truth["track"] > 0].duplicated(["frame", "track"]).any()
-
-
-def test_cells_missing_around_divisions_leave_mother_and_daughters_known(recording):
-    recording = simulated("dense", 2, 9102) if recording.labels.ndim == 2 else recording
-    worse = without_mitoses(recording, 1.0, np.random.default_rng(0))
-    before, after = (set(r.truth["track"]) for r in (recording, worse))
-    assert before == after
-    assert (len(worse.truth) < len(recording.truth)) == bool(recording.mother)
-    for mask, (_, rows) in zip(worse.labels, worse.truth.groupby("frame"), strict=True):
-        assert set(np.unique(mask)) - {0} == set(rows["label"])
 
 
 def test_markers_lie_within_their_masks_and_none_is_lost(recording):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from napari_cellcycle.models.link.graph_network import GraphNetwork
 
-SETTINGS = FitSettings(epochs=9, learning_rate=2e-3, weight_decay=1e-3, average=0.995)
+SETTINGS = FitSettings(epochs=6, learning_rate=2e-3, weight_decay=1e-3, average=0.995)
 """How the shipped weights are trained."""
 BATCHES = 150
 """Batches of an epoch."""

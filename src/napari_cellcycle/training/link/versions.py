@@ -38,11 +38,7 @@ def _factor(rng: np.random.Generator, spread: float) -> float:
 
 
 def worsened(recording: Recording, rng: np.random.Generator) -> Recording:
-    """The recording with masks missing, merged and split at random rates.
-
-    As segmentation fails at mitosis most of all, cells go missing around divisions as well.
-    """
-    recording = without_mitoses(recording, float(rng.choice([0, 0, 0.3, 0.6])), rng)
+    """The recording with masks missing, merged and split at random rates."""
     rates = WorsenSettings(
         missing=float(rng.choice([0, 0.02, 0.05, 0.1])),
         merged=float(rng.choice([0, 0.02, 0.04])),
@@ -67,36 +63,6 @@ def _renamed(recording: Recording, named: pd.DataFrame) -> pd.DataFrame:
         rejected = rejected.merge(named.rename(columns=keys), on=[keys["frame"], keys["old"]])
         rejected = rejected.drop(columns=keys["old"]).rename(columns={"new": keys["old"]})
     return rejected[recording.rejected.columns]
-
-
-def without_mitoses(recording: Recording, share: float, rng: np.random.Generator) -> Recording:
-    """The recording with cells missing around a `share` of its divisions.
-
-    The mother misses her last frame or not, both daughters up to two of their first, but at
-    least one frame is missing between them; nobody vanishes wholly.
-    """
-    truth = recording.truth
-    times = truth.groupby("track")["frame"].agg(["min", "max"])
-    families: dict[int, list[int]] = {}
-    for daughter, mother in recording.mother.items():
-        families.setdefault(mother, []).append(daughter)
-    begin, end = times["min"].copy(), times["max"].copy()
-    for mother, daughters in families.items():
-        if rng.random() >= share:
-            continue
-        last, first = rng.choice([0, 1]), rng.choice([1, 2])
-        for track, cut, ends in [(mother, last, end), *((d, first, begin) for d in daughters)]:
-            if track in times.index and times["max"][track] - times["min"][track] > 4:
-                ends[track] += -cut if ends is end else cut
-    tracks, frame = truth["track"], truth["frame"]
-    gone = (frame < tracks.map(begin)) | (frame > tracks.map(end))
-    if not gone.any():
-        return recording
-    frames = [np.array(mask) for mask in recording.labels]
-    for time in np.unique(frame[gone]):
-        lost = truth.loc[gone & (frame == time), "label"]
-        frames[time][np.isin(frames[time], lost)] = 0
-    return replace(recording, labels=LabelStack(np.stack(frames)), truth=truth[~gone])
 
 
 def as_markers(recording: Recording, rng: np.random.Generator) -> Recording:

@@ -116,7 +116,7 @@ def train_links(
     names: list[str] = []
     for recording, weight in recordings(data, progress=progress):
         names.append(recording.name)
-        examples += examples_of([(recording, weight)], copies=2, seed=seed)
+        examples += examples_of([(recording, weight)], seed=seed)
     network, history = train_network(
         examples, SETTINGS.model_copy(update={"seed": seed}), progress=progress
     )
