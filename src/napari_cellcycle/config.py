@@ -61,7 +61,7 @@ class SegmentSettings(Settings):
 class TrackSettings(Settings):
     """How cells are linked over time."""
 
-    model: str = Field("simple", description="Shipped link model, or a model file")
+    model: str = Field("cellcycle-links", description="Shipped link model, or a model file")
     max_distance: float | None = Field(
         None,
         gt=0,
