@@ -92,7 +92,8 @@ class Rivalry(MessagePassing):
     def message(self, x_j: torch.Tensor, edge: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
         """Weigh what the other cell and the edge say, head by head."""
         said = torch.relu(x_j + edge)
-        return (said.view(len(said), self.heads, -1) * share.unsqueeze(-1)).view(len(said), -1)
+        by_head = said.unflatten(1, (self.heads, said.shape[1] // self.heads))
+        return (by_head * share.unsqueeze(-1)).flatten(1)
 
 
 class Round(nn.Module):
