@@ -1,10 +1,12 @@
 """What all tests share; nothing here imports Qt unless a test asks for a viewer."""
 
 import os
+import signal
 
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
 
 FOREIGN = (
     # napari's own layers and its vispy backend, not ours to mend

@@ -160,7 +160,7 @@ def test_of_cells_without_a_known_past_or_future_nothing_is_learned():
     truth = recording.truth.assign(past=False, future=False)
     example = example_of(Version(dataclasses.replace(recording, truth=truth), 1, 1.0, 1.0))
     batch = cut(example, np.random.default_rng(0))
-    assert float(rivalry_loss(new_network(example), batch)) == 0
+    assert float(rivalry_loss(new_network(example), batch).detach()) == 0
 
 
 def test_worse_masks_know_which_cell_they_show(recording):
