@@ -104,7 +104,7 @@ def test_part_of_a_movie_has_the_candidates_between_its_own_cells(recording):
 def test_the_size_of_windows_changes_nothing_but_float_noise(recording):
     example = example_of(Version(recording, 3, 1.0, 1.0))
     network = new_network(example)
-    linkers = [GraphLinker(network, cells_at_once=n) for n in (10, 60, 10**6)]
+    linkers = [GraphLinker(network, cells_at_once=(0, n)) for n in (10, 60, 10**6)]
     scores = [linker(example.graph, linker.embed(example.seen)) for linker in linkers]
     for other in scores[:-1]:
         np.testing.assert_allclose(other.link, scores[-1].link, atol=1e-5)

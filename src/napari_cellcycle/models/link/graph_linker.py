@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from napari_cellcycle.models.link.graph_network import GraphNetwork
 
-CELLS_AT_ONCE = 12_000
-"""Cells of a window, without the frames around it that it also sees."""
+CELLS_AT_ONCE = 12_000, 150_000
+"""Least and most cells of a window, without the frames around it that it also sees."""
 
 
 class Eye:
@@ -49,7 +49,7 @@ class GraphLinker:
         self,
         network: "GraphNetwork",
         device: "torch.device | str" = "cpu",
-        cells_at_once: int = CELLS_AT_ONCE,
+        cells_at_once: tuple[int, int] = CELLS_AT_ONCE,
     ) -> None:
         import torch
 
@@ -114,13 +114,18 @@ class GraphLinker:
         return probabilities(c, *energies, n_cells=len(graph.frame))
 
     def _windows(self, graph: CellGraph) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-        """Rows of cells of each window, and of the window with what it also sees."""
+        """Rows of cells of each window, and of the window with what it also sees.
+
+        Windows are at least as long as what they see on both sides, unless that is too much.
+        """
         starts = frame_starts(graph.frame)
         longest = int(graph.candidates.gap.max(initial=1))
         reach = (len(self.network.rounds) + 2) * longest
         edges, frames = [0], len(starts) - 1
         for time in range(1, frames):
-            if starts[time + 1] - starts[edges[-1]] > self.cells_at_once:
+            cells = starts[time + 1] - starts[edges[-1]]
+            is_long = time - edges[-1] >= 2 * reach
+            if cells > self.cells_at_once[1] or (is_long and cells > self.cells_at_once[0]):
                 edges.append(time)
         for first, last in pairwise([*edges, frames]):
             around = max(first - reach, 0), min(last + reach, frames)
