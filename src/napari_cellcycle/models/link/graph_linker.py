@@ -128,7 +128,7 @@ class GraphLinker:
             if cells > self.cells_at_once[1] or (is_long and cells > self.cells_at_once[0]):
                 edges.append(time)
         for first, last in pairwise([*edges, frames]):
-            around = max(first - reach, 0), min(last + reach, frames)
+            around = max(first - reach + longest, 0), min(last + reach, frames)
             yield (
                 (int(starts[first]), int(starts[last])),
                 (int(starts[around[0]]), int(starts[around[1]])),

@@ -5,6 +5,7 @@ future, compete for attention by softmax, so that a link is weighed together wit
 (compare the parental softmax of Gallusser & Weigert, ECCV 2024).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -160,22 +161,39 @@ class GraphNetwork(nn.Module):
         own = self.drop(own)
         cells = self.cell(own)
         parent, child = given.parent, given.child
-        unlike = self.unlike((own[parent] - own[child]).abs())
-        edges = self.link(self.drop(self.links(given.link))) + unlike
-        edges = edges + self.of_parent(own)[parent] + self.of_child(own)[child]
-        edges = self.edge(edges)
+        as_parent, as_child = self.of_parent(own), self.of_child(own)
+
+        def first_state(part: slice) -> torch.Tensor:
+            p, c = parent[part], child[part]
+            unlike = self.unlike((own[p] - own[c]).abs())
+            relation = self.link(self.drop(self.links(given.link[part])))
+            return self.edge(relation + unlike + as_parent[p] + as_child[c])
+
+        edges = self._in_parts(first_state, len(parent))
         for exchange in self.rounds:
             cells, edges = exchange(cells, edges, given)
-        link = self.to_link(edges).squeeze(1)
-        one, two = edges[given.first], edges[given.second]
-        mother = cells[parent[given.first]]
-        daughters = cells[child[given.first]] + cells[child[given.second]]
-        division = (
-            self.division(self.drop(self.divisions(given.division)))
-            + self.of_links(torch.cat([one + two, (one - two).abs()], 1))
-            + self.of_cells(torch.cat([mother, daughters], 1))
-        )
-        return _limited(link), _limited(self.to_division(division).squeeze(1))
+
+        def of_division(part: slice) -> torch.Tensor:
+            first, second = given.first[part], given.second[part]
+            one, two = edges[first], edges[second]
+            mother, daughters = cells[parent[first]], cells[child[first]] + cells[child[second]]
+            return self.to_division(
+                self.division(self.drop(self.divisions(given.division[part])))
+                + self.of_links(torch.cat([one + two, (one - two).abs()], 1))
+                + self.of_cells(torch.cat([mother, daughters], 1))
+            )
+
+        link = self._in_parts(lambda part: self.to_link(edges[part]), len(parent))
+        division = self._in_parts(of_division, len(given.first))
+        return _limited(link.squeeze(1)), _limited(division.squeeze(1))
+
+    def _in_parts(
+        self, function: Callable[[slice], torch.Tensor], count: int, most: int = 100_000
+    ) -> torch.Tensor:
+        """Apply `function` to all of `count` rows; when not training in parts, to save memory."""
+        if self.training or count <= most:
+            return function(slice(None))
+        return torch.cat([function(slice(i, i + most)) for i in range(0, count, most)])
 
 
 def _perceptron(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
