@@ -18,7 +18,7 @@ from napari_cellcycle.io.experiment import is_experiment, open_experiment
 from napari_cellcycle.io.frames import check_labels_fit, frame_files, open_labels
 from napari_cellcycle.io.movies import open_movie
 from napari_cellcycle.progress import Progress, silent
-from napari_cellcycle.simulate import random_settings, simulate
+from napari_cellcycle.simulate import Simulation, random_settings, simulate
 from napari_cellcycle.training.link.recordings import Recording, fully_known
 
 TRACK_FILE = "man_track.txt"
@@ -251,10 +251,15 @@ def _as_sightings(tracks: Tracks) -> pd.DataFrame:
 def simulated_recording(seed: int, ndim: Literal[2, 3] = 2) -> Recording:
     """A simulated movie of random settings, small enough to be made in seconds."""
     small = {"frames": 40, "size": 512} if ndim == 2 else {"frames": 25, "size": 160, "cells": 15}
-    made = simulate(random_settings(seed, ndim).model_copy(update=small))
+    settings = random_settings(seed, ndim).model_copy(update=small)
+    return recording_of(simulate(settings), f"simulated-{ndim}d-{seed}")
+
+
+def recording_of(made: Simulation, name: str) -> Recording:
+    """A simulated movie with all that is true of it."""
     values = [compact(mask.ravel())[0] for mask in made.labels]
     return Recording(
-        f"simulated-{ndim}d-{seed}",
+        name,
         made.labels,
         fully_known([value[value > 0] for value in values]),
         dict(made.tracks.mothers),

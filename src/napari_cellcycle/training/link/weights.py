@@ -14,9 +14,9 @@ from napari_cellcycle.progress import Progress, silent
 from napari_cellcycle.simulate import random_settings, simulate
 from napari_cellcycle.training.link.graph import SETTINGS, train_network
 from napari_cellcycle.training.link.graph_examples import GraphExample, examples_of
-from napari_cellcycle.training.link.recordings import Recording, fully_known
+from napari_cellcycle.training.link.recordings import Recording
 from napari_cellcycle.training.link.score import HeldOut, LinkScore
-from napari_cellcycle.training.link.sources import ctc_recording
+from napari_cellcycle.training.link.sources import ctc_recording, recording_of
 
 REAL = {
     "Fluo-N2DL-HeLa": ("ctc/Fluo-N2DL-HeLa", "01", "01_ST/SEG", 1.5),
@@ -57,16 +57,7 @@ def recordings(
 def simulated(kind: str, ndim: Literal[2, 3], seed: int) -> Recording:
     """A simulated movie of the kind "varied" or "dense", in which cells divide often."""
     settings = _dense(seed) if kind == "dense" else _varied(seed, ndim)
-    made = simulate(settings)
-    values = [np.unique(mask) for mask in made.labels]
-    return Recording(
-        f"{kind}-{ndim}d-{seed}",
-        made.labels,
-        fully_known([value[value > 0] for value in values]),
-        dict(made.tracks.mothers),
-        made.movie.pixel_size,
-        made.movie,
-    )
+    return recording_of(simulate(settings), f"{kind}-{ndim}d-{seed}")
 
 
 def _varied(seed: int, ndim: Literal[2, 3]) -> SimulateSettings:
