@@ -134,7 +134,8 @@ def train_network(
         network.looks.remember(_sample([e.graph.looks for e, _ in examples]))
         network.links.remember(_sample([e.relations.link for e, _ in examples]))
         network.divisions.remember(_sample([e.relations.division for e, _ in examples]))
-    history = fit(network, GraphTask(examples, batches, judge=judge), settings, progress=progress)
+    task = GraphTask(examples, batches, judge=judge)
+    history = fit(network.to(device), task, settings, checkpoint=checkpoint, progress=progress)
     return network, history
 
 
