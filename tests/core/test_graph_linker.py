@@ -15,7 +15,9 @@ from napari_cellcycle.features.views import SIZE, typical_size, views
 from napari_cellcycle.models.link.encoder import CellEncoder
 from napari_cellcycle.models.link.graph_linker import GraphLinker
 from napari_cellcycle.models.link.graph_network import GraphNetwork
+from napari_cellcycle.progress import Cancelled, silent
 from napari_cellcycle.simulate.worsen import WorsenSettings, worsen
+from napari_cellcycle.training.checkpoint import Checkpoint
 from napari_cellcycle.training.fit import FitSettings
 from napari_cellcycle.training.link.graph import rivalry_loss, train_network
 from napari_cellcycle.training.link.graph_examples import cut, example_of, examples_of
@@ -230,3 +232,27 @@ def test_a_graphics_card_gives_the_same_scores(recording):
         linker = GraphLinker(new_network(example), device)
         found.append(linker(example.graph, linker.embed(example.seen)))
     np.testing.assert_allclose(found[0].link, found[1].link, atol=1e-3)
+
+
+def test_a_stopped_training_goes_on_as_if_it_had_not_been(recording, tmp_path):
+    learned = [(example_of(Version(recording, 2, 1.0, 1.0)), 1.0)]
+    settings = FitSettings(epochs=3, average=0.9)
+
+    def after_two_rounds(done, total, message=""):
+        if done > 2 * total // 3:
+            raise Cancelled
+
+    def trained(path, progress=silent):
+        checkpoint = Checkpoint(tmp_path / path, {})
+        return train_network(
+            learned, settings, batches=3, checkpoint=checkpoint, progress=progress
+        )[0].state_dict()
+
+    with pytest.raises(Cancelled):
+        trained("stopped", after_two_rounds)
+    assert (tmp_path / "stopped").is_file()
+    rounds = []
+    resumed = trained("stopped", lambda done, total, message="": rounds.append(done))
+    assert min(rounds) >= 6
+    whole = trained("whole")
+    assert all((resumed[name] == whole[name]).all() for name in whole)
