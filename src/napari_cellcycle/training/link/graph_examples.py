@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_cellcycle.features.candidates import Candidates
 from napari_cellcycle.features.graph import LOOKS, CellGraph, build_graph
 from napari_cellcycle.features.relations import Pace, Relations, relate
 from napari_cellcycle.features.shape import measure_overlaps
 from napari_cellcycle.features.views import typical_size, views
 from napari_cellcycle.training.link.recordings import Recording
+from napari_cellcycle.training.link.score import rejected_rows
 from napari_cellcycle.training.link.simple_examples import next_sightings
 from napari_cellcycle.training.link.versions import Version, versions
 
@@ -108,7 +110,8 @@ def example_of(version: Version) -> GraphExample:
     true_division = ordered | swapped
     past, future = (truth[side].eq(True).to_numpy(copy=True) for side in ("past", "future"))
     _forget_unreachable(c, successor, true_link, true_division, past, future)
-    rejected = _rejected(recording, cells, c)
+    code = rejected_rows(recording, cells) @ [len(cells), 1]
+    rejected = np.isin(c.parent * len(cells) + c.child, code)
     relations = relate(graph, Pace.of(graph))
     return GraphExample(
         recording.name, graph, relations, np.concatenate(seen),
@@ -116,7 +119,14 @@ def example_of(version: Version) -> GraphExample:
     )  # fmt: skip
 
 
-def _forget_unreachable(c, successor, true_link, true_division, past, future) -> None:  # type: ignore[no-untyped-def]
+def _forget_unreachable(
+    c: Candidates,
+    successor: np.ndarray,
+    true_link: np.ndarray,
+    true_division: np.ndarray,
+    past: np.ndarray,
+    future: np.ndarray,
+) -> None:
     """Cells whose true partner is no candidate are not taught to have none."""
     has = np.zeros(len(successor), bool)
     has[c.parent[true_link]] = True
@@ -124,16 +134,6 @@ def _forget_unreachable(c, successor, true_link, true_division, past, future) ->
     lost = (successor >= 0) & ~has
     future[lost] = False
     past[successor[lost]] = False
-
-
-def _rejected(recording: Recording, cells, c) -> np.ndarray:  # type: ignore[no-untyped-def]
-    if not len(recording.rejected):
-        return np.zeros(len(c), bool)
-    row = {key: i for i, key in enumerate(zip(cells["frame"], cells["label"], strict=True))}
-    pairs = recording.rejected.to_numpy(int)
-    wrong = {(row.get((a, b), -1), row.get((x, y), -1)) for a, b, x, y in pairs}
-    code = np.array([p * len(cells) + q for p, q in wrong if p >= 0 and q >= 0], np.int64)
-    return np.isin(c.parent * len(cells) + c.child, code)
 
 
 def examples_of(
