@@ -1,6 +1,6 @@
 """Train the graph network that links cells."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ from napari_cellcycle.progress import Progress, silent
 from napari_cellcycle.training.checkpoint import Checkpoint
 from napari_cellcycle.training.fit import Epoch, FitSettings, fit
 from napari_cellcycle.training.link.graph_examples import GraphBatch, GraphExample, cut
+from napari_cellcycle.training.link.windows import BATCHES, WindowTask, sample
 
 if TYPE_CHECKING:
     import torch
@@ -18,45 +19,20 @@ if TYPE_CHECKING:
 
 SETTINGS = FitSettings(epochs=6, learning_rate=2e-3, weight_decay=1e-3, average=0.995)
 """How the shipped weights are trained."""
-BATCHES = 150
-"""Batches of an epoch."""
+AT_ONCE = 3
+"""Windows in a batch."""
 
 
-class GraphTask:
-    """Windows of examples, drawn so that every recording counts by its weight."""
+class GraphTask(WindowTask):
+    """Windows of graphs, on the device of the network."""
 
-    def __init__(
-        self,
-        examples: Sequence[tuple[GraphExample, float]],
-        batches: int = BATCHES,
-        at_once: int = 3,
-        judge: "Callable[[torch.nn.Module], float] | None" = None,
-    ) -> None:
-        self._examples = [example for example, _ in examples]
-        weight = np.array([weight for _, weight in examples])
-        self._share = weight / weight.sum()
-        self._batches, self._at_once, self._judge = batches, at_once, judge
+    def cut(self, example: GraphExample, rng: np.random.Generator) -> GraphBatch:
+        """A few frames with their context."""
+        return cut(example, rng)
 
-    def __len__(self) -> int:
-        return self._batches
-
-    def batches(self, rng: np.random.Generator) -> Iterator[list[GraphBatch]]:
-        """Draw windows at random."""
-        for _ in range(self._batches):
-            drawn = rng.choice(len(self._examples), self._at_once, p=self._share)
-            yield [cut(self._examples[i], rng) for i in drawn]
-
-    def loss(self, network: "torch.nn.Module", batch: list[GraphBatch]) -> "torch.Tensor":
-        """Mean over the windows of what the truth was worth against its rivals."""
-        import torch
-
-        device = next(network.parameters()).device
-        windows = [moved(window, device) for window in batch]
-        return torch.stack([rivalry_loss(network, window) for window in windows]).mean()
-
-    def score(self, network: "torch.nn.Module") -> float | None:
-        """Tracking score of held-out recordings; None keeps the last, averaged weights."""
-        return None if self._judge is None else self._judge(network)
+    def window_loss(self, network: "torch.nn.Module", window: GraphBatch) -> "torch.Tensor":
+        """See `rivalry_loss`."""
+        return rivalry_loss(network, moved(window, next(network.parameters()).device))
 
 
 def moved(batch: GraphBatch, device: "torch.device") -> GraphBatch:
@@ -131,16 +107,9 @@ def train_network(
             first.relations.link.shape[1],
             first.relations.division.shape[1],
         )
-        network.looks.remember(_sample([e.graph.looks for e, _ in examples]))
-        network.links.remember(_sample([e.relations.link for e, _ in examples]))
-        network.divisions.remember(_sample([e.relations.division for e, _ in examples]))
-    task = GraphTask(examples, batches, judge=judge)
+        network.looks.remember(sample([e.graph.looks for e, _ in examples]))
+        network.links.remember(sample([e.relations.link for e, _ in examples]))
+        network.divisions.remember(sample([e.relations.division for e, _ in examples]))
+    task = GraphTask(examples, batches, AT_ONCE, judge)
     history = fit(network.to(device), task, settings, checkpoint=checkpoint, progress=progress)
     return network, history
-
-
-def _sample(tables: list[np.ndarray], most: int = 20_000) -> "torch.Tensor":
-    import torch
-
-    parts = [table[:: max(1, len(table) // most)] for table in tables]
-    return torch.from_numpy(np.concatenate(parts))

@@ -1,7 +1,7 @@
 """Train the `simple` link model."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -26,6 +26,7 @@ from napari_cellcycle.training.link.simple_examples import (
     example_of,
     imitate_errors,
 )
+from napari_cellcycle.training.link.windows import WindowTask, sample
 
 if TYPE_CHECKING:
     import torch
@@ -62,42 +63,16 @@ class Batch:
     rejected: "torch.Tensor"
 
 
-class LinkTask:
-    """Windows of recordings, drawn so that every recording group counts by its weight.
+class LinkTask(WindowTask):
+    """Windows of candidates."""
 
-    `judge` gives the score of a network on held-out recordings.
-    """
+    def cut(self, example: Example, rng: np.random.Generator) -> Batch:
+        """Candidates of a few frames."""
+        return cut_window(example, rng)
 
-    def __init__(
-        self,
-        examples: Sequence[tuple[Example, float]],
-        batches: int = 150,
-        at_once: int = 2,
-        judge: "Callable[[torch.nn.Module], float] | None" = None,
-    ) -> None:
-        self._examples = [example for example, _ in examples]
-        weight = np.array([weight for _, weight in examples])
-        self._share = weight / weight.sum()
-        self._batches, self._at_once, self._judge = batches, at_once, judge
-
-    def __len__(self) -> int:
-        return self._batches
-
-    def batches(self, rng: np.random.Generator) -> Iterator[list[Batch]]:
-        """Draw windows at random."""
-        for _ in range(self._batches):
-            drawn = rng.choice(len(self._examples), self._at_once, p=self._share)
-            yield [cut_window(self._examples[i], rng) for i in drawn]
-
-    def loss(self, network: "torch.nn.Module", batch: list[Batch]) -> "torch.Tensor":
-        """Mean over the windows of what the truth was worth against its rivals."""
-        import torch
-
-        return torch.stack([rivalry_loss(network, window) for window in batch]).mean()
-
-    def score(self, network: "torch.nn.Module") -> float | None:
-        """Score of held-out recordings; without any, the last, averaged weights are kept."""
-        return None if self._judge is None else self._judge(network)
+    def window_loss(self, network: "torch.nn.Module", window: Batch) -> "torch.Tensor":
+        """See `rivalry_loss`."""
+        return rivalry_loss(network, window)
 
 
 def cut_window(example: Example, rng: np.random.Generator) -> Batch:
@@ -217,20 +192,13 @@ def train_linker(
     first = examples[0][0]
     network = LinkNetwork(first.links.shape[1], first.divisions.shape[1])
     if start is None:
-        network.link.standardise(_sample([e.links for e, _ in examples]))
-        network.division.standardise(_sample([e.divisions for e, _ in examples]))
+        network.link.standardise(sample([e.links for e, _ in examples]))
+        network.division.standardise(sample([e.divisions for e, _ in examples]))
     else:
         network.load_state_dict(start)
     task = LinkTask(examples, judge=judge)
     history = fit(network, task, settings, checkpoint=checkpoint, progress=progress)
     return network, history
-
-
-def _sample(tables: list[np.ndarray], most: int = 20_000) -> "torch.Tensor":
-    import torch
-
-    parts = [table[:: max(1, len(table) // most)] for table in tables]
-    return torch.from_numpy(np.concatenate(parts))
 
 
 def train_simple(
