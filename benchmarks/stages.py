@@ -31,8 +31,12 @@ def main() -> None:
 
     from napari_cellcycle.evaluation.stages import score_stages
     from napari_cellcycle.models.stage.frame import predict
-    from napari_cellcycle.training.stage import H2B_CROPS, SEEDS, train_network
-    from napari_cellcycle.training.stage_examples import deal, real_examples, simulated_examples
+    from napari_cellcycle.training.stage.crop_examples import (
+        deal,
+        real_examples,
+        simulated_examples,
+    )
+    from napari_cellcycle.training.stage.frame import H2B_CROPS, SEEDS, train_network
 
     real = real_examples(args.data / H2B_CROPS)
     simulated = simulated_examples(SEEDS[: args.movies]) if args.movies else None

@@ -11,15 +11,20 @@ from napari_cellcycle.data.stages import H2B
 from napari_cellcycle.models.stage.frame import SIZE
 from napari_cellcycle.models.store import find_model
 from napari_cellcycle.training.fit import FitSettings
-from napari_cellcycle.training.stage import H2B_CROPS, StageTask, StageTaskSettings, train_network
-from napari_cellcycle.training.stage_examples import (
+from napari_cellcycle.training.stage.crop_examples import (
     Examples,
     deal,
     real_examples,
     simulated_examples,
 )
-from napari_cellcycle.training.stage_fragments import draw_fragments
-from napari_cellcycle.training.stage_views import ViewSettings, views
+from napari_cellcycle.training.stage.fragments import draw_fragments
+from napari_cellcycle.training.stage.frame import (
+    H2B_CROPS,
+    StageTask,
+    StageTaskSettings,
+    train_network,
+)
+from napari_cellcycle.training.stage.turns import ViewSettings, views
 
 DATA = Path(os.environ.get("CELLCYCLE_DATA", "../shared/data")) / H2B_CROPS
 

@@ -92,3 +92,55 @@ def _h2b() -> StageSet:
 
 H2B = _h2b()
 """Chromatin stages of a histone-labelled nucleus, from interphase to telophase, and apoptosis."""
+
+
+def _mitosis() -> StageSet:
+    chosen = tuple(stage for stage in H2B.stages if stage.name != "apoptosis")
+    names = tuple(stage.name for stage in chosen)
+    pairs = zip(names, (*names[1:], names[0]), strict=True)
+    return StageSet("Mitosis 6 stages", chosen, frozenset(pairs), H2B.first, H2B.last)
+
+
+MITOSIS = _mitosis()
+"""The six stages of the CellCognition H2B benchmark (Zhong et al. 2012), without cell death."""
+
+LIVE_CELL = StageSet(
+    "Mitosis 3 stages",
+    (
+        Stage("interphase", "#4477aa", (240, 3000)),
+        Stage("early mitosis", "#ee9944", (10, 120)),
+        Stage("late mitosis", "#ee6677", (15, 180)),
+    ),
+    frozenset(
+        {
+            ("interphase", "early mitosis"),
+            ("early mitosis", "late mitosis"),
+            ("late mitosis", "interphase"),
+        }
+    ),
+    first=frozenset({"late mitosis"}),
+    last=frozenset({"early mitosis", "late mitosis"}),
+)
+"""Interphase, mitosis before anaphase, and from its onset on (LiveCellMiner, Moreno-Andres 2022)."""
+
+NUCLEUS = StageSet(
+    "Nucleus state",
+    (
+        Stage("stable", "#4477aa", (240, 3000)),
+        Stage("mitotic", "#ee9944", (5, 40)),
+        Stage("new daughter", "#ee6677", (5, 40)),
+        Stage("death", "#999999", (10, 600)),
+    ),
+    frozenset(
+        {
+            ("stable", "mitotic"),
+            ("new daughter", "stable"),
+            ("stable", "death"),
+            ("mitotic", "death"),
+            ("new daughter", "death"),
+        }
+    ),
+    first=frozenset({"new daughter"}),
+    last=frozenset({"mitotic"}),
+)
+"""States of a nucleus in an embryo: about to divide, just born, dying, or neither."""

@@ -214,19 +214,22 @@ def _tracked(experiment: Experiment, settings: TrackSettings, place: _Place) -> 
 def _classified(experiment: Experiment, settings: ClassifySettings, place: _Place) -> Experiment:
     if experiment.labels is None or experiment.tracks is None:
         raise BadInput("There are no tracks to classify yet; run Track first, or import tracks.")
+    from napari_cellcycle.models.stage.model import open_stage_model
     from napari_cellcycle.pipeline.classify import classify
 
+    model = open_stage_model(
+        place.own_model(settings.model, "stage") or settings.model, place.device
+    )
     with _timed("classify", settings, place) as step:
         tracks = classify(
             experiment.movie,
             experiment.labels,
             experiment.tracks,
             settings,
-            model=place.own_model(settings.model, "stage"),
-            device=place.device,
+            model=model,
             progress=place.share(),
         )
-    return experiment.with_result(step(), tracks=tracks)
+    return experiment.with_result(step(), tracks=tracks, stages=model.stages)
 
 
 @contextmanager

@@ -39,7 +39,7 @@ def simple(data: Path, out: Path, progress: Progress) -> None:
 
 def frame(data: Path, out: Path, progress: Progress) -> None:
     """Train the stage model."""
-    from napari_cellcycle.training.stage import train_frame
+    from napari_cellcycle.training.stage.frame import train_frame
 
     train_frame(data, out, progress=progress)
 

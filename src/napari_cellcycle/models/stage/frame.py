@@ -1,5 +1,6 @@
 """The `frame` model: the stage of a cell from one small image of it."""
 
+from collections.abc import Iterable
 from itertools import pairwise
 
 import numpy as np
@@ -7,8 +8,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from napari_cellcycle.data.stages import H2B, StageSet
 from napari_cellcycle.errors import MissingModel
 from napari_cellcycle.features.crops import crops
+from napari_cellcycle.features.sights import Sight
+from napari_cellcycle.models.stage.model import stages_of
 from napari_cellcycle.models.store import Model
 
 WINDOW = 1.4
@@ -131,12 +135,14 @@ def _turn(batch: torch.Tensor, view: int) -> torch.Tensor:
 
 
 class FrameModel:
-    """A trained frame network with what it takes to use it on a movie."""
+    """A trained frame network with what it takes to use it on a movie: a `StageModel`."""
+
+    reach = 0
 
     def __init__(
         self,
         network: nn.Module,
-        stages: tuple[str, ...],
+        stages: StageSet = H2B,
         device: torch.device | None = None,
         views: int = 1,
     ) -> None:
@@ -148,9 +154,8 @@ class FrameModel:
     @classmethod
     def open(cls, model: Model, device: torch.device | None = None) -> "FrameModel":
         """Build the network that a model card describes and load its weights."""
-        settings = model.card.settings
+        settings, stages = model.card.settings, stages_of(model.card)
         try:
-            stages = tuple(settings["stages"])
             network = FrameNetwork(len(stages), int(settings["width"]))
             network.load_state_dict(model.weights())
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -162,26 +167,28 @@ class FrameModel:
         return cls(network, stages, device, int(settings.get("views", 1)))
 
     def __call__(
-        self,
-        frame: np.ndarray,
-        centres_px: np.ndarray,
-        diameter_px: tuple[float, ...],
-        batch_size: int = 256,
+        self, sights: Iterable[Sight], parent: np.ndarray, batch_size: int = 256
     ) -> np.ndarray:
-        """Probabilities (n, stages) of the cells of one frame.
+        """Probabilities (n, S) of each cell in each frame by itself."""
+        result = np.zeros((len(parent), len(self.stages)), np.float32)
+        for sight in sights:
+            result[sight.rows] = self.look(sight, batch_size)
+        return result
 
-        `frame` is ([Z,] Y, X), `centres_px` (n, ndim), `diameter_px` the median cell diameter
-        of the movie in pixels of each axis. Of a volume, the brightest values of the planes
-        around each cell are seen.
+    def look(self, sight: Sight, batch_size: int = 256) -> np.ndarray:
+        """Probabilities (m, S) of the cells of one frame.
+
+        Of a volume, the brightest values of the planes around each cell are seen.
         """
+        frame, diameter_px = sight.image, sight.diameter_px
         size: tuple[int, ...] = (SIZE, SIZE)
         side = tuple(WINDOW * d for d in diameter_px[-2:])
         if frame.ndim == 3:
             planes = max(1, round(DEPTH * diameter_px[0]))
             size, side = (planes, *size), (float(planes), *side)
         results = []
-        for start in range(0, max(len(centres_px), 1), batch_size):
-            seen = crops(frame, centres_px[start : start + batch_size], side, size)
+        for start in range(0, max(len(sight.rows), 1), batch_size):
+            seen = crops(frame, sight.centres_px[start : start + batch_size], side, size)
             seen = seen.max(axis=1) if frame.ndim == 3 else seen
             results.append(predict(self.network, seen, self.device, batch_size, self.views))
         return np.concatenate(results)

@@ -14,7 +14,7 @@ from napari_cellcycle.features.crops import crops, median_diameter
 from napari_cellcycle.io.crop_folders import H2B_FOLDERS, read_crops
 from napari_cellcycle.models.stage.frame import SIZE, WINDOW
 from napari_cellcycle.progress import Progress, silent, track_progress
-from napari_cellcycle.training.stage_fragments import draw_fragments
+from napari_cellcycle.training.stage.fragments import draw_fragments
 
 MARGIN = 1.5
 """How much larger than the network's window examples are cut, to be turned and moved about."""

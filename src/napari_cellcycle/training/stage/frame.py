@@ -15,12 +15,12 @@ from napari_cellcycle.models.stage.frame import FrameNetwork, predict
 from napari_cellcycle.models.store import Model, ModelCard, save_model
 from napari_cellcycle.progress import Progress, silent
 from napari_cellcycle.training.fit import FitSettings, fit
-from napari_cellcycle.training.stage_examples import (
+from napari_cellcycle.training.stage.crop_examples import (
     Examples,
     real_examples,
     simulated_examples,
 )
-from napari_cellcycle.training.stage_views import ViewSettings, views
+from napari_cellcycle.training.stage.turns import ViewSettings, views
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
