@@ -12,6 +12,7 @@ from napari_cellcycle.data.stages import H2B, Stage, StageSet
 from napari_cellcycle.data.tracks import Tracks
 from napari_cellcycle.errors import BadInput, MissingModel
 from napari_cellcycle.models.stage.frame import FrameModel, FrameNetwork, normalise, predict
+from napari_cellcycle.models.stage.model import FRAME
 from napari_cellcycle.models.store import ModelCard, save_model
 from napari_cellcycle.pipeline.classify import classify
 from napari_cellcycle.progress import Cancelled
@@ -27,7 +28,7 @@ def single_thread():
 
 def untrained():
     torch.manual_seed(0)
-    return FrameModel(FrameNetwork(), H2B.names)
+    return FrameModel(FrameNetwork())
 
 
 def no_tracks():
@@ -132,7 +133,7 @@ def test_a_stored_model_tells_the_same(movie, tmp_path):
     card = ModelCard(
         name="mine",
         kind="stage",
-        architecture="frame",
+        architecture=FRAME,
         settings={"stages": list(H2B.names), "width": 12},
     )
     path = save_model(model.network.state_dict(), card, tmp_path).path
@@ -144,7 +145,7 @@ def test_a_stored_model_tells_the_same(movie, tmp_path):
 
 
 def test_a_model_that_does_not_fit_its_card_is_refused(movie, tmp_path):
-    card = ModelCard(name="bad", kind="stage", architecture="frame", settings={"width": 12})
+    card = ModelCard(name="bad", kind="stage", architecture=FRAME, settings={"width": 12, "stages": H2B.names})
     path = save_model({"a": torch.zeros(1)}, card, tmp_path).path
     with pytest.raises(MissingModel, match="does not fit its card"):
         classify(movie.movie, movie.labels, movie.tracks, model=path, device="cpu")

@@ -121,7 +121,7 @@ LIVE_CELL = StageSet(
     first=frozenset({"late mitosis"}),
     last=frozenset({"early mitosis", "late mitosis"}),
 )
-"""Interphase, mitosis before anaphase, and from its onset on (LiveCellMiner, Moreno-Andres 2022)."""
+"""Interphase, mitosis before anaphase, and mitosis from its onset on (LiveCellMiner)."""
 
 NUCLEUS = StageSet(
     "Nucleus state",
