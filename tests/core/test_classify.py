@@ -145,7 +145,9 @@ def test_a_stored_model_tells_the_same(movie, tmp_path):
 
 
 def test_a_model_that_does_not_fit_its_card_is_refused(movie, tmp_path):
-    card = ModelCard(name="bad", kind="stage", architecture=FRAME, settings={"width": 12, "stages": H2B.names})
+    card = ModelCard(
+        name="bad", kind="stage", architecture=FRAME, settings={"width": 12, "stages": H2B.names}
+    )
     path = save_model({"a": torch.zeros(1)}, card, tmp_path).path
     with pytest.raises(MissingModel, match="does not fit its card"):
         classify(movie.movie, movie.labels, movie.tracks, model=path, device="cpu")
