@@ -69,6 +69,10 @@ def stage_model_of(model: Model, device: Any) -> StageModel:
         from napari_cellcycle.models.stage.frame import FrameModel
 
         return FrameModel.open(model, device)
+    if kind == RECURRENT:
+        from napari_cellcycle.models.stage.recurrent import RecurrentModel
+
+        return RecurrentModel.open(model, device)
     raise MissingModel(
         f"The stage model {model.card.name!r} is of a kind that this version does not know "
         f"({kind!r}); choose 'frame', or install a newer version."
