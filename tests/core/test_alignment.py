@@ -58,7 +58,7 @@ def test_a_stage_may_come_again() -> None:
 
 
 def test_a_stage_cut_off_by_the_movie_may_be_short() -> None:
-    scores, mean = clear([2, 18], 2), np.array([40.0, 8.0])
+    scores, mean = clear([2, 18], 2), np.array([40.0, 20.0])
     whole = LengthModel("poisson").table(mean, 20)
     cut = LengthModel("poisson").table(mean, 20, open_ends=True)
     flat = 0.2 * scores
