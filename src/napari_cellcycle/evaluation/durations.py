@@ -32,11 +32,15 @@ def stage_times(experiment: Experiment) -> pd.DataFrame:
     )
 
 
-def stage_visits(experiment: Experiment) -> pd.DataFrame:
+def stage_visits(experiment: Experiment, *, through_divisions: bool = False) -> pd.DataFrame:
     """Unbroken stays of tracks in a stage, one row each.
 
-    Columns: `track`, `stage`, `first` and `last` (frames), `frames` (last - first + 1) and
-    `is_whole` (whether both its beginning and its end were seen).
+    Columns: `track`, `stage`, `first` and `last` (frames), `frames` (last - first + 1),
+    `is_whole` (whether both its beginning and its end were seen), `begins` ("change", "birth",
+    "start of the movie" or "came into view") and `ends` ("change", "division", "end of the movie"
+    or "lost from view"). A cell that comes into view or is lost from it does so at the border of
+    the field, or where tracking failed. With `through_divisions`, a stage that goes on from a
+    mother to her daughters is one stay of each daughter, and none of the mother.
     """
     tracks = experiment.tracks
     assert tracks is not None
@@ -44,7 +48,7 @@ def stage_visits(experiment: Experiment) -> pd.DataFrame:
     table = table.sort_values(["track", "frame"])
     track, stage = table["track"].to_numpy(), table["stage"].astype(str).to_numpy()
     if not len(table):
-        columns = ["track", "stage", "first", "last", "frames", "is_whole"]
+        columns = ["track", "stage", "first", "last", "frames", "is_whole", "begins", "ends"]
         return pd.DataFrame(columns=columns)
     new_track = np.r_[True, track[1:] != track[:-1]]
     begins = new_track | np.r_[True, stage[1:] != stage[:-1]]
@@ -59,8 +63,38 @@ def stage_visits(experiment: Experiment) -> pd.DataFrame:
             "frames": frame[ends] - frame[begins] + 1,
         }
     )
-    starts_seen = ~new_track[begins] | visits["track"].isin(list(tracks.mothers)).to_numpy()
-    last_of_track = np.r_[new_track[1:], True][ends]
+    first_of_track, last_of_track = new_track[begins], np.r_[new_track[1:], True][ends]
+    born = visits["track"].isin(list(tracks.mothers)).to_numpy()
     divided = visits["track"].isin(set(tracks.mothers.values())).to_numpy()
-    visits["is_whole"] = starts_seen & (~last_of_track | divided)
-    return visits
+    visits["is_whole"] = (~first_of_track | born) & (~last_of_track | divided)
+    at_start = visits["first"].to_numpy() == 0
+    at_end = visits["last"].to_numpy() == len(experiment.movie) - 1
+    visits["begins"] = np.select(
+        [~first_of_track, born, at_start],
+        ["change", "birth", "start of the movie"],
+        "came into view",
+    )
+    visits["ends"] = np.select(
+        [~last_of_track, divided, at_end],
+        ["change", "division", "end of the movie"],
+        "lost from view",
+    )
+    return _joined(visits, tracks.mothers) if through_divisions else visits
+
+
+def _joined(visits: pd.DataFrame, mothers: dict[int, int]) -> pd.DataFrame:
+    """Let stays that go on in a daughter begin where her mother's began."""
+    last = visits[visits["ends"] == "division"].set_index("track")
+    mother = visits["track"].map(mothers).where(visits["begins"] == "birth")
+    goes_on = (mother.map(last["stage"]) == visits["stage"]).to_numpy()
+    if not goes_on.any():
+        return visits
+    own = mother[goes_on]
+    joined = visits.copy()
+    joined.loc[goes_on, "first"] = own.map(last["first"]).astype(np.int64)
+    joined.loc[goes_on, "begins"] = own.map(last["begins"])
+    joined["frames"] = joined["last"] - joined["first"] + 1
+    begun = joined["begins"].isin(["change", "birth"])
+    joined["is_whole"] = begun & joined["ends"].isin(["change", "division"])
+    gone = joined["track"].isin(set(own)) & (joined["ends"] == "division")
+    return joined[~gone].reset_index(drop=True)

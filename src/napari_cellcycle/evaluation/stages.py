@@ -1,10 +1,12 @@
 """How often the stage of a cell is right, and how sure that figure is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+
+_FIGURES = ("precision", "recall", "f1")
 
 
 @dataclass(frozen=True)
@@ -13,7 +15,9 @@ class StageScores:
 
     `table` has one row a stage that occurs (precision, recall, f1, cells); `confusion` (S, S)
     counts cells by true (row) and predicted (column) stage; `interval` holds the 95 per cent
-    bounds of `macro_f1`, from drawing whole groups of cells anew with replacement.
+    bounds of `macro_f1`, from drawing whole groups of cells anew with replacement, and
+    `intervals` those of every figure of `table` (columns `precision_low`, `precision_high`, ...;
+    NaN where no draw holds the stage).
     """
 
     names: tuple[str, ...]
@@ -22,6 +26,12 @@ class StageScores:
     accuracy: float
     macro_f1: float
     interval: tuple[float, float]
+    intervals: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def summary(self) -> pd.DataFrame:
+        """One row a stage with its figures and their intervals beside them."""
+        names = [n for f in _FIGURES for n in (f, f"{f}_low", f"{f}_high")]
+        return self.table.join(self.intervals)[[*names, "cells"]]
 
     def __str__(self) -> str:
         low, high = self.interval
@@ -56,7 +66,8 @@ def score_stages(
     f1 = _f1(confusion)
     rng = np.random.default_rng(seed)
     drawn = rng.multinomial(len(tables), np.full(len(tables), 1 / len(tables)), 1000)
-    samples = np.nanmean(_f1(np.tensordot(drawn, tables, axes=1)), axis=1)
+    resampled = np.tensordot(drawn, tables, axes=1)
+    samples = np.nanmean(_f1(resampled), axis=1)
     occurs = confusion.sum(axis=1) > 0
     hits = np.diag(confusion)
     table = pd.DataFrame(
@@ -76,7 +87,23 @@ def score_stages(
         accuracy=float(hits.sum() / confusion.sum()),
         macro_f1=float(np.nanmean(f1)),
         interval=(float(low), float(high)),
+        intervals=_intervals(resampled, pd.Index(names, name="stage"))[occurs],
     )
+
+
+def _intervals(resampled: np.ndarray, names: pd.Index) -> pd.DataFrame:
+    """Bounds that hold 95 per cent of the figures of confusion matrices (draws, S, S)."""
+    hits = np.diagonal(resampled, axis1=-2, axis2=-1).astype(float)
+    told, there = resampled.sum(axis=-2), resampled.sum(axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        figures = (hits / told, hits / there, _f1(resampled))
+    columns: dict[str, np.ndarray] = {}
+    for name, values in zip(_FIGURES, figures, strict=True):
+        bounds = np.full((2, values.shape[1]), np.nan)
+        known = ~np.isnan(values).all(axis=0)
+        bounds[:, known] = np.nanpercentile(values[:, known], [2.5, 97.5], axis=0)
+        columns |= {f"{name}_low": bounds[0], f"{name}_high": bounds[1]}
+    return pd.DataFrame(columns, index=names)
 
 
 def _confusions(
