@@ -13,7 +13,9 @@ from napari_cellcycle.errors import BadInput
 from napari_cellcycle.features.sights import parents, sights
 from napari_cellcycle.io.frames import check_labels_fit
 from napari_cellcycle.models.stage.model import StageModel, open_stage_model
-from napari_cellcycle.pipeline.decode import decode
+from napari_cellcycle.models.store import find_model
+from napari_cellcycle.pipeline.durations import Durations, durations_from_json
+from napari_cellcycle.pipeline.redecode import pinned_codes, redecode, with_seen
 from napari_cellcycle.progress import Progress, silent
 
 
@@ -26,27 +28,36 @@ def classify(
     model: StageModel | str | Path | None = None,
     device: str = "auto",
     stages: StageSet | None = None,
+    durations: Durations | None = None,
     progress: Progress = silent,
 ) -> Tracks:
     """Look at every cell in every frame, then choose stages that make sense along lineages.
 
     Frames are read one after the other. `model` replaces the one that `settings` names;
-    `stages` (by default the model's own) must have the names that the model knows. `labels` tell
-    how large cells are.
+    `stages` (by default the model's own) must have the names that the model knows. `durations`
+    are by default those on the model's card, or else those that the stages state. `labels` tell
+    how large cells are. Stages in the column `pinned` of the cells are kept, and what comes
+    before and after follows them.
 
-    Returns the tracks with the column `stage` (names, after decoding) and one column
-    `p_<stage>` a stage (probabilities of the single frame, before decoding). Raises `BadInput`
-    if masks or tracks do not fit the movie, `MissingModel` if the model is not there.
+    Returns the tracks with the column `stage` and, a stage each, the columns `p_<stage>` (its
+    chance given all that was seen of the lineage) and `seen_<stage>` (what the network saw in
+    that frame alone). Raises `BadInput` if masks or tracks do not fit the movie or a pinned
+    stage is not among the model's, `MissingModel` if the model is not there.
     """
     settings = settings or ClassifySettings()
     check_labels_fit(movie, labels)
     _check_tracks_fit(movie, tracks)
     network = open_stage_model(model if model is not None else settings.model, device)
     stages = _agreed(stages, network.stages)
+    pinned_codes(tracks, stages)  # refuse a pin that does not fit before the work, not after it
     probabilities = look(movie, labels, tracks, settings, network, progress)
-    code = decode(tracks, probabilities, stages, movie.frame_interval, settings.smoothing)
-    columns = {f"p_{name}": probabilities[:, i] for i, name in enumerate(stages.names)}
-    return tracks.with_columns(stage=np.array(stages.names)[code], **columns)
+    return redecode(
+        with_seen(tracks, probabilities, stages),
+        stages,
+        movie.frame_interval,
+        settings.smoothing,
+        durations=durations or stored_durations(model or settings.model, stages),
+    )
 
 
 def look(
@@ -62,6 +73,17 @@ def look(
         movie, labels, tracks, channel=settings.channel, reach=model.reach, progress=progress
     )
     return model(seen, parents(tracks), settings.batch_size)
+
+
+def stored_durations(model: StageModel | str | Path, stages: StageSet) -> Durations | None:
+    """Durations of `stages` on the card of the stage model of that name or file, if it has any.
+
+    None for a model that was opened already. Raises `MissingModel` if there is none.
+    """
+    if not isinstance(model, str | Path):
+        return None
+    card = find_model(str(model), "stage").card
+    return durations_from_json(card.settings.get("durations"), stages)
 
 
 def _agreed(stages: StageSet | None, known: StageSet) -> StageSet:

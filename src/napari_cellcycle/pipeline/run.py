@@ -215,11 +215,10 @@ def _classified(experiment: Experiment, settings: ClassifySettings, place: _Plac
     if experiment.labels is None or experiment.tracks is None:
         raise BadInput("There are no tracks to classify yet; run Track first, or import tracks.")
     from napari_cellcycle.models.stage.model import open_stage_model
-    from napari_cellcycle.pipeline.classify import classify
+    from napari_cellcycle.pipeline.classify import classify, stored_durations
 
-    model = open_stage_model(
-        place.own_model(settings.model, "stage") or settings.model, place.device
-    )
+    chosen = place.own_model(settings.model, "stage") or settings.model
+    model = open_stage_model(chosen, place.device)
     with _timed("classify", settings, place) as step:
         tracks = classify(
             experiment.movie,
@@ -227,6 +226,7 @@ def _classified(experiment: Experiment, settings: ClassifySettings, place: _Plac
             experiment.tracks,
             settings,
             model=model,
+            durations=stored_durations(chosen, model.stages),
             progress=place.share(),
         )
     return experiment.with_result(step(), tracks=tracks, stages=model.stages)
