@@ -44,6 +44,13 @@ def frame(data: Path, out: Path, progress: Progress) -> None:
     train_frame(data, out, progress=progress)
 
 
+def rnn(data: Path, out: Path, progress: Progress) -> None:
+    """Train the stage model with a memory."""
+    from napari_cellcycle.training.stage.rnn_weights import train_rnn
+
+    train_rnn(data, out, progress=progress)
+
+
 def paper(data: Path, out: Path, progress: Progress) -> None:
     """Train the published tracker that ours is compared with."""
     from napari_cellcycle.training.link.paper_weights import train_shipped_paper
@@ -56,6 +63,7 @@ TRAINERS: dict[str, Callable[[Path, Path, Progress], None]] = {
     "cellcycle-links": links,
     "simple": simple,
     "frame": frame,
+    "rnn": rnn,
     "paper": paper,
 }
 
