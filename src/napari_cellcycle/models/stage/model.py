@@ -73,6 +73,10 @@ def stage_model_of(model: Model, device: Any) -> StageModel:
         from napari_cellcycle.models.stage.recurrent import RecurrentModel
 
         return RecurrentModel.open(model, device)
+    if kind == NUCLEUS:
+        from napari_cellcycle.models.stage.nucleus.model import NucleusModel
+
+        return NucleusModel.open(model, device)
     raise MissingModel(
         f"The stage model {model.card.name!r} is of a kind that this version does not know "
         f"({kind!r}); choose 'frame', or install a newer version."

@@ -1,0 +1,1 @@
+"""Networks that tell the state of a nucleus from volumes around it, a few frames at once."""
