@@ -101,7 +101,3 @@ def test_folders_of_crops_are_read_with_their_stage_and_group(tmp_path):
 def test_folders_without_crops_are_refused(tmp_path):
     with pytest.raises(BadInput, match="one subfolder of images for each stage"):
         read_crops(tmp_path)
-    write(tmp_path, "a/0.png", np.zeros((8, 8), np.uint8))
-    write(tmp_path, "a/1.png", np.zeros((9, 8), np.uint8))
-    with pytest.raises(BadInput, match="different sizes"):
-        read_crops(tmp_path)

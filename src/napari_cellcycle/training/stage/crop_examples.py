@@ -15,6 +15,7 @@ from napari_cellcycle.io.crop_folders import H2B_FOLDERS, read_crops
 from napari_cellcycle.models.stage.frame import SIZE, WINDOW
 from napari_cellcycle.progress import Progress, silent, track_progress
 from napari_cellcycle.training.stage.fragments import draw_fragments
+from napari_cellcycle.training.stage.split import deal_groups
 
 MARGIN = 1.5
 """How much larger than the network's window examples are cut, to be turned and moved about."""
@@ -118,25 +119,8 @@ def movie_examples(
 
 
 def deal(examples: Examples, parts: int, seed: int = 0) -> np.ndarray:
-    """Deal whole groups into `parts` alike in size and in their mixture of stages, (n,).
-
-    The largest groups are dealt first, each to the part that lacks its stages most; ties and
-    the order of equal groups are random.
-    """
-    rng = np.random.default_rng(seed)
-    groups, index = np.unique(examples.group, return_inverse=True)
-    counts = np.zeros((len(groups), len(examples.stages)))
-    np.add.at(counts, (index, examples.code), 1)
-    share = counts / np.maximum(counts.sum(axis=0), 1)
-    order = rng.permutation(len(groups))
-    order = order[np.argsort(-share[order].sum(axis=1), kind="stable")]
-    held = np.zeros((parts, len(examples.stages)))
-    part = np.zeros(len(groups), int)
-    for group in order:
-        cost = ((held + share[group]) ** 2).sum(axis=1) - (held**2).sum(axis=1)
-        part[group] = int(np.argmin(cost + 1e-9 * rng.random(parts)))
-        held[part[group]] += share[group]
-    return part[index]
+    """Deal whole groups into `parts` alike in size and in their mixture of stages, (n,)."""
+    return deal_groups(examples.group, examples.code, parts, seed, len(examples.stages))
 
 
 def _cut(image: np.ndarray, centres: np.ndarray, diameter: float) -> np.ndarray:
