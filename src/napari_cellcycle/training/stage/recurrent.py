@@ -50,8 +50,8 @@ class RecurrentSettings(Settings):
 class SequenceBatch(NamedTuple):
     """Sequences of crops, padded at the end: images and masks (b, t, y, x), the rest (b, t).
 
-    `has_mask` (b,) and `valid` (b, t) are bool; `which` (b,) is the number of the sequence, for
-    the alignment of transcripts.
+    `has_mask` (b,) and `valid` (b, t) are bool; `which` (b,) is the number of the sequence among
+    those of all sources, for the alignment of transcripts.
     """
 
     images: torch.Tensor
@@ -65,6 +65,10 @@ class SequenceBatch(NamedTuple):
 
 class Aligner(Protocol):
     """Turns what a network believes and what is known of the order of stages into targets."""
+
+    @property
+    def prior(self) -> np.ndarray:
+        """Share of the frames that show each stage, (S,), as far as is known."""
 
     def targets(
         self, log_probs: torch.Tensor, valid: torch.Tensor, which: np.ndarray
@@ -94,22 +98,28 @@ class SequenceTask:
         self.shape = shape or RecurrentSettings()
         self.held_out, self.aligner = held_out, aligner
         counts = _counts(shares, self.settings.sequences)
-        self._sources = [_Source(s, n, self.shape) for s, n in zip(sources, counts, strict=True)]
+        starts = np.cumsum([0, *(len(source) for source in sources)])
+        self._sources = [
+            _Source(source, count, int(start), self.shape)
+            for source, count, start in zip(sources, counts, starts, strict=False)
+        ]
         self.stages = sources[0].stages
-        _check_codes(sources, aligner is not None)
-        number = sum(
-            np.bincount(s.code[s.code >= 0], minlength=len(self.stages)) * n / max(len(s.code), 1)
-            for s, n in zip(sources, counts, strict=True)
-        )
-        weight = np.where(number > 0, np.maximum(number, 1e-3) ** -self.settings.balance, 0.0)
-        present = weight > 0
-        self.weight = torch.tensor(
-            weight / max(weight[present].mean(), 1e-9) if present.any() else weight + 1,
-            dtype=torch.float32,
-        )
+        self._number = np.zeros(len(self.stages))
+        if aligner is None:
+            _check_codes(sources)
+            for source, count in zip(sources, counts, strict=True):
+                told = np.bincount(source.code[source.code >= 0], minlength=len(self.stages))
+                self._number += count * told / max(len(source.code), 1)
 
     def __len__(self) -> int:
         return self.settings.batches
+
+    @property
+    def weight(self) -> torch.Tensor:
+        """Weight of each stage in the loss, (S,): rare ones count more, absent ones nothing."""
+        number = self._number if self.aligner is None else self.aligner.prior
+        weight = np.where(number > 0, np.maximum(number, 1e-3) ** -self.settings.balance, 0.0)
+        return torch.tensor(weight / weight[weight > 0].mean(), dtype=torch.float32)
 
     def batches(self, rng: np.random.Generator) -> Iterator[SequenceBatch]:
         """Draw and augment the batches of one epoch."""
@@ -162,10 +172,10 @@ def _counts(shares: Sequence[float], total: int) -> list[int]:
     return [int(count) for count in counts]
 
 
-def _check_codes(sources: Sequence[CellSequences], from_order: bool) -> None:
+def _check_codes(sources: Sequence[CellSequences]) -> None:
     code = np.concatenate([source.code for source in sources])
     kinds = np.unique(code[code != UNKNOWN])
-    if from_order or len(kinds) > 1:
+    if len(kinds) > 1:
         return
     names = sources[0].stages.names
     told = f"only {names[kinds[0]]!r}" if len(kinds) else "no stage at all"
@@ -184,8 +194,10 @@ class _Drawn(NamedTuple):
 class _Source:
     """Sequences that `count` of each batch are drawn from."""
 
-    def __init__(self, sequences: CellSequences, count: int, shape: RecurrentSettings) -> None:
-        self.sequences, self.count = sequences, count
+    def __init__(
+        self, sequences: CellSequences, count: int, start: int, shape: RecurrentSettings
+    ) -> None:
+        self.sequences, self.count, self.start = sequences, count, start
         self.images = torch.from_numpy(sequences.images)
         self.masks = None if sequences.masks is None else torch.from_numpy(sequences.masks)
         self.code = torch.from_numpy(sequences.code)
@@ -197,7 +209,8 @@ class _Source:
     def draw(self, settings: SequenceTaskSettings, rng: np.random.Generator) -> _Drawn:
         """Draw windows of sequences: rows of their crops, in the order of time."""
         which = rng.choice(len(self.sequences), self.count, p=self.chances)
-        return _Drawn(self, [self._window(int(i), settings, rng) for i in which], which)
+        rows = [self._window(int(i), settings, rng) for i in which]
+        return _Drawn(self, rows, self.start + which)
 
     def _window(
         self, number: int, settings: SequenceTaskSettings, rng: np.random.Generator
