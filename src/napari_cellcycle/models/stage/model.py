@@ -77,6 +77,10 @@ def stage_model_of(model: Model, device: Any) -> StageModel:
         from napari_cellcycle.models.stage.nucleus.model import NucleusModel
 
         return NucleusModel.open(model, device)
+    if kind == PAPER:
+        from napari_cellcycle.models.stage.paper_rnn import PaperRecurrentModel
+
+        return PaperRecurrentModel.open(model, device)
     raise MissingModel(
         f"The stage model {model.card.name!r} is of a kind that this version does not know "
         f"({kind!r}); choose 'frame', or install a newer version."
