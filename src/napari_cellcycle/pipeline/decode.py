@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from napari_cellcycle.data.stages import StageSet
 from napari_cellcycle.data.tracks import Tracks
 from napari_cellcycle.errors import BadInput
+from napari_cellcycle.features.sights import parents
 from napari_cellcycle.pipeline.durations import Durations, given_durations
 from napari_cellcycle.pipeline.life import NEVER, Life, Steps, life
 
@@ -48,9 +48,11 @@ def decode(
 
     Each lineage is a tree-shaped hidden semi-Markov model: `probabilities` say how well a stage
     fits what a cell looks like, `pipeline.life` how stages follow each other and how long they
-    last, and a mother and her daughters are joined by a division. Chances are exact
-    (sum-product on a tree), and so is the likeliest life (max-product), which is the one chosen.
-    Time and memory grow with the number of cells.
+    last, and a mother and her daughters are joined by a division. Chances are exact (sum-product
+    on a tree). Of all lives whose stages can follow each other in the time between, the one is
+    chosen of which most cells can be expected to be right (exact, too; Käll, Krogh and Sonnhammer
+    2005, "An HMM posterior decoder for sequence feature prediction that includes homology
+    information"). Time and memory grow with the number of cells.
 
     Parameters
     ----------
@@ -75,8 +77,36 @@ def decode(
 
     Raises `BadInput` if `probabilities` or `pinned` do not fit the cells and stages.
     """
-    seen = _checked(tracks, probabilities, stages)
-    pinned = _checked_pins(len(tracks), pinned, stages)
+    frame = tracks.cells["frame"].to_numpy()
+    return decode_cells(
+        frame,
+        parents(tracks),
+        probabilities,
+        stages,
+        frame_interval,
+        smoothing,
+        pinned=pinned,
+        durations=durations,
+    )
+
+
+def decode_cells(
+    frame: np.ndarray,
+    parent: np.ndarray,
+    probabilities: np.ndarray,
+    stages: StageSet,
+    frame_interval: float,
+    smoothing: float,
+    *,
+    pinned: np.ndarray | None = None,
+    durations: Durations | None = None,
+) -> Decoded:
+    """What `decode` does, for cells in `frame` (n,) whose parents are in the rows `parent` (n,).
+
+    -1 is the parent of a cell without one; two cells with the same parent are daughters.
+    """
+    seen = _checked(len(frame), probabilities, stages)
+    pinned = _checked_pins(len(frame), pinned, stages)
     if smoothing <= 0 or not len(seen):
         seen = np.where(pinned[:, None] < 0, seen, np.eye(len(stages))[pinned])
         return Decoded(seen.argmax(axis=1), seen / seen.sum(axis=1, keepdims=True))
@@ -84,20 +114,19 @@ def decode(
     fit = np.log(np.maximum(seen, LEAST)) / (2 * smoothing)
     held = (pinned[:, None] >= 0) & (pinned[:, None] != np.arange(len(stages)))
     fit[held] = PINNED_OUT
-    forest = _forest(tracks)
+    forest = _forest(frame, parent)
     fit = fit[forest.order]
-    kinds = [
-        (first, last, _kind(lives, gap * frame_interval / 60, rank))
-        for first, last, gap, rank in forest.groups
-    ]
+    minutes = frame_interval / 60
+    kinds = [(first, last, gap * minutes, rank) for first, last, gap, rank in forest.groups]
     posterior, code = np.empty_like(fit), np.empty(len(fit), np.int64)
-    posterior[forest.order] = _chances(lives, fit, forest.parent, kinds)
-    code[forest.order] = _likeliest(lives, fit, forest.parent, kinds)
+    chances = _chances(lives, fit, forest.parent, kinds)
+    posterior[forest.order] = chances
+    code[forest.order] = _path(chances, held[forest.order], forest.parent, kinds, lives)
     return Decoded(code, posterior)
 
 
-_Kind = tuple[int, int, Steps | None]
-"""Cells from, to, and the chances of their phase given the parent's; none of founders."""
+_Kind = tuple[int, int, float, int]
+"""Cells from, to, minutes since their parents, and rank as in `_Forest`."""
 
 
 @dataclass(frozen=True)
@@ -113,16 +142,14 @@ class _Forest:
     groups: list[tuple[int, int, int, int]]
 
 
-def _forest(tracks: Tracks) -> _Forest:
-    n = len(tracks)
-    child = tracks.cells.index.get_indexer(pd.Index(tracks.links["child"]))
-    mother = tracks.cells.index.get_indexer(pd.Index(tracks.links["parent"]))
-    frame = tracks.cells["frame"].to_numpy()
-    parent, gap, rank = np.full(n, -1), np.zeros(n, np.int64), np.full(n, -1)
-    parent[child], gap[child] = mother, frame[child] - frame[mother]
+def _forest(frame: np.ndarray, parent: np.ndarray) -> _Forest:
+    n = len(frame)
+    child = np.flatnonzero(parent >= 0)
+    mother = parent[child]
+    gap, rank = np.zeros(n, np.int64), np.full(n, -1)
+    gap[child] = frame[child] - frame[mother]
     by_mother = np.argsort(mother, kind="stable")
-    is_second = np.r_[False, np.diff(mother[by_mother]) == 0] if n else np.zeros(0, bool)
-    is_second = is_second[: len(child)]
+    is_second = np.r_[False, np.diff(mother[by_mother]) == 0][: len(child)]
     is_first = np.r_[is_second[1:], False]
     rank[child[by_mother]] = np.where(is_second, 2, np.where(is_first, 1, 0))
     order = np.lexsort((rank, gap, frame))
@@ -135,10 +162,13 @@ def _forest(tracks: Tracks) -> _Forest:
     return _Forest(order, place[parent[order]], list(groups))
 
 
-def _kind(lives: Life, minutes: float, rank: int) -> Steps | None:
-    if rank < 0:
-        return None
-    return lives.across(minutes)[rank - 1] if rank else lives.within(minutes)
+def _steps(lives: Life, kinds: list[_Kind]) -> list[tuple[int, int, Steps | None]]:
+    """Chances of the phase of each group given its parents'; none of founders."""
+    steps: dict[tuple[float, int], Steps | None] = {}
+    for minutes, rank in {kind[2:] for kind in kinds}:
+        pair = lives.across(minutes) if rank > 0 else (lives.within(minutes),)
+        steps[minutes, rank] = None if rank < 0 else pair[max(rank - 1, 0)]
+    return [(first, last, steps[minutes, rank]) for first, last, minutes, rank in kinds]
 
 
 def _chances(lives: Life, fit: np.ndarray, parent: np.ndarray, kinds: list[_Kind]) -> np.ndarray:
@@ -147,12 +177,13 @@ def _chances(lives: Life, fit: np.ndarray, parent: np.ndarray, kinds: list[_Kind
     below = fit[:, of]  # log-chance of what was seen of a cell and its descendants, per phase
     above = np.tile(np.log(lives.start), (len(fit), 1))
     message = np.zeros_like(below)
-    for first, last, steps in reversed(kinds):
+    groups = _steps(lives, kinds)
+    for first, last, steps in reversed(groups):
         below[first:last] -= below[first:last].max(axis=1, keepdims=True)
         if steps is not None:
             message[first:last] = _through(below[first:last], steps.chance.T, steps.log.T)
             below[parent[first:last]] += message[first:last]
-    for first, last, steps in kinds:
+    for first, last, steps in groups:
         if steps is not None:
             mother = parent[first:last]
             rest = above[mother] + below[mother] - message[first:last]
@@ -177,34 +208,35 @@ def _through(log: np.ndarray, chance: np.ndarray, log_chance: np.ndarray) -> np.
     return np.asarray(np.maximum(out - out.max(axis=1, keepdims=True), NEVER))
 
 
-def _likeliest(lives: Life, fit: np.ndarray, parent: np.ndarray, kinds: list[_Kind]) -> np.ndarray:
-    """Stage (n,) of each cell in the likeliest life of its whole lineage: max-product."""
-    below = fit[:, lives.stage]
-    best = np.zeros(below.shape, np.int64)  # phase of a cell, by that of its parent
-    for first, last, steps in reversed(kinds):
-        if steps is None:
-            below[first:last] += np.log(lives.start)
-            continue
-        future = steps.log + below[first:last, None, :]
-        chosen = best[first:last] = future.argmax(axis=2)
-        reached = np.take_along_axis(future, chosen[:, :, None], axis=2)[:, :, 0]
-        below[parent[first:last]] += reached - reached.max(axis=1, keepdims=True)
-    phase = below.argmax(axis=1)
-    for first, last, steps in kinds:
-        if steps is not None:
-            phase[first:last] = best[np.arange(first, last), phase[parent[first:last]]]
-    return np.asarray(lives.stage[phase])
+def _path(
+    posterior: np.ndarray, held: np.ndarray, parent: np.ndarray, kinds: list[_Kind], lives: Life
+) -> np.ndarray:
+    """Codes (n,) with the largest sum of chances of which each can follow its parent's."""
+    score = np.where(held, PINNED_OUT, posterior)
+    best = np.zeros(posterior.shape, np.int64)  # stage of a cell, by that of its parent
+    for first, last, minutes, rank in reversed(kinds):
+        if rank >= 0:
+            follows = lives.follows(minutes, division=rank > 0)
+            future = np.where(follows, 0.0, NEVER) + score[first:last, None, :]
+            best[first:last] = future.argmax(axis=2)
+            reached = future.max(axis=2)
+            score[parent[first:last]] += reached - reached.max(axis=1, keepdims=True)
+    code = score.argmax(axis=1)
+    for first, last, _, rank in kinds:
+        if rank >= 0:
+            code[first:last] = best[np.arange(first, last), code[parent[first:last]]]
+    return np.asarray(code)
 
 
-def _checked(tracks: Tracks, probabilities: np.ndarray, stages: StageSet) -> np.ndarray:
+def _checked(n: int, probabilities: np.ndarray, stages: StageSet) -> np.ndarray:
     """Probabilities as floats, even where they are unknown."""
     seen = np.asarray(probabilities, float)
-    if seen.shape != (len(tracks), len(stages)) and (seen.size or len(tracks)):
+    if seen.shape != (n, len(stages)) and (seen.size or n):
         raise BadInput(
-            f"The probabilities have the shape {seen.shape}, but there are {len(tracks)} cells "
-            f"and {len(stages)} stages; give one row a cell and one column a stage."
+            f"The probabilities have the shape {seen.shape}, but there are {n} cells and "
+            f"{len(stages)} stages; give one row a cell and one column a stage."
         )
-    seen = seen.reshape(len(tracks), len(stages))
+    seen = seen.reshape(n, len(stages))
     blind = ~np.isfinite(seen).all(axis=1) | (seen.clip(0).sum(axis=1) <= 0)
     return np.where(blind[:, None], 1 / len(stages), np.maximum(seen, 0))
 

@@ -1,4 +1,4 @@
-"""How long stages last: as a stage set says, or as cells were seen to stay in them."""
+"""How long stages last, as a stage set or a model card says."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,17 +6,11 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import gammainc
 from scipy.stats import gamma
 
 from napari_cellcycle.data.stages import StageSet
-from napari_cellcycle.data.tracks import Tracks
 from napari_cellcycle.errors import BadInput
-from napari_cellcycle.features.sights import parents
 
-FEWEST_VISITS = 5
-"""A stage that was left less often while being watched keeps its given duration."""
 MOST_PHASES = 8
 """Most steps that the chain of one stage has; sd / mean of a stage is then at least .35."""
 
@@ -52,38 +46,6 @@ def given_durations(stages: StageSet) -> Durations:
     return Durations(tuple(mean.tolist()), tuple((mean / np.sqrt(shape[chosen])).tolist()))
 
 
-def fit_durations(
-    tracks: Tracks,
-    stages: StageSet,
-    frame_interval: float,
-    *,
-    given: Durations | None = None,
-) -> Durations:
-    """Durations as the cells of `tracks` (column `stage`) show them.
-
-    For each stage, the likeliest gamma distribution of visits whose beginning was seen, those
-    cut off by the end of a track counting as at least that long. A visit already under way when
-    a cell is first seen is left out, as long ones are likelier to be met so. A visit of d
-    minutes is seen in floor(d / interval) frames or one more, the nearer the likelier, and may
-    fall between two frames; both are allowed for. A visit goes on through a division. Stages
-    that fewer than `FEWEST_VISITS` cells were seen to leave keep the `given` durations (by
-    default those that the stage set states).
-    """
-    given = given or given_durations(stages)
-    if "stage" not in tracks.cells:
-        raise BadInput("The tracks have no stages to learn durations from; run Classify first.")
-    code, frames, is_whole = _visits(tracks, stages)
-    mean, spread = list(given.mean_minutes), list(given.spread)
-    for stage in range(len(stages)):
-        mine = code == stage
-        if is_whole[mine].sum() < FEWEST_VISITS:
-            continue
-        first = mean[stage] * 60 / frame_interval, spread[stage] * 60 / frame_interval
-        fitted = _fit(frames[mine], is_whole[mine], first)
-        mean[stage], spread[stage] = (value * frame_interval / 60 for value in fitted)
-    return Durations(tuple(mean), tuple(spread))
-
-
 def durations_to_json(durations: Durations, stages: StageSet) -> dict[str, list[float]]:
     """Mean and spread in minutes by name of the stage, for a model card."""
     pairs = zip(stages.names, durations.mean_minutes, durations.spread, strict=True)
@@ -112,56 +74,3 @@ def durations_from_json(
             "mend the durations or leave them out."
         )
     return Durations(tuple(pairs[:, 0].tolist()), tuple(pairs[:, 1].tolist()))
-
-
-def _visits(tracks: Tracks, stages: StageSet) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Stage, length in frames (gaps shared out) and whether its end was seen, of each visit."""
-    position = {name: code for code, name in enumerate(stages.names)}
-    code = tracks.cells["stage"].astype(str).map(position).fillna(-1).to_numpy(np.int64)
-    frame = tracks.cells["frame"].to_numpy(float)
-    parent = parents(tracks)
-    child = np.flatnonzero(parent >= 0)
-    mother = parent[child]
-    stays, halfway = code[child] == code[mother], (frame[child] + frame[mother]) / 2
-    # Each cell learns when its visit began: from the nearest ancestor that began one.
-    source, begin = np.arange(len(code)), np.full(len(code), np.nan)
-    source[child[stays]] = mother[stays]
-    begin[child] = np.where(stays | (code[mother] < 0), np.nan, halfway)
-    while (source != source[source]).any():
-        source = source[source]
-    begin = begin[source]
-    end = frame + 0.5
-    end[mother] = halfway
-    goes_on, has_child = np.zeros(len(code), bool), np.zeros(len(code), bool)
-    goes_on[mother[stays]] = has_child[mother] = True
-    blind = np.zeros(len(code), bool)
-    blind[mother[code[child] < 0]] = True
-    told = (code >= 0) & ~goes_on & np.isfinite(begin)
-    return code[told], (end - begin)[told], (has_child & ~blind)[told]
-
-
-def _fit(frames: np.ndarray, is_whole: np.ndarray, first: tuple[float, float]) -> np.ndarray:
-    """Mean and spread, in frames, that make visits of so many frames likeliest."""
-    kinds, count = np.unique(np.column_stack([frames, is_whole]), axis=0, return_counts=True)
-    seen, whole = kinds[:, 0], kinds[:, 1] > 0
-
-    def misfit(place: np.ndarray) -> float:
-        shape, scale = np.exp(place)
-
-        def under(x: np.ndarray) -> np.ndarray:  # integral of the distribution function to x
-            x = np.maximum(x, 0) / scale
-            return np.asarray(scale * (x * gammainc(shape, x) - shape * gammainc(shape + 1, x)))
-
-        here, after, before = under(seen), under(seen + 1), under(seen - 1)
-        chance = np.where(whole, after - 2 * here + before, 1 - (here - before))
-        chance = chance / max(1 - float(under(np.ones(1))[0]), 1e-12)
-        # A weak pull to ordinary shapes keeps few visits from looking all alike.
-        pull = 0.5 * (place[0] - np.log(3)) ** 2
-        return float(pull - (count * np.log(np.maximum(chance, 1e-300))).sum())
-
-    shape = (first[0] / first[1]) ** 2
-    begin = np.log([np.clip(shape, 0.7, 16), max(frames.mean(), 0.5) / np.clip(shape, 0.7, 16)])
-    limits = [(np.log(0.5), np.log(64)), (np.log(1e-3), np.log(1e5))]
-    best = minimize(misfit, begin, method="Nelder-Mead", bounds=limits, tol=1e-3)
-    shape, scale = np.exp(best.x)
-    return np.array([shape * scale, np.sqrt(shape) * scale])

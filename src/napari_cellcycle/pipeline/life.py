@@ -18,6 +18,8 @@ from napari_cellcycle.pipeline.durations import Durations
 
 ABSORBED = 0.02
 """Share of the cells leaving a stage that enter one without return (they die)."""
+RARE = 1e-3
+"""Share of the cells leaving a stage below which none is believed to have gone that way."""
 FLOOR = 1e-13
 """Least chance of what is possible at all."""
 NEVER = -1e5
@@ -91,6 +93,22 @@ class Life:
         into = np.equal.outer(self.stage, np.arange(len(self.stages))).astype(float)
         return np.asarray((into / self._phases).T @ steps.chance @ into)
 
+    @lru_cache(maxsize=256)  # noqa: B019
+    def follows(self, minutes: float, *, division: bool = False) -> np.ndarray:
+        """Whether stage j can be the next one seen after stage i, some `minutes` later, (S, S).
+
+        Of the cells that leave i meanwhile, or divide, more than `RARE` must be in j; and of
+        the mothers that divide, more than `RARE` squared must come out of i.
+        """
+        chance = self.succession(minutes, division=division)
+        here = np.eye(len(chance), dtype=bool)
+        if not division:
+            leave = 1 - np.diag(chance)
+            return np.asarray(here | (chance > RARE * leave[:, None]))
+        whole = self.across(minutes)[0].chance.sum(axis=1)
+        divides = np.bincount(self.stage, whole) / self._phases
+        return np.asarray((chance > RARE) & (divides > RARE**2 * divides.max())[:, None])
+
     @cached_property
     def _phases(self) -> np.ndarray:
         """Phases of each stage, (S,); a stage without return needs one."""
@@ -98,29 +116,11 @@ class Life:
 
     @cached_property
     def _births(self) -> np.ndarray:
-        """Which stage of a daughter can follow which last one of her mother, (S, S).
-
-        Those that can follow it anyway; any first one if there is none.
-        """
-        stages = self.stages
-        pairs = stages.allowed_at_division()
-        if not pairs.any():
-            pairs = np.ones_like(pairs)
-        near = pairs & stages.allowed()
-        return np.asarray(np.where(near.any(axis=1, keepdims=True), near, pairs))
+        return births(self.stages)
 
     @cached_property
     def _onward(self) -> np.ndarray:
-        """Which other stage can follow which within a track, (S, S).
-
-        A stage that nothing follows but birth or death is followed by birth, as divisions are
-        missed and tracks then go on in one of the daughters.
-        """
-        allowed = self.stages.allowed() & ~np.eye(len(self.stages), dtype=bool)
-        dead_end = ~allowed.any(axis=1) & ~self._births.any(axis=1)
-        stuck = ~(allowed & ~dead_end).any(axis=1)
-        births = self._births & ~np.eye(len(self.stages), dtype=bool)
-        return np.asarray(allowed | (births & stuck[:, None]))
+        return onward(self.stages)
 
     @cached_property
     def _dead_end(self) -> np.ndarray:
@@ -167,6 +167,31 @@ class Life:
         here = np.arange(len(of))
         chain[here, here + len(of)] += np.where(splits, rate, 0)
         return chain
+
+
+def births(stages: StageSet) -> np.ndarray:
+    """Which first stage of a daughter comes right after which last one of her mother, (S, S).
+
+    Those that can follow it anyway; any first one if there is none.
+    """
+    pairs = stages.allowed_at_division()
+    if not pairs.any():
+        pairs = np.ones_like(pairs)
+    near = pairs & stages.allowed()
+    return np.asarray(np.where(near.any(axis=1, keepdims=True), near, pairs))
+
+
+def onward(stages: StageSet) -> np.ndarray:
+    """Which other stage comes right after which within a track, (S, S).
+
+    A stage that nothing follows but birth or death is followed by birth, as divisions are missed
+    and tracks then go on in one of the daughters.
+    """
+    other = ~np.eye(len(stages), dtype=bool)
+    allowed, born = stages.allowed() & other, births(stages)
+    dead_end = ~allowed.any(axis=1) & ~born.any(axis=1)
+    stuck = ~(allowed & ~dead_end).any(axis=1)
+    return np.asarray(allowed | (born & other & stuck[:, None]))
 
 
 @lru_cache(maxsize=32)

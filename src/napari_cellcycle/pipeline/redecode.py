@@ -11,7 +11,7 @@ from napari_cellcycle.data.stages import StageSet
 from napari_cellcycle.data.tracks import Tracks
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.features.sights import parents
-from napari_cellcycle.pipeline.decode import decode
+from napari_cellcycle.pipeline.decode import Decoded, decode_cells
 from napari_cellcycle.pipeline.durations import Durations
 
 SEEN, CHANCE, PINNED = "seen_", "p_", "pinned"
@@ -43,32 +43,32 @@ def redecode(
     of the lineage). Raises `BadInput` if the cells were never classified with these stages, or a
     pinned stage is none of them.
     """
-    codes = pinned_codes(tracks, stages)
-    seen = _seen(tracks, stages)
-    if cells is None:
-        told = decode(
-            tracks, seen, stages, frame_interval, smoothing, pinned=codes, durations=durations
-        )
-        return _with_stages(tracks, stages, slice(None), told.code, told.posterior)
-    rows = lineage_rows(tracks, cells)
-    own = tracks.cells.index[rows]
-    links = tracks.links[tracks.links["child"].isin(own)]
-    told = decode(
-        Tracks(tracks.cells.iloc[rows][["frame", "label", "by"]], links),
-        seen[rows],
+    parent = parents(tracks)
+    rows = np.arange(len(tracks)) if cells is None else lineage_rows(tracks, cells, parent)
+    place = np.full(len(tracks) + 1, -1)
+    place[rows] = np.arange(len(rows))
+    told = decode_cells(
+        tracks.cells["frame"].to_numpy()[rows],
+        place[parent[rows]],
+        _seen(tracks, stages, rows),
         stages,
         frame_interval,
         smoothing,
-        pinned=codes[rows],
+        pinned=pinned_codes(tracks, stages, rows),
         durations=durations,
     )
-    return _with_stages(tracks, stages, rows, told.code, told.posterior)
+    return _with_stages(tracks, stages, rows, told)
 
 
-def lineage_rows(tracks: Tracks, cells: Iterable[int]) -> np.ndarray:
-    """Rows of `tracks.cells` of all relatives of `cells` (ids), they themselves included."""
+def lineage_rows(
+    tracks: Tracks, cells: Iterable[int], parent: np.ndarray | None = None
+) -> np.ndarray:
+    """Rows of `tracks.cells` of all relatives of `cells` (ids), they themselves included.
+
+    `parent` are the `parents` of the tracks, where they are at hand.
+    """
     n = len(tracks)
-    parent = parents(tracks)
+    parent = parents(tracks) if parent is None else parent
     child = np.flatnonzero(parent >= 0)
     graph = coo_array((np.ones(len(child)), (parent[child], child)), shape=(n, n))
     lineage = connected_components(graph, directed=False)[1]
@@ -76,22 +76,24 @@ def lineage_rows(tracks: Tracks, cells: Iterable[int]) -> np.ndarray:
     return np.flatnonzero(np.isin(lineage, lineage[wanted[wanted >= 0]]))
 
 
-def pinned_codes(tracks: Tracks, stages: StageSet) -> np.ndarray:
-    """Code of the stage that the user set for each cell, (n,); -1 where there is none."""
+def pinned_codes(tracks: Tracks, stages: StageSet, rows: np.ndarray | None = None) -> np.ndarray:
+    """Code of the stage that the user set for each cell (of `rows`), -1 where there is none."""
     if PINNED not in tracks.cells:
-        return np.full(len(tracks), -1)
-    names = tracks.cells[PINNED].astype(object)
-    names = names.where(names.notna(), "")
-    codes = names.map({"": -1, **{name: i for i, name in enumerate(stages.names)}})
-    if codes.isna().any():
-        raise BadInput(
-            f"A cell is pinned to the stage {names[codes.isna()].iloc[0]!r}, but the model tells "
-            f"{', '.join(stages.names)}; choose a model with that stage or unpin the cell."
-        )
-    return codes.to_numpy(np.int64)
+        return np.full(len(tracks) if rows is None else len(rows), -1)
+    names = tracks.cells[PINNED].to_numpy(object)
+    names = names if rows is None else names[rows]
+    known, position = np.unique(np.where(pd.isna(names), "", names), return_inverse=True)
+    codes = {"": -1, **{name: i for i, name in enumerate(stages.names)}}
+    for name in known:
+        if name not in codes:
+            raise BadInput(
+                f"A cell is pinned to the stage {name!r}, but the model tells "
+                f"{', '.join(stages.names)}; choose a model with that stage or unpin the cell."
+            )
+    return np.array([codes[name] for name in known], np.int64)[position]
 
 
-def _seen(tracks: Tracks, stages: StageSet) -> np.ndarray:
+def _seen(tracks: Tracks, stages: StageSet, rows: np.ndarray) -> np.ndarray:
     columns = [f"{SEEN}{name}" for name in stages.names]
     missing = [name for name in columns if name not in tracks.cells]
     if missing:
@@ -99,29 +101,18 @@ def _seen(tracks: Tracks, stages: StageSet) -> np.ndarray:
             f"The cells have no column {missing[0]!r}; it is written when they are classified "
             f"with the stages {', '.join(stages.names)}; run Classify first."
         )
-    return tracks.cells[columns].to_numpy(float)
+    return np.column_stack([tracks.cells[name].to_numpy(float)[rows] for name in columns])
 
 
-def _with_stages(
-    tracks: Tracks,
-    stages: StageSet,
-    rows: np.ndarray | slice,
-    code: np.ndarray,
-    posterior: np.ndarray,
-) -> Tracks:
+def _with_stages(tracks: Tracks, stages: StageSet, rows: np.ndarray, told: Decoded) -> Tracks:
     """Write stages and their chances into `rows`; other cells keep theirs."""
-    n, names = len(tracks), np.array(stages.names, dtype=object)
-    stage = np.full(n, "", dtype=object)
-    if not isinstance(rows, slice) and "stage" in tracks.cells:
-        stage = tracks.cells["stage"].to_numpy(object).copy()
-    stage[rows] = names[code]
-    columns = {"stage": stage.astype(str)}
+    n, cells = len(tracks), tracks.cells
+    stage = cells["stage"].to_numpy(object).copy() if "stage" in cells else np.full(n, "", object)
+    stage[rows] = np.array(stages.names, object)[told.code]
+    columns: dict[str, np.ndarray] = {"stage": stage.astype(str)}
     for i, name in enumerate(stages.names):
         column = f"{CHANCE}{name}"
-        if isinstance(rows, slice) or column not in tracks.cells:
-            values = np.full(n, np.nan, np.float32)
-        else:
-            values = tracks.cells[column].to_numpy(np.float32).copy()
-        values[rows] = posterior[:, i]
-        columns[column] = values
+        before = cells.get(column, np.nan)
+        columns[column] = np.full(n, before, np.float32)
+        columns[column][rows] = told.posterior[:, i]
     return tracks.with_columns(**columns)
