@@ -114,8 +114,8 @@ def test_what_is_decided_at_once_is_what_the_whole_program_would_decide():
 
     for seed in range(5):
         c, link, division, n = entangled(np.random.default_rng(seed), cells=12)
-        option, slot = slots_of(c, n)
         worth = np.concatenate([link, division])
+        option, slot = slots_of(c, np.ones(len(worth), bool), n)
         takes = csr_array((np.ones(len(option)), (slot, option)), shape=(2 * n, len(worth)))
         whole = milp(
             -worth,

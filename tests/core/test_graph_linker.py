@@ -1,6 +1,7 @@
 """The graph network sees cells whichever way the movie lies, and learns who becomes whom."""
 
 import dataclasses
+import weakref
 
 import examples
 import numpy as np
@@ -9,12 +10,20 @@ import pytest
 import torch
 
 from napari_cellcycle.features.graph import build_graph
-from napari_cellcycle.features.relations import Pace, part_of, relate
+from napari_cellcycle.features.relations import (
+    Pace,
+    links_from,
+    relate,
+    relate_divisions,
+    relate_links,
+    usual_steps,
+)
 from napari_cellcycle.features.shape import measure_overlaps
 from napari_cellcycle.features.views import SIZE, typical_size, views
 from napari_cellcycle.models.link.encoder import CellEncoder
 from napari_cellcycle.models.link.graph_linker import GraphLinker
-from napari_cellcycle.models.link.graph_network import GraphNetwork
+from napari_cellcycle.models.link.graph_network import GraphInput, GraphNetwork
+from napari_cellcycle.models.link.stream import Stream
 from napari_cellcycle.progress import Cancelled, silent
 from napari_cellcycle.simulate.worsen import WorsenSettings, worsen
 from napari_cellcycle.training.checkpoint import Checkpoint
@@ -91,26 +100,73 @@ def test_cells_that_are_mere_spots_are_measured_by_their_distance():
     assert typical_size(one, (1.0, 1.0)) == pytest.approx(12, abs=0.5)
 
 
-def test_part_of_a_movie_has_the_candidates_between_its_own_cells(recording):
+def test_links_of_some_frames_are_described_as_in_the_whole_movie(recording):
     _, graph = measured(recording)
-    first, last = 20, len(graph.frame) // 2
-    part, links, divisions = part_of(graph, first, last)
-    c, p = graph.candidates, part.candidates
-    inside = (c.parent >= first) & (c.parent < last) & (c.child < last)
-    assert (np.flatnonzero(inside) == links).all()
-    assert (c.parent[links] - first == p.parent).all() and (c.child[links] - first == p.child).all()
-    assert (c.child[c.first[divisions]] - first == p.child[p.first]).all()
-    assert (c.child[c.second[divisions]] - first == p.child[p.second]).all()
+    c, pace = graph.candidates, Pace.of(graph)
+    whole = relate(graph, pace)
+    cells = np.searchsorted(graph.frame, [3, 8])
+    links = slice(*np.searchsorted(c.parent, cells))
+    divisions = slice(*np.searchsorted(c.first, [links.start, links.stop]))
+    part = links_from(graph, links, divisions)
+    assert set(graph.frame[part.candidates.parent]) == set(range(3, 8))
+    assert set(graph.frame[c.parent[c.first[divisions]]]) <= set(range(3, 8))
+    table = relate_links(part, pace, usual_steps(graph))
+    np.testing.assert_allclose(table, whole.link[links], rtol=1e-5, atol=1e-5)
+    found = relate_divisions(part, table, pace)
+    np.testing.assert_allclose(found, whole.division[divisions], rtol=1e-5, atol=1e-5)
 
 
-def test_the_size_of_windows_changes_nothing_but_float_noise(recording):
+def test_candidates_come_sorted(recording):
+    c = measured(recording)[1].candidates
+    assert (np.diff(c.parent) >= 0).all() and (np.diff(c.first) >= 0).all()
+    assert (c.parent[c.first] == c.parent[c.second]).all()
+    assert (c.gap[c.first] == c.gap[c.second]).all()
+
+
+@pytest.mark.parametrize("cells_at_once", [1, 40, 10**6])
+def test_a_movie_in_blocks_gets_the_energies_of_all_frames_at_once(recording, cells_at_once):
+    example = example_of(Version(recording, 3, 1.0, 1.0))
+    network = new_network(example).eval()
+    graph, c = example.graph, example.graph.candidates
+    seen = GraphLinker(network).embed(example.seen)
+    table = example.relations
+    columns = (graph.looks, seen, table.link, table.division, c.parent, c.child, c.first, c.second)
+    with torch.inference_mode():
+        whole = network(GraphInput(*map(torch.from_numpy, columns)))
+    parts = Stream(network, graph, seen, cells_at_once, "cpu").energies()
+    for one, all_at_once in zip(parts, whole, strict=True):
+        assert np.ptp(one) > 0.01
+        np.testing.assert_allclose(one, all_at_once, atol=1e-4)
+
+
+def test_the_size_of_blocks_changes_nothing_but_float_noise(recording):
     example = example_of(Version(recording, 3, 1.0, 1.0))
     network = new_network(example)
-    linkers = [GraphLinker(network, cells_at_once=(0, n)) for n in (10, 60, 10**6)]
+    linkers = [GraphLinker(network, cells_at_once=n) for n in (10, 60, 10**6)]
     scores = [linker(example.graph, linker.embed(example.seen)) for linker in linkers]
     for other in scores[:-1]:
         np.testing.assert_allclose(other.link, scores[-1].link, atol=1e-5)
         np.testing.assert_allclose(other.division, scores[-1].division, atol=1e-5)
+
+
+def test_states_are_kept_of_a_few_blocks_only():
+    recording = simulated_recording(9000, 2)
+    example = example_of(Version(recording, 2, 1.0, 1.0))
+    network = new_network(example)
+    stream = Stream(network, example.graph, GraphLinker(network).embed(example.seen), 1, "cpu")
+    alive, most = weakref.WeakSet(), []
+
+    def counted(blocks):
+        for block in blocks:
+            alive.add(block)
+            most.append(len(alive))
+            yield block
+
+    begun = stream._begun
+    stream._begun = lambda bounds: counted(begun(bounds))
+    stream.energies()
+    assert len(most) > 10
+    assert max(most) <= len(network.rounds) + 3
 
 
 def test_candidates_compete_so_that_nobody_has_more_than_one_parent(recording):

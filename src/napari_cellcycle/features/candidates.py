@@ -19,7 +19,8 @@ class Candidates:
     """Links that could be, and pairs of them that could be divisions.
 
     `parent`, `child` (n,) are rows of the cells' table and `gap` (n,) the frames between
-    them; `first`, `second` (m,) name two links of one parent over the same gap.
+    them; `first`, `second` (m,) name two links of one parent over the same gap. Links are sorted
+    by parent, and pairs by their first link.
     """
 
     parent: np.ndarray
@@ -51,18 +52,14 @@ def candidate_links(
     with its few nearest in both directions, so the number of candidates grows with the
     number of cells only.
     """
-    starts = frame_starts(frame)
-    found = [np.empty((0, 3), np.int64)]
-    lengths = [np.empty(0)]
+    starts, count = frame_starts(frame), 0
+    links, pairs = [np.empty((3, 0), np.int64)], [np.empty((2, 0), np.int64)]
     for time in range(len(starts) - 2):
-        links, distance = _links_from(time, starts, position, drift, max_distance, max_gap)
-        found.append(links)
-        lengths.append(distance)
-    parent, child, gap_of = np.concatenate(found).T.copy()
-    distance = np.concatenate(lengths)
-    expected = position[parent] + gap_of[:, None] * drift[parent]
-    first, second = _pairs_of_daughters(expected, position, parent, child, gap_of, distance)
-    return Candidates(parent, child, gap_of, first, second)
+        found, distance = _links_from(time, starts, position, drift, max_distance, max_gap)
+        pairs.append(_pairs_of_daughters(found, distance, position, drift) + count)
+        links.append(found)
+        count += found.shape[1]
+    return Candidates(*np.concatenate(links, axis=1), *np.concatenate(pairs, axis=1))
 
 
 def _links_from(
@@ -73,26 +70,25 @@ def _links_from(
     max_distance: float,
     max_gap: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Candidates (k, 3: parent, child, gap) of the cells of one frame, and distances (k,).
+    """Candidates (3: parent, child, gap; k) of the cells of one frame, and distances (k,).
 
     They are sorted by parent, gap and distance: a frame at a time, as that is much faster than
     to sort all in the end.
     """
     here = slice(starts[time], starts[time + 1])
-    found = [np.empty((0, 3), np.int64)]
+    found = [np.empty((3, 0), np.int64)]
     for gap in range(1, min(max_gap, len(starts) - 2 - time) + 1):
         there = slice(starts[time + gap], starts[time + gap + 1])
         expected = position[here] + gap * drift[here]
         near = NEAREST.get(gap, 2)
-        pairs = _near_pairs(expected, position[there], near, gap**0.5 * max_distance)
-        pairs += [here.start, there.start]
-        found.append(np.column_stack([pairs, np.full(len(pairs), gap)]))
-    links = np.concatenate(found)
-    parent, child, gap_of = links.T
+        row, column = _near_pairs(expected, position[there], near, gap**0.5 * max_distance).T
+        found.append(np.stack([row + here.start, column + there.start, np.full(len(row), gap)]))
+    links = np.concatenate(found, axis=1)
+    parent, child, gap_of = links
     step = position[child] - position[parent] - gap_of[:, None] * drift[parent]
     distance = np.linalg.norm(step, axis=1)
-    order = np.lexsort((distance, gap_of, parent))
-    return links[order], distance[order]
+    order = order_within((parent - here.start) * (max_gap + 1) + gap_of, distance)
+    return links[:, order], distance[order]
 
 
 def order_within(group: np.ndarray, value: np.ndarray) -> np.ndarray:
@@ -133,30 +129,28 @@ def _nearest(points: np.ndarray, others: np.ndarray, most: int, radius: float) -
 
 
 def _pairs_of_daughters(
-    expected: np.ndarray,
-    position: np.ndarray,
-    parent: np.ndarray,
-    child: np.ndarray,
-    gap: np.ndarray,
-    distance: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """For each parent and gap the pairs of links whose midpoint is nearest to it.
+    links: np.ndarray, distance: np.ndarray, position: np.ndarray, drift: np.ndarray
+) -> np.ndarray:
+    """For each parent and gap the pairs of links (2, m) whose midpoint is nearest to it.
 
-    Links come sorted by parent, gap and distance; `expected` is where each link's parent
-    would be by then. Pairs whose daughters are much nearer to other parents are left out.
+    Links are those of one frame, as of `_links_from`. Pairs whose daughters are much nearer to
+    other parents are left out.
     """
-    rivals = rank_within(child * (int(gap.max(initial=0)) + 1) + gap, distance)
+    parent, child, gap = links
+    later = child - child.min(initial=0)
+    rivals = rank_within(later * (int(gap.max(initial=0)) + 1) + gap, distance)
     group = np.cumsum((np.diff(parent, prepend=-1) != 0) | (np.diff(gap, prepend=-1) != 0)) - 1
     start = np.flatnonzero(np.diff(group, prepend=-1))
     size = np.diff(np.append(start, len(parent)))
     chosen = [
-        np.column_stack([start[size > b] + a, start[size > b] + b])
+        np.stack([start[size > b] + a, start[size > b] + b])
         for a, b in combinations(range(_AMONG), 2)
     ]
-    first, second = np.concatenate(chosen).T
+    first, second = np.concatenate(chosen, axis=1)
     likely = rivals[first] + rivals[second] <= _RIVALS
     first, second = first[likely], second[likely]
     middle = (position[child[first]] + position[child[second]]) / 2
-    apart = np.linalg.norm(middle - expected[first], axis=1)
-    kept = rank_within(group[first], apart) < DIVISIONS
-    return first[kept], second[kept]
+    expected = position[parent[first]] + gap[first, None] * drift[parent[first]]
+    kept = rank_within(group[first], np.linalg.norm(middle - expected, axis=1)) < DIVISIONS
+    pairs = np.stack([first, second])[:, kept]
+    return pairs[:, np.argsort(pairs[0], kind="stable")]

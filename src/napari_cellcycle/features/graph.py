@@ -304,10 +304,11 @@ def _overlap_of(c: Candidates, overlaps: pd.DataFrame, pixels: np.ndarray) -> np
     if not len(overlaps):
         return np.zeros(len(c))
     code = overlaps["parent"].to_numpy() * n + overlaps["child"].to_numpy()
-    order = np.argsort(code)
+    order = np.argsort(code, kind="stable")
+    code, shared_by = code[order], overlaps["pixels"].to_numpy()[order]
     wanted = c.parent * n + c.child
-    place = order[np.minimum(np.searchsorted(code, wanted, sorter=order), len(code) - 1)]
-    shared = np.where(code[place] == wanted, overlaps["pixels"].to_numpy()[place], 0)
+    place = np.minimum(np.searchsorted(code, wanted), len(code) - 1)
+    shared = np.where(code[place] == wanted, shared_by[place], 0)
     return shared / np.minimum(pixels[c.parent], pixels[c.child])
 
 

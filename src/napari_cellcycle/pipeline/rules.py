@@ -27,10 +27,10 @@ def assign_by_rules(
     Returns boolean masks over the links and over the divisions.
     """
     n_links, n_cells = len(candidates), len(frame)
-    option, slot = slots_of(candidates, n_cells)
     worth = np.concatenate([link_worth, division_worth])
+    option, slot = slots_of(candidates, worth > 0, n_cells)
     chosen = pack(option, slot, worth, 2 * n_cells)
-    hurried = _Hurried(candidates, frame, min_generation)
+    hurried = _Hurried(candidates, division_worth > 0, frame, min_generation)
     rules: list[Rule] = []
     while min_generation > 1 and (new := hurried.rules(chosen)):
         rules += new
@@ -58,13 +58,20 @@ def without_short_tracks(tracks: Tracks, least: int) -> Tracks:
 
 
 class _Hurried:
-    """Finds divisions that follow too soon on the division before."""
+    """Finds divisions, of those that are open (m,), that follow too soon on the one before."""
 
-    def __init__(self, candidates: Candidates, frame: np.ndarray, min_generation: int) -> None:
+    def __init__(
+        self,
+        candidates: Candidates,
+        is_open: np.ndarray,
+        frame: np.ndarray,
+        min_generation: int,
+    ) -> None:
         self._c, self._frame, self._least = candidates, frame, min_generation
-        c = candidates
-        self._mothers = _Rows(c.parent[c.first])
-        self._daughters = [_Rows(c.child[c.first]), _Rows(c.child[c.second])]
+        c, rows = candidates, np.flatnonzero(is_open)
+        first, second = c.first[rows], c.second[rows]
+        self._mothers = _Rows(c.parent[first], rows)
+        self._daughters = [_Rows(c.child[link], rows) for link in (first, second)]
 
     def rules(self, chosen: np.ndarray) -> list[Rule]:
         """One rule for each chain in `chosen` that is too short.
@@ -99,11 +106,11 @@ class _Hurried:
 
 
 class _Rows:
-    """Which rows have a value, looked up quickly."""
+    """Which `rows` have a value, looked up quickly."""
 
-    def __init__(self, values: np.ndarray) -> None:
-        self._order = np.argsort(values, kind="stable")
-        self._sorted = values[self._order]
+    def __init__(self, values: np.ndarray, rows: np.ndarray) -> None:
+        order = np.argsort(values, kind="stable")
+        self._order, self._sorted = rows[order], values[order]
 
     def of(self, value: int) -> np.ndarray:
         begin, end = np.searchsorted(self._sorted, [value, value + 1])

@@ -1,15 +1,11 @@
-"""The `cellcycle-links` model as it is used: embed cells as they are seen, score in windows."""
+"""The `cellcycle-links` model as it is used: embed cells as they are seen, score their links."""
 
-from collections.abc import Iterator
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_cellcycle.errors import MissingModel
-from napari_cellcycle.features.candidates import frame_starts
 from napari_cellcycle.features.graph import CellGraph
-from napari_cellcycle.features.relations import Pace, part_of, relate
 from napari_cellcycle.features.views import CHANNELS, SIZE, views
 from napari_cellcycle.models.link.scores import Scores, probabilities
 from napari_cellcycle.models.store import Model
@@ -20,8 +16,8 @@ if TYPE_CHECKING:
 
     from napari_cellcycle.models.link.graph_network import GraphNetwork
 
-CELLS_AT_ONCE = 12_000, 150_000
-"""Least and most cells of a window, without the frames around it that it also sees."""
+CELLS_AT_ONCE = 1_000, 50_000
+"""Cells whose links are computed together, on the processor and elsewhere."""
 
 
 class Eye:
@@ -49,13 +45,14 @@ class GraphLinker:
         self,
         network: "GraphNetwork",
         device: "torch.device | str" = "cpu",
-        cells_at_once: tuple[int, int] = CELLS_AT_ONCE,
+        cells_at_once: int | None = None,
     ) -> None:
         import torch
 
         self.network = network.eval().to(device)
         self.network.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.device, self.cells_at_once = device, cells_at_once
+        self.device = device
+        self.cells_at_once = cells_at_once or CELLS_AT_ONCE[str(device) != "cpu"]
 
     @classmethod
     def open(cls, model: Model, device: "torch.device | str" = "cpu") -> "GraphLinker":
@@ -90,66 +87,13 @@ class GraphLinker:
     ) -> Scores:
         """Score all candidates of `graph`, of whose cells the eye has `seen` (n, width) or None.
 
-        Movies of any length are scored in windows of frames. Each window is given as many
-        frames more on both sides as messages can come from, so that windows do not show in the
-        result.
+        Movies of any length are scored a few frames at a time; see `Stream`.
         """
-        c = graph.candidates
+        from napari_cellcycle.models.link.stream import Stream
+
+        n = len(graph.frame)
         if seen is None:
             blank = np.zeros((1, len(CHANNELS), SIZE, SIZE), np.float16)
-            seen = np.broadcast_to(self.embed(blank), (len(graph.frame), self.network.seen))
-        energies = np.zeros(len(c)), np.zeros(len(c.first))
-        pace = Pace.of(graph)
-        spans = list(self._windows(graph))
-        for done, (span, around) in enumerate(spans):
-            progress(done, len(spans), "Linking cells")
-            part, links, divisions = part_of(graph, *around)
-            found = self._energies(part, seen[slice(*around)], pace)
-            parent = c.parent[links]
-            own = (parent >= span[0]) & (parent < span[1])
-            energies[0][links[own]] = found[0][own]
-            mother = c.parent[c.first[divisions]]
-            own = (mother >= span[0]) & (mother < span[1])
-            energies[1][divisions[own]] = found[1][own]
-        return probabilities(c, *energies, n_cells=len(graph.frame))
-
-    def _windows(self, graph: CellGraph) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-        """Rows of cells of each window, and of the window with what it also sees.
-
-        Windows are at least as long as what they see on both sides, unless that is too much.
-        """
-        starts = frame_starts(graph.frame)
-        longest = int(graph.candidates.gap.max(initial=1))
-        reach = (len(self.network.rounds) + 2) * longest
-        edges, frames = [0], len(starts) - 1
-        for time in range(1, frames):
-            cells = starts[time + 1] - starts[edges[-1]]
-            is_long = time - edges[-1] >= 2 * reach
-            if cells > self.cells_at_once[1] or (is_long and cells > self.cells_at_once[0]):
-                edges.append(time)
-        for first, last in pairwise([*edges, frames]):
-            around = max(first - reach + longest, 0), min(last + reach, frames)
-            yield (
-                (int(starts[first]), int(starts[last])),
-                (int(starts[around[0]]), int(starts[around[1]])),
-            )
-
-    def _energies(
-        self, part: CellGraph, seen: np.ndarray, pace: Pace
-    ) -> tuple[np.ndarray, np.ndarray]:
-        import torch
-
-        from napari_cellcycle.models.link.graph_network import GraphInput
-
-        relations, c = relate(part, pace), part.candidates
-
-        def tensor(values: np.ndarray) -> Any:
-            return torch.from_numpy(np.ascontiguousarray(values)).to(self.device)
-
-        given = GraphInput(
-            tensor(part.looks), tensor(seen), tensor(relations.link), tensor(relations.division),
-            tensor(c.parent), tensor(c.child), tensor(c.first), tensor(c.second),
-        )  # fmt: skip
-        with torch.inference_mode():
-            link, division = self.network(given)
-        return link.double().cpu().numpy(), division.double().cpu().numpy()
+            seen = np.broadcast_to(self.embed(blank), (n, self.network.seen))
+        stream = Stream(self.network, graph, seen, self.cells_at_once, self.device)
+        return probabilities(graph.candidates, *stream.energies(progress), n_cells=n)

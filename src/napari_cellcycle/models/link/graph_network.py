@@ -5,7 +5,6 @@ future, compete for attention by softmax, so that a link is weighed together wit
 (compare the parental softmax of Gallusser & Weigert, ECCV 2024).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -157,43 +156,60 @@ class GraphNetwork(nn.Module):
 
     def forward(self, given: GraphInput) -> tuple[torch.Tensor, torch.Tensor]:
         """Energies (m,) of links and (k,) of divisions."""
-        own = torch.cat([self.looks(given.looks), given.seen], 1)
-        own = self.drop(own)
+        own = self.describe(given.looks, given.seen)
         cells = self.cell(own)
         parent, child = given.parent, given.child
-        as_parent, as_child = self.of_parent(own), self.of_child(own)
-
-        def first_state(part: slice) -> torch.Tensor:
-            p, c = parent[part], child[part]
-            unlike = self.unlike((own[p] - own[c]).abs())
-            relation = self.link(self.drop(self.links(given.link[part])))
-            return self.edge(relation + unlike + as_parent[p] + as_child[c])
-
-        edges = self._in_parts(first_state, len(parent))
+        edges = self.first_state(
+            given.link, own[parent] - own[child],
+            self.of_parent(own)[parent] + self.of_child(own)[child],
+        )  # fmt: skip
         for exchange in self.rounds:
             cells, edges = exchange(cells, edges, given)
+        first, second = given.first, given.second
+        division = self.division_energy(
+            given.division,
+            (edges[first], edges[second]),
+            cells[parent[first]],
+            cells[child[first]] + cells[child[second]],
+        )
+        return self.link_energy(edges), division
 
-        def of_division(part: slice) -> torch.Tensor:
-            first, second = given.first[part], given.second[part]
-            one, two = edges[first], edges[second]
-            mother, daughters = cells[parent[first]], cells[child[first]] + cells[child[second]]
-            return self.to_division(
-                self.division(self.drop(self.divisions(given.division[part])))
-                + self.of_links(torch.cat([one + two, (one - two).abs()], 1))
-                + self.of_cells(torch.cat([mother, daughters], 1))
-            )
+    def describe(self, looks: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+        """What is known of each cell for itself (n, f), from looks and embedded views."""
+        return self.drop(torch.cat([self.looks(looks), seen], 1))
 
-        link = self._in_parts(lambda part: self.to_link(edges[part]), len(parent))
-        division = self._in_parts(of_division, len(given.first))
-        return _limited(link.squeeze(1)), _limited(division.squeeze(1))
-
-    def _in_parts(
-        self, function: Callable[[slice], torch.Tensor], count: int, most: int = 100_000
+    def first_state(
+        self, link: torch.Tensor, unlike: torch.Tensor, ends: torch.Tensor
     ) -> torch.Tensor:
-        """Apply `function` to all of `count` rows; when not training in parts, to save memory."""
-        if self.training or count <= most:
-            return function(slice(None))
-        return torch.cat([function(slice(i, i + most)) for i in range(0, count, most)])
+        """States (m, width) of links before any round.
+
+        `unlike` (m, f) is what parent and child differ by, `ends` (m, width) what they say.
+        """
+        relation = self.link(self.drop(self.links(link)))
+        return self.edge(relation + self.unlike(unlike.abs()) + ends)
+
+    def link_energy(self, edges: torch.Tensor) -> torch.Tensor:
+        """Energies (m,) of links from their last states."""
+        return _limited(self.to_link(edges).squeeze(1))
+
+    def division_energy(
+        self,
+        division: torch.Tensor,
+        links: tuple[torch.Tensor, torch.Tensor],
+        mother: torch.Tensor,
+        daughters: torch.Tensor,
+    ) -> torch.Tensor:
+        """Energies (k,) of divisions from the last states of their links and cells (k, width).
+
+        `daughters` is the sum of both.
+        """
+        one, two = links
+        energy = self.to_division(
+            self.division(self.drop(self.divisions(division)))
+            + self.of_links(torch.cat([one + two, (one - two).abs()], 1))
+            + self.of_cells(torch.cat([mother, daughters], 1))
+        )
+        return _limited(energy.squeeze(1))
 
 
 def _perceptron(inputs: int, hidden: int, outputs: int) -> nn.Sequential:

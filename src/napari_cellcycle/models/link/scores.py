@@ -30,14 +30,17 @@ def probabilities(
     c = candidates
     mother = c.parent[c.first]
     daughters = c.child[c.first], c.child[c.second]
-    e_link, e_division = np.exp(link), np.exp(division)
+    e_link, e_division = (np.exp(energy, dtype=float) for energy in (link, division))
 
     def total(*parts: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-        cells, values = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return np.asarray(1 + np.bincount(cells, values, minlength=n_cells))
+        found = np.ones(n_cells)
+        for cells, values in parts:
+            found += np.bincount(cells, values, minlength=n_cells)
+        return found
 
     out = np.log(total((c.parent, e_link), (mother, e_division)))
     into = np.log(total((c.child, e_link), (daughters[0], e_division), (daughters[1], e_division)))
+    del e_link, e_division
     return Scores(
         np.exp(link - (out[c.parent] + into[c.child]) / 2),
         np.exp(division - (out[mother] + into[daughters[0]] + into[daughters[1]]) / 3),
