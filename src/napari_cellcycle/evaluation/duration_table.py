@@ -109,8 +109,9 @@ def mitosis_table(experiment: Experiment) -> pd.DataFrame:
     daughters who are seen to end it), `mitosis_min` (both), `is_whole`, and `<stage>_min` for
     each mitotic stage (the mother's time in it plus the daughters' mean). What was not seen is
     NaN: an onset before the mother was first seen, the end of a daughter's mitosis that lies
-    after she was last seen; a mother without mitosis has 0 min before the division. Raises
-    `BadInput` without stages.
+    after she was last seen; a mother without mitosis has 0 min before the division. Where
+    `is_whole` is false, the time in each stage is the least it can be. Raises `BadInput` without
+    stages.
     """
     _visits(experiment)
     tracks, minutes = experiment.tracks, experiment.movie.frame_interval / 60

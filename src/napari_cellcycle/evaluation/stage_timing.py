@@ -57,7 +57,7 @@ def transitions(
     nearer = _gap(frame, true_future[later, stage], later) < future
     future[~own | nearer] = np.inf
     error = np.where(past <= future, -past, future)
-    error[np.isinf(error)] = np.nan
+    error = np.where(np.isinf(error), np.nan, error) + 0.0
     columns = (row, frame[row], true[parent[row]], stage, frame[row] + error, error)
     return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
 
@@ -114,7 +114,7 @@ def timing_scores(
             "changes": grouped.size(),
             "told": grouped["told"].sum(),
             "within": grouped["near"].mean(),
-            "median_error_frames": grouped["error"].median(),
+            "median_error_frames": grouped["error"].median() + 0.0,
             "mean_distance_frames": grouped["distance"].mean(),
         }
     )
