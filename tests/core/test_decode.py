@@ -4,13 +4,10 @@ import time
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from napari_cellcycle.data.stages import H2B
 from napari_cellcycle.data.tracks import Tracks
 from napari_cellcycle.pipeline.decode import decode
-from napari_cellcycle.pipeline.durations import given_durations
-from napari_cellcycle.pipeline.life import life
 
 LETTERS = dict(zip("ipPmatx", H2B.names, strict=True))
 FIVE_MINUTES = 300.0
@@ -112,16 +109,6 @@ def test_coarse_frames_may_skip_short_stages():
     seen = "iiimiiii"
     assert lived(one_cell(range(8)), seen, interval=3600.0, confidence=0.97) == seen
     assert lived(one_cell(range(8)), seen, interval=300.0, confidence=0.97) == "iiiiiiii"
-    h2b = life(H2B, given_durations(H2B))
-    assert h2b.succession(60)[0, 3] > h2b.succession(5)[0, 3]
-
-
-@pytest.mark.parametrize("minutes", [1.0, 5.0, 30.0, 240.0])
-def test_chances_of_what_follows_sum_to_one(minutes):
-    h2b = life(H2B, given_durations(H2B))
-    for division in (False, True):
-        chances = h2b.succession(minutes, division=division).sum(axis=1)
-        np.testing.assert_allclose(chances, 1, atol=1e-9)
 
 
 def test_no_cells_get_no_stages():

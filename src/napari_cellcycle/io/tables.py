@@ -17,7 +17,8 @@ def cell_table(experiment: Experiment) -> pd.DataFrame:
     Columns: `cell_id`, `track_id`, `mother_track` and `generation` (founders: no mother, 0),
     `lineage` (the founder's track), `frame`, `time_min` (minutes since the first frame),
     `x_um`, `y_um` and in 3D `z_um` (micrometres), `label`, then the measurements, and once
-    classified `stage`, one probability `p_<stage>` a stage, and last `by`.
+    classified `stage`, one probability `p_<stage>` a stage, what the network saw in the frame
+    alone (`seen_<stage>`), and last `by`.
 
     Raises
     ------
@@ -49,7 +50,7 @@ def cell_table(experiment: Experiment) -> pd.DataFrame:
     table["label"] = cells["label"].to_numpy()
     taken = {*table.columns, *tracks.axes}
     named = [name for name in ("stage",) if name in cells]
-    odds = [name for name in cells if str(name).startswith("p_")]
+    odds = [name for start in ("p_", "seen_") for name in cells if str(name).startswith(start)]
     rest = [name for name in cells if name not in {*taken, *named, *odds, "by"}]
     for name in (*rest, *named, *odds, "by"):
         table[name] = cells[name].array
