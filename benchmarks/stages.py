@@ -45,7 +45,7 @@ def main() -> None:
     true, told, group = [], [], []
     for part in args.thirds:
         started = time.perf_counter()
-        network = train_network(real.subset(third != part), simulated)
+        network, _ = train_network(real.subset(third != part), simulated)
         held_out = real.subset(third == part)
         code = predict(network, held_out.windows(), views=args.views).argmax(axis=1)
         true.append(names[held_out.code])

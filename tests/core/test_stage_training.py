@@ -80,7 +80,7 @@ def test_simulated_movies_give_examples_of_rare_stages():
 def test_a_network_learns_large_from_small():
     examples = dots()
     short = FitSettings(epochs=4, learning_rate=3e-3)
-    network = train_network(examples, None, short, StageTaskSettings(batches=15, batch_size=16))
+    network, _ = train_network(examples, None, short, StageTaskSettings(batches=15, batch_size=16))
     assert StageTask(examples, None, examples).score(network) > 0.9
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from napari_cellcycle import __version__
-from napari_cellcycle.cli import demo, doctor, files, models, scores, steps, train
+from napari_cellcycle.cli import demo, doctor, files, models, scores, steps, train, train_stage
 from napari_cellcycle.cli.console import spoken_errors
 
 __all__ = ["app", "main"]
@@ -72,11 +72,13 @@ for _command in (
 _train = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Train models of your own: 'train link' teaches the linking of cells.",
+    help="Train models of your own: 'train link' teaches the linking of cells, 'train stage' their "
+    "stages.",
     short_help="Train models of your own",
 )
 app.add_typer(_train, name="train")
 _add(train.link, _train)
+_add(train_stage.stage, _train)
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_cellcycle.cli.console import StepFailed, follow, refuse_existing, say
+from napari_cellcycle.cli.crop_steps import classify_folder
 from napari_cellcycle.cli.options import (
     AUTO,
     Device,
@@ -135,12 +136,22 @@ def track(
 
 @settings_options({"settings": ClassifySettings})
 def classify(
-    movie: Movie,
-    tracks: Annotated[
-        Path, typer.Argument(help="Cell Tracking Challenge result folder, or NAME.cellcycle")
+    movie: Annotated[
+        Path,
+        typer.Argument(
+            help="TIFF or OME-TIFF file, folder of TIFF frames, or OME-Zarr folder; or a folder of "
+            "crops of single cells, flat or one subfolder a stage"
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Table to make, one row a cell and frame: NAME.csv")],
     settings: ClassifySettings,
+    tracks: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Cell Tracking Challenge result folder, or NAME.cellcycle; none for crops",
+            show_default=False,
+        ),
+    ] = None,
     overwrite: Overwrite = False,
     pixel_size: PixelSize = None,
     frame_interval: FrameInterval = None,
@@ -150,11 +161,17 @@ def classify(
 ) -> None:
     """Give every tracked cell its stage of the cell cycle, as a table (CSV).
 
+    A folder of crops needs no tracks: the table has the columns file, stage and a probability for
+    each stage, and subfolders named after stages are scored.
+
     Example: napari-cellcycle classify hela.ome.tif hela_RES --out hela.csv
     """
     from napari_cellcycle.io.tables import write_cell_table
 
     refuse_existing(out, overwrite)
+    if tracks is None:
+        classify_folder(movie, out, settings, device.value, model_folder)
+        return
     recording = opened(movie, pixel_size, frame_interval)
     found = read_tracks(tracks)
     with draft_beside(out, recording, **found) as (experiment, draft):

@@ -144,3 +144,15 @@ NUCLEUS = StageSet(
     last=frozenset({"mitotic"}),
 )
 """States of a nucleus in an embryo: about to divide, just born, dying, or neither."""
+
+_PALETTE = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#ee9944", "#999999")
+
+
+def free_stages(names: tuple[str, ...] | list[str]) -> StageSet:
+    """Stages of which nothing is known but their names: each can follow any, and last any time."""
+    stages = tuple(
+        Stage(name, _PALETTE[i % len(_PALETTE)], (1, 100_000)) for i, name in enumerate(names)
+    )
+    pairs = frozenset((a, b) for a in names for b in names if a != b)
+    every = frozenset(names)
+    return StageSet(", ".join(names), stages, pairs, first=every, last=every)

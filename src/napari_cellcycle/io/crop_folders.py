@@ -1,6 +1,6 @@
 """Crops of single cells sorted into one folder a stage, as annotators leave them."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -48,8 +48,19 @@ class CropSet:
 
     def subset(self, chosen: np.ndarray) -> "CropSet":
         """Return the crops picked by an index or boolean array."""
-        columns = (getattr(self, field.name) for field in fields(self))
-        return CropSet(*(None if c is None else c[chosen] for c in columns))
+
+        def picked(column: np.ndarray | None) -> np.ndarray | None:
+            return None if column is None else column[chosen]
+
+        return CropSet(
+            self.images[chosen],
+            self.stage[chosen],
+            self.group[chosen],
+            self.file[chosen],
+            picked(self.masks),
+            picked(self.track),
+            picked(self.original),
+        )
 
 
 def has_crops(folder: str | Path) -> bool:

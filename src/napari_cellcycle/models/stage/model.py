@@ -77,6 +77,10 @@ def stage_model_of(model: Model, device: Any) -> StageModel:
         from napari_cellcycle.models.stage.nucleus.model import NucleusModel
 
         return NucleusModel.open(model, device)
+    if kind == CLASSIFIER:
+        from napari_cellcycle.models.stage.cell_classifier import CropClassifier
+
+        return CropClassifier.open(model, device)
     if kind == PAPER:
         from napari_cellcycle.models.stage.paper_rnn import PaperRecurrentModel
 

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from napari_cellcycle.config import Settings
 from napari_cellcycle.errors import BadInput
-from napari_cellcycle.models.store import SHIPPED, Model, ModelCard, find_model, save_model
+from napari_cellcycle.models.store import Model, ModelCard, find_model, save_model
 from napari_cellcycle.progress import Progress, silent, track_progress
 from napari_cellcycle.training.checkpoint import Checkpoint
 from napari_cellcycle.training.fit import FitSettings
@@ -24,6 +24,7 @@ from napari_cellcycle.training.link.sources import (
     simulated_recording,
     split_in_time,
 )
+from napari_cellcycle.training.own_name import check_name
 
 _SIMULATED_WEIGHT = 0.2
 _FIRST_SEED = 20_000
@@ -98,7 +99,7 @@ def teach_links(
     chosen = PRESETS[preset]
     out_folder = Path(out_folder).expanduser()
     unfinished = out_folder / f"{name}.training"
-    _check_name(name, out_folder, unfinished, resume, overwrite)
+    check_name(name, out_folder, unfinished, resume=resume, overwrite=overwrite)
     begin = _start(start, chosen, model_folder)
     learned, aside, split = _dealt(sources, held_out, settings, progress)
     about = {
@@ -131,28 +132,6 @@ def teach_links(
     model = save_model(result.state, card, out_folder)
     unfinished.unlink(missing_ok=True)
     return model, result
-
-
-def _check_name(name: str, out: Path, unfinished: Path, resume: bool, overwrite: bool) -> None:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
-        raise BadInput(
-            f"{name!r} cannot be the name of a model: use letters, digits, '-' and '_' only, such "
-            "as my-links."
-        )
-    if (SHIPPED / f"{name}.json").is_file() or name == "none":
-        raise BadInput(f"{name!r} is the name of a shipped model: choose another name.")
-    goes_on = resume and unfinished.exists()
-    if (out / f"{name}.safetensors").exists() and not (overwrite or goes_on):
-        raise BadInput(
-            f"{out} holds a model called {name!r} already: choose another name, or add --overwrite."
-        )
-    if unfinished.exists() and not resume:
-        if not overwrite:
-            raise BadInput(
-                f"A training of {name!r} was interrupted and left {unfinished}: go on with "
-                "--resume, or begin anew with --overwrite."
-            )
-        unfinished.unlink()
 
 
 def _start(start: str | None, preset: Preset, folder: Path | None) -> Model | None:

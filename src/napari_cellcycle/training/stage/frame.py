@@ -14,7 +14,8 @@ from napari_cellcycle.data.stages import H2B
 from napari_cellcycle.models.stage.frame import FrameNetwork, predict
 from napari_cellcycle.models.store import Model, ModelCard, save_model
 from napari_cellcycle.progress import Progress, silent
-from napari_cellcycle.training.fit import FitSettings, fit
+from napari_cellcycle.training.checkpoint import Checkpoint
+from napari_cellcycle.training.fit import Epoch, FitSettings, fit
 from napari_cellcycle.training.stage.crop_examples import (
     Examples,
     real_examples,
@@ -40,6 +41,8 @@ WIDTH = 12
 VIEWS = 4
 SEEDS = range(1000, 1100)
 FIT = FitSettings(epochs=120, learning_rate=3e-3, average=0.99)
+OWN_FIT = FitSettings(epochs=60, learning_rate=3e-3, average=0.97)
+"""For models of one's own, which may be trained for a few epochs only."""
 TASK = StageTaskSettings()
 H2B_CROPS = Path("stages") / "h2b_crops"
 _STAGES = H2B.names
@@ -123,22 +126,32 @@ def train_network(
     fit_settings: FitSettings = FIT,
     task_settings: StageTaskSettings = TASK,
     *,
+    width: int = WIDTH,
+    start: dict[str, torch.Tensor] | None = None,
+    held_out: Examples | None = None,
+    checkpoint: Checkpoint | None = None,
     progress: Progress = silent,
-) -> FrameNetwork:
-    """Train a new frame network on real and simulated crops; either may be missing.
+) -> tuple[FrameNetwork, list[Epoch]]:
+    """Train a frame network on real and simulated crops; either may be missing.
 
-    The weights kept are the running average at the end, so nothing is selected. One thread does
-    the work: on images this small a second one only waits.
+    It begins with the weights `start`, or anew. The weights kept are the running average at the
+    end, so nothing is selected; or, with `held_out` examples, those of the epoch that tells them
+    best. One thread does the work: on images this small a second one only waits.
     """
+    examples = real or simulated
+    assert examples is not None
     torch.manual_seed(fit_settings.seed)
-    network = FrameNetwork(width=WIDTH).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    task, threads = StageTask(real, simulated, None, task_settings), torch.get_num_threads()
+    network = FrameNetwork(len(examples.stages), width)
+    if start is not None:
+        network.load_state_dict(start)
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    task, threads = StageTask(real, simulated, held_out, task_settings), torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        fit(network, task, fit_settings, progress=progress)
+        history = fit(network, task, fit_settings, checkpoint=checkpoint, progress=progress)
     finally:
         torch.set_num_threads(threads)
-    return network.to(memory_format=torch.contiguous_format)
+    return network.to(memory_format=torch.contiguous_format), history
 
 
 def train_frame(
@@ -158,7 +171,7 @@ def train_frame(
     folder = Path(data_folder) / H2B_CROPS
     real = real_examples(folder) if folder.is_dir() else None
     simulated = simulated_examples(SEEDS, progress=progress)
-    network = train_network(real, simulated, progress=progress)
+    network, _ = train_network(real, simulated, progress=progress)
     card = frame_card(real is not None, metrics or {}, time.perf_counter() - started)
     return save_model(network.state_dict(), card, out_folder)
 

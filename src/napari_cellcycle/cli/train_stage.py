@@ -1,0 +1,193 @@
+"""The command that trains stage models of one's own."""
+
+import shlex
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_cellcycle.cli.console import INTERRUPTED, Bar, say
+from napari_cellcycle.cli.options import AUTO, Device, ModelFolder
+
+if TYPE_CHECKING:
+    from napari_cellcycle.models.store import Model
+    from napari_cellcycle.training.stage.own import Taught
+
+
+class StagePresetName(StrEnum):
+    """Kinds of stage models that can be trained."""
+
+    RNN = "rnn"
+    FRAME = "frame"
+    CELL_CLASSIFIER = "cell-classifier"
+    NUCLEUS = "nucleus"
+    CNN = "cnn"
+    THREE = "3ncnn"
+    FOUR = "4ncnn"
+    CONVLSTM = "convlstm"
+
+
+def stage(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Experiments with corrected stages (NAME.cellcycle), folders with one subfolder "
+            "of crops a stage, tracks of LiveCellMiner or of the CellCognition benchmark, samples "
+            "of nuclei (4ncnn)"
+        ),
+    ],
+    name: Annotated[str, typer.Option(help="Name of the new model, such as my-stages")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for the model; that of your own models if not given"),
+    ] = None,
+    preset: Annotated[
+        StagePresetName,
+        typer.Option(
+            help="Looks at whole lives ('rnn'), at single images ('frame', 'cell-classifier'), or "
+            "at nuclei in volumes ('nucleus', and the published 'cnn', '3ncnn', '4ncnn', "
+            "'convlstm')"
+        ),
+    ] = StagePresetName.RNN,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            help="Model to teach further, by name or file, or 'none' to begin from nothing; the "
+            "shipped model of the preset if not given, where it tells the same stages"
+        ),
+    ] = None,
+    held_out: Annotated[
+        list[Path] | None,
+        typer.Option(help="Source to score on and not to learn from; may be given several times"),
+    ] = None,
+    held_out_part: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=0.9,
+            help="Without --held-out: share of the lineages or cells kept aside for scoring",
+        ),
+    ] = 0.2,
+    trust_all: Annotated[
+        bool,
+        typer.Option(
+            "--trust-all",
+            help="Every stage of the experiments was checked, so learn from all of them",
+        ),
+    ] = False,
+    transcript: Annotated[
+        str | None,
+        typer.Option(
+            help="Order of the stages, such as 'interphase, prophase, metaphase': learn from that "
+            "alone, without the stage of any cell"
+        ),
+    ] = None,
+    transcripts: Annotated[
+        Path | None,
+        typer.Option(help="Table (CSV) with the order for each: columns cell and transcript"),
+    ] = None,
+    channel: Annotated[
+        str | None,
+        typer.Option(help="Channel of the movie, or number of the colour of crops, from 0"),
+    ] = None,
+    simulated: Annotated[
+        int, typer.Option(min=0, help="Simulated movies to learn from besides")
+    ] = 0,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Most rounds of training; the preset's if not given")
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="End after so many rounds without a better score, 0: never; the preset's if not "
+            "given",
+        ),
+    ] = None,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(min=1e-6, max=1, help="How fast it learns; the preset's if not given"),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(min=0, help="The same seed gives the same split and model")
+    ] = 0,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted training of this name")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a model of that name in --out")
+    ] = False,
+    device: Device = AUTO,
+    model_folder: ModelFolder = None,
+) -> None:
+    """Train a stage model: teach it from stages you set, sorted crops, or the order of stages.
+
+    Of an experiment, the stages that you set by hand are learned from, and nothing else;
+    --trust-all takes every stage as true. Whole lineages are kept aside for scoring, and the
+    weights of the best round are kept. Beside the model come its card, the learning curve
+    (NAME.curve.csv) and the split (NAME.split.txt). A stopped training goes on with --resume.
+
+    Example: napari-cellcycle train stage mine.cellcycle --name my-stages --epochs 5
+    """
+    from napari_cellcycle.models.store import own_folder
+    from napari_cellcycle.training.stage.own import StageTeachSettings, teach_stages
+
+    settings = StageTeachSettings(
+        held_out_part=held_out_part,
+        trust_all=trust_all,
+        channel=channel,
+        simulated=simulated,
+        epochs=epochs,
+        patience=patience,
+        learning_rate=learning_rate,
+        seed=seed,
+    )
+    folder = out or own_folder(model_folder)
+    try:
+        with Bar() as bar:
+            model, taught = teach_stages(
+                name,
+                sources,
+                folder,
+                preset=preset.value,
+                start=start,
+                held_out=held_out or (),
+                transcript=transcript,
+                transcripts=transcripts,
+                settings=settings,
+                resume=resume,
+                overwrite=overwrite,
+                device=device.value,
+                model_folder=model_folder,
+                command=shlex.join(["napari-cellcycle", *sys.argv[1:]]),
+                progress=bar,
+            )
+    except KeyboardInterrupt:
+        if (folder / f"{name}.training").is_file():
+            typer.echo("Stopped; the same command with --resume goes on from here.", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+        raise
+    _report(model, taught, folder == own_folder(model_folder))
+
+
+def _report(model: "Model", taught: "Taught", is_listed: bool) -> None:
+    for what, score in (("before", taught.before), ("now", taught.score)):
+        if score is not None:
+            low, high = score.interval
+            say(
+                f"{what:<7} macro-F1 {score.macro_f1:.3f} ({low:.3f} to {high:.3f}), "
+                f"accuracy {score.accuracy:.3f} ({score.confusion.sum():,} cells)"
+            )
+    for note in taught.notes:
+        typer.echo(f"Note: {note}", err=True)
+    if taught.score is None:
+        say("Nothing with known stages was kept aside, so nobody knows how good the model is.")
+    elif taught.before is not None and taught.score.macro_f1 < taught.before.macro_f1:
+        typer.echo(
+            "Note: on what was kept aside, the model that it began with was better.", err=True
+        )
+    say(f"The model is {model.path}.")
+    used = model.card.name if is_listed else model.path
+    say(f"Use it: napari-cellcycle classify ... --model {used}")

@@ -1,0 +1,52 @@
+"""Where states of nuclei are learned from: lineages of tracked movies, and folders of samples."""
+
+from pathlib import Path
+
+import numpy as np
+
+from napari_cellcycle.data.stages import NUCLEUS
+from napari_cellcycle.errors import BadInput
+from napari_cellcycle.io.experiment import is_experiment, open_experiment
+from napari_cellcycle.io.nucleus_folders import find_samples
+from napari_cellcycle.models.stage.nucleus.folders import stacked
+from napari_cellcycle.models.stage.nucleus.presets import NucleusPreset
+from napari_cellcycle.models.stage.nucleus.samples import scaled
+from napari_cellcycle.progress import Progress, silent
+from napari_cellcycle.training.stage.nucleus_examples import NucleusExamples, movie_examples
+
+
+def open_nuclei(
+    place: str | Path,
+    preset: NucleusPreset,
+    *,
+    channel: str | None = None,
+    progress: Progress = silent,
+) -> tuple[NucleusExamples, np.ndarray]:
+    """Samples of an experiment, or of a folder of samples, and the names of their groups.
+
+    Of an experiment, the lineage tells what becomes of each nucleus, and the movie is one group; of
+    samples, their folder tells, and a group are those of one data set.
+
+    Raises `BadInput` if it is neither, or no state is known.
+    """
+    place = Path(place).expanduser()
+    if is_experiment(place):
+        experiment = open_experiment(place)
+        if experiment.labels is None or experiment.tracks is None or not len(experiment.tracks):
+            raise BadInput(
+                f"The experiment {place} has no tracked cells, so there is nothing to learn from: "
+                "track them first."
+            )
+        parts = (experiment.movie, experiment.labels, experiment.tracks)
+        found = movie_examples(*parts, preset, channel=channel, progress=progress)
+        return found, np.array(["all frames"])
+    samples = [sample for sample in find_samples(place) if sample.state in NUCLEUS.names]
+    if not samples:
+        raise BadInput(
+            f"The samples in {place} lie in no folder that names their state; expected "
+            f"{', '.join(name.replace(' ', '_') for name in NUCLEUS.names)}."
+        )
+    code = np.array([NUCLEUS.names.index(str(sample.state)) for sample in samples], np.int64)
+    names, group = np.unique([s.dataset or "samples" for s in samples], return_inverse=True)
+    cut = scaled(stacked(samples, preset, strict=True), preset).astype(np.float16)
+    return NucleusExamples(cut, code, np.ones(len(code), bool), group, preset), names

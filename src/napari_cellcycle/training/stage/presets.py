@@ -1,0 +1,287 @@
+"""Ways to train a stage model, by name."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from napari_cellcycle.data.stages import H2B, NUCLEUS, StageSet
+from napari_cellcycle.errors import BadInput
+from napari_cellcycle.io.provenance import stages_to_json
+from napari_cellcycle.models.stage.model import CLASSIFIER, FRAME, RECURRENT
+from napari_cellcycle.models.stage.model import NUCLEUS as NUCLEUS_KIND
+from napari_cellcycle.models.store import Model
+from napari_cellcycle.progress import Progress, silent
+from napari_cellcycle.training.checkpoint import Checkpoint
+from napari_cellcycle.training.fit import Epoch, FitSettings
+
+if TYPE_CHECKING:
+    import torch
+
+    from napari_cellcycle.training.stage.weak import Aligner
+
+Food = Literal["sequences", "crops", "colour crops", "nuclei"]
+_FIRST_SEED = 30_000
+
+
+@dataclass(frozen=True)
+class StageLesson:
+    """What a stage model is to learn.
+
+    `learned` and `held_out` are `CellSequences`, `Examples` or `NucleusExamples`, whichever the
+    preset takes. `aligner` stands for the stages where only their order is known; `simulated` is
+    the number of simulated movies to learn from besides.
+    """
+
+    learned: Any
+    stages: StageSet
+    settings: FitSettings
+    held_out: Any = None
+    start: Model | None = None
+    checkpoint: Checkpoint | None = None
+    device: str = "auto"
+    aligner: "Aligner | None" = None
+    simulated: int = 0
+
+
+@dataclass(frozen=True)
+class StageLearned:
+    """Weights, what is needed to build their network again, and what they make of `held_out`.
+
+    `told` (n, S) are the probabilities of its examples, `before` those of the model that training
+    began with.
+    """
+
+    state: "dict[str, torch.Tensor]"
+    settings: dict[str, Any]
+    history: list[Epoch]
+    told: np.ndarray | None = None
+    before: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class StagePreset:
+    """A way to train.
+
+    `food` is what it learns from; `window` the side of crops in usual cell diameters and in
+    pixels, margin included. `architecture` and `description` are for the card; `start` is the
+    shipped model that training goes on from where its stages fit; `settings` those of a training
+    from nothing.
+    """
+
+    train: Callable[[StageLesson, Progress], StageLearned]
+    food: Food
+    architecture: str
+    description: str
+    settings: FitSettings
+    start: str | None = None
+    window: tuple[float, int] = (0.0, 0)
+    simulates: StageSet | None = None
+    learns_order: bool = False
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+def train_rnn(lesson: StageLesson, progress: Progress = silent) -> StageLearned:
+    """Train our recurrent network, on stages or on their order alone."""
+    from napari_cellcycle.models.stage.recurrent import RecurrentNetwork
+    from napari_cellcycle.training.stage.recurrent import (
+        RecurrentSettings,
+        SequenceTaskSettings,
+        tell,
+        train_recurrent,
+    )
+    from napari_cellcycle.training.stage.sequences import simulated_sequences
+
+    shape, start = RecurrentSettings(), None
+    if lesson.start is not None:
+        known = {n: v for n, v in lesson.start.card.settings.items() if n in shape.model_fields}
+        shape, start = RecurrentSettings(**known), lesson.start.weights()
+    sources, shares = [lesson.learned], [1.0]
+    if lesson.simulated:
+        sources.append(simulated_sequences(_seeds(lesson), progress=progress))
+        shares = [0.7, 0.3]
+    network, history = train_recurrent(
+        sources,
+        shares,
+        lesson.settings,
+        SequenceTaskSettings(whole=lesson.aligner is not None),
+        shape=shape,
+        start=start,
+        held_out=lesson.held_out,
+        aligner=lesson.aligner,
+        checkpoint=lesson.checkpoint,
+        progress=progress,
+    )
+    told = before = None
+    if lesson.held_out is not None:
+        told = tell(network, lesson.held_out, shape)
+        if start is not None:
+            sizes = {name: getattr(shape, name) for name in ("width", "features", "hidden")}
+            former = RecurrentNetwork(len(lesson.stages), **sizes)
+            former.load_state_dict(start)
+            before = tell(former.eval(), lesson.held_out, shape)
+    settings = {"stages": stages_to_json(lesson.stages), **shape.model_dump()}
+    return StageLearned(dict(network.state_dict()), settings, history, told, before)
+
+
+def train_frame(lesson: StageLesson, progress: Progress = silent) -> StageLearned:
+    """Train the frame network."""
+    from napari_cellcycle.models.stage.frame import FrameNetwork, predict
+    from napari_cellcycle.training.stage.crop_examples import simulated_examples
+    from napari_cellcycle.training.stage.frame import VIEWS, WIDTH, train_network
+
+    start = None if lesson.start is None else lesson.start.weights()
+    width = WIDTH if lesson.start is None else int(lesson.start.card.settings["width"])
+    simulated = None
+    if lesson.simulated:
+        simulated = simulated_examples(_seeds(lesson), progress=progress)
+    network, history = train_network(
+        lesson.learned,
+        simulated,
+        lesson.settings,
+        width=width,
+        start=start,
+        held_out=lesson.held_out,
+        checkpoint=lesson.checkpoint,
+        progress=progress,
+    )
+    told = before = None
+    if lesson.held_out is not None:
+        windows = lesson.held_out.windows()
+        told = predict(network, windows, views=VIEWS)
+        if start is not None:
+            former = FrameNetwork(len(lesson.stages), width)
+            former.load_state_dict(start)
+            before = predict(former.eval(), windows, views=VIEWS)
+    settings = {"stages": stages_to_json(lesson.stages), "width": width, "views": VIEWS}
+    return StageLearned(dict(network.state_dict()), settings, history, told, before)
+
+
+def train_cell_classifier(lesson: StageLesson, progress: Progress = silent) -> StageLearned:
+    """Train the published crop classifier."""
+    from napari_cellcycle.models.device import choose_device
+    from napari_cellcycle.models.stage.cell_classifier import CellClassifier, predict
+    from napari_cellcycle.training.stage.cell_classifier import train_classifier
+
+    device = choose_device(lesson.device)
+    start = None if lesson.start is None else lesson.start.weights()
+    network, history = train_classifier(
+        lesson.learned,
+        lesson.settings,
+        start=start,
+        held_out=lesson.held_out,
+        checkpoint=lesson.checkpoint,
+        device=device,
+        progress=progress,
+    )
+    told = before = None
+    if lesson.held_out is not None:
+        told = predict(network, lesson.held_out.images, device)
+        if start is not None:
+            former = CellClassifier(len(lesson.stages)).to(device)
+            former.load_state_dict(start)
+            before = predict(former.eval(), lesson.held_out.images, device)
+    state = {name: tensor.cpu() for name, tensor in network.state_dict().items()}
+    return StageLearned(state, {"stages": stages_to_json(lesson.stages)}, history, told, before)
+
+
+def nucleus_trainer(name: str) -> Callable[[StageLesson, Progress], StageLearned]:
+    """Trainer of one network of the nucleus family."""
+
+    def train(lesson: StageLesson, progress: Progress = silent) -> StageLearned:
+        from napari_cellcycle.models.stage.nucleus.networks import build
+        from napari_cellcycle.training.stage.nucleus import TRAININGS, outputs, train_nucleus
+        from napari_cellcycle.training.stage.nucleus_examples import simulated_examples
+
+        settings = TRAININGS[name].model_copy(update={"fit": lesson.settings})
+        learned = [lesson.learned]
+        if lesson.simulated:
+            learned = [_together(lesson, simulated_examples(_seeds(lesson), settings.preset))]
+        start = None if lesson.start is None else lesson.start.weights()
+        state, card, history = train_nucleus(
+            learned,
+            settings,
+            start=start,
+            held_out=() if lesson.held_out is None else lesson.held_out,
+            checkpoint=lesson.checkpoint,
+            progress=progress,
+        )
+        told = []
+        if lesson.held_out is not None:
+            for weights in [state] if start is None else [state, start]:
+                network = build(settings.preset, len(lesson.stages))
+                network.load_state_dict(weights)
+                logits = outputs(network.eval(), lesson.held_out.samples)
+                told.append(logits.softmax(1).numpy())
+        return StageLearned(state, card, history, *told)
+
+    return train
+
+
+def _together(lesson: StageLesson, simulated: Any) -> Any:
+    """What is learned from, with simulated samples: volumes and flat ones do not mix."""
+    from napari_cellcycle.training.stage.nucleus_examples import join
+
+    if simulated.samples.shape[1:] != lesson.learned.samples.shape[1:]:
+        raise BadInput(
+            "Simulated embryos are volumes, but these samples are flat, and both cannot be "
+            "learned from at once: leave out --simulated."
+        )
+    return join([lesson.learned, simulated])
+
+
+def _seeds(lesson: StageLesson) -> Sequence[int]:
+    first = _FIRST_SEED + 1000 * lesson.settings.seed
+    return range(first, first + lesson.simulated)
+
+
+def _presets() -> dict[str, StagePreset]:
+    from napari_cellcycle.training.stage import cell_classifier, frame, nucleus, recurrent
+
+    presets = {
+        "rnn": StagePreset(
+            train_rnn,
+            "sequences",
+            RECURRENT,
+            "Stage of a cell from its whole life.",
+            recurrent.FIT,
+            start="rnn",
+            window=(2.4, 64),
+            simulates=H2B,
+            learns_order=True,
+        ),
+        "frame": StagePreset(
+            train_frame,
+            "crops",
+            FRAME,
+            "Stage of a cell from one image of it.",
+            frame.OWN_FIT,
+            start="frame",
+            window=(2.1, 84),
+            simulates=H2B,
+        ),
+        "cell-classifier": StagePreset(
+            train_cell_classifier,
+            "colour crops",
+            CLASSIFIER,
+            "Class of a cell from one image of it: the published crop classifier.",
+            cell_classifier.FIT,
+        ),
+    }
+    for name, training in nucleus.TRAININGS.items():
+        presets[name] = StagePreset(
+            nucleus_trainer(name),
+            "nuclei",
+            NUCLEUS_KIND,
+            "State of a nucleus (stable, about to divide, just born, dying) in a volume.",
+            training.fit,
+            start="nucleus" if name == "nucleus" else None,
+            simulates=NUCLEUS,
+            extra={"preset": training.preset},
+        )
+    return presets
+
+
+PRESETS: dict[str, StagePreset] = _presets()
+"""Every way to train, by its name on the command line."""
