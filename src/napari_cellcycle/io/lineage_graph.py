@@ -71,9 +71,10 @@ def read_graph(path: str | Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def _graph_in(found: Any) -> Any:
+    """Where `Nodes` and `Edges` stand: at the top, or under the first key that begins with G."""
     if "Edges" in found:
         return found
-    return found[next(key for key in found if key.startswith("G"))] if found else found["Edges"]
+    return found[next((key for key in found if key.startswith("G")), "Edges")]
 
 
 def _column(table: Any, name: str) -> list[Any]:

@@ -22,6 +22,8 @@ KEPT = {"clean": 0.5, "near": 0.6, "other": 0.15}
 """Shares of the stable cells that are kept: those that the published rule calls stable, those
 within `NEAR` frames of an event, which are the hard ones, and all others."""
 NEAR = 3
+WIDEST_PX = 18.0
+"""Largest nucleus, in pixels, of the embryos that are simulated: networks see no more of it."""
 
 
 @dataclass(frozen=True)
@@ -142,29 +144,29 @@ def simulated_examples(
 def embryo_settings(seed: int, ndim: Literal[2, 3] = 3) -> SimulateSettings:
     """Settings of an embryo unlike all others: `random_settings`, but longer and smaller.
 
-    24 to 32 frames, 3 to 25 minutes apart; cycles of 20 to 50 frames, so that some cells are seen
+    24 to 32 frames, 3 to 25 minutes apart; cycles of 18 to 40 frames, so that some cells are seen
     undisturbed for long; nuclei move at most half their width between frames.
     """
-    drawn = random_settings(seed, ndim)
-    rng = np.random.default_rng([seed, ndim, 17])
+    drawn, rng = random_settings(seed, ndim), np.random.default_rng([seed, ndim, 17])
+    diameter = drawn.nucleus_diameter
+    coarser = max(1.0, diameter / drawn.pixel_size / WIDEST_PX)
     interval = float(np.exp(rng.uniform(*np.log((180, 1500)))))
-    nucleus_px = drawn.nucleus_diameter / drawn.pixel_size
-    size = int(np.clip(round(7 * nucleus_px), 64, 128 if ndim == 3 else 224))
-    depth = rng.uniform(2.5, 4.5) * drawn.nucleus_diameter
+    stretch = float(np.exp(rng.uniform(*np.log((0.7, 1.8)))))
+    depth = rng.uniform(2.5, 4.5) * diameter
     hours = interval / 3600
     return drawn.model_copy(
         update={
             "frames": int(rng.integers(24, 33)),
             "frame_interval": interval,
-            "size": size,
-            "planes": int(np.clip(np.ceil(depth / drawn.plane_spacing), 5, 28)),
-            "cells": int(rng.integers(8, 17)),
-            "mitosis_stretch": float(
-                np.exp(rng.uniform(*np.log((0.7, 1.8)))) * max(1, interval / 900)
-            ),
-            "cycle_hours": float(rng.uniform(20, 50) * hours),
+            "pixel_size": drawn.pixel_size * coarser,
+            "plane_spacing": drawn.plane_spacing * coarser,
+            "size": int(np.clip(round(7 * diameter / drawn.pixel_size / coarser), 64, 126)),
+            "planes": int(np.clip(np.ceil(depth / drawn.plane_spacing / coarser), 5, 28)),
+            "cells": int(rng.integers(14, 27)),
+            "mitosis_stretch": stretch * max(1.0, interval / 900),
+            "cycle_hours": float(rng.uniform(18, 40) * hours),
             "death_rate": float(rng.uniform(0.05, 0.25)),
-            "speed": min(drawn.speed, 0.5 * drawn.nucleus_diameter / hours),
+            "speed": min(drawn.speed, 0.5 * diameter / hours),
         }
     )
 

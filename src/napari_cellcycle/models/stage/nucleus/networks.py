@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 
 
 def build(preset: "NucleusPreset", classes: int) -> nn.Module:
-    """The untrained network of a preset."""
+    """The untrained network of a preset, laid out in memory as convolutions of volumes like it."""
+    network = _new(preset, classes)
+    for part in network.modules():
+        if isinstance(part, nn.Conv3d):
+            part.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    return network
+
+
+def _new(preset: "NucleusPreset", classes: int) -> nn.Module:
     if preset.network == "convlstm":
         from napari_cellcycle.models.stage.nucleus.conv_lstm import ConvLstmNetwork
 
