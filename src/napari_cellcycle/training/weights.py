@@ -58,6 +58,13 @@ def paper(data: Path, out: Path, progress: Progress) -> None:
     train_shipped_paper(data, out, progress)
 
 
+def nucleus(data: Path, out: Path, progress: Progress) -> None:
+    """Train the model of nucleus states, on simulated embryos alone."""
+    from napari_cellcycle.training.stage.nucleus_weights import train_shipped_nucleus
+
+    train_shipped_nucleus(out, progress=progress)
+
+
 TRAINERS: dict[str, Callable[[Path, Path, Progress], None]] = {
     "cellcycle-nuclei": nuclei,
     "cellcycle-links": links,
@@ -65,6 +72,7 @@ TRAINERS: dict[str, Callable[[Path, Path, Progress], None]] = {
     "frame": frame,
     "rnn": rnn,
     "paper": paper,
+    "nucleus": nucleus,
 }
 
 
