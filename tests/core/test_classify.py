@@ -57,6 +57,47 @@ def test_every_cell_gets_a_stage_and_its_probabilities(movie):
     assert told.cells.index.equals(movie.tracks.cells.index)
 
 
+def test_what_the_network_saw_is_kept_beside_what_the_lineage_tells(movie):
+    told = classify(movie.movie, movie.labels, movie.tracks, model=untrained())
+    plain = ClassifySettings(smoothing=0.0)
+    alone = classify(movie.movie, movie.labels, movie.tracks, plain, model=untrained())
+    for name in H2B.names:
+        seen = alone.cells[f"seen_{name}"]
+        np.testing.assert_allclose(seen, told.cells[f"seen_{name}"], atol=1e-6)
+        np.testing.assert_allclose(seen, alone.cells[f"p_{name}"], atol=1e-6)
+    assert not np.allclose(told.cells["p_interphase"], alone.cells["p_interphase"], atol=1e-3)
+
+
+def test_pinned_stages_are_kept(movie):
+    pinned = np.where(movie.tracks.cells["frame"] == 1, "metaphase", "")
+    tracks = movie.tracks.with_columns(pinned=pinned)
+    told = classify(movie.movie, movie.labels, tracks, model=untrained())
+    assert (told.cells.loc[told.cells["frame"] == 1, "stage"] == "metaphase").all()
+    assert (told.cells["pinned"] == pinned).all()
+
+
+def test_pins_to_stages_that_the_model_does_not_know_are_refused_before_the_work(movie):
+    def never(done, total, message=""):
+        raise AssertionError("the movie was read")
+
+    tracks = movie.tracks.with_columns(pinned="S phase")
+    with pytest.raises(BadInput, match="S phase"):
+        classify(movie.movie, movie.labels, tracks, model=untrained(), progress=never)
+
+
+def test_durations_on_the_card_of_a_model_are_used(movie, tmp_path):
+    model = untrained()
+    stages = {"stages": list(H2B.names), "width": 12}
+    brief = {name: [6.0, 3.0] for name in H2B.names}
+    told = []
+    for name, settings in (("usual", stages), ("brief", stages | {"durations": brief})):
+        card = ModelCard(name=name, kind="stage", architecture=FRAME, settings=settings)
+        path = save_model(model.network.state_dict(), card, tmp_path).path
+        told.append(classify(movie.movie, movie.labels, movie.tracks, model=path, device="cpu"))
+    chances = [tracks.cells["p_interphase"].mean() for tracks in told]
+    assert chances[1] < chances[0] - 0.05
+
+
 def test_without_smoothing_the_likeliest_stage_of_each_frame_is_told(movie):
     settings = ClassifySettings(smoothing=0.0)
     told = classify(movie.movie, movie.labels, movie.tracks, settings, model=untrained())
