@@ -31,8 +31,8 @@ class SequenceTaskSettings(Settings):
     whole: bool = False
     eventful: float = 0.75
     strides: tuple[float, ...] = (0.6, 0.25, 0.15)
-    balance: float = 0.5
-    smoothing: float = 0.03
+    balance: float = 0.25
+    smoothing: float = 0.01
     centre: float = 0.3
     views: SequenceViewSettings = SequenceViewSettings()
 
@@ -42,7 +42,7 @@ class RecurrentSettings(Settings):
 
     width: int = 16
     features: int = 96
-    hidden: int = 64
+    hidden: int = 96
     side: float = SIDE
     size: int = SIZE
 
@@ -356,11 +356,12 @@ def train_recurrent(
     task = SequenceTask(sources, shares, held_out, task_settings, shape, aligner)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     try:
         history = fit(network, task, fit_settings, checkpoint=checkpoint, progress=progress)
     finally:
         torch.set_num_threads(threads)
-    return network, history
+    return network.to(memory_format=torch.contiguous_format), history
 
 
-FIT = FitSettings(epochs=60, learning_rate=2e-3, average=0.99)
+FIT = FitSettings(epochs=220, learning_rate=2e-3, average=0.995)

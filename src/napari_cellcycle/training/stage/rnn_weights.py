@@ -18,9 +18,9 @@ from napari_cellcycle.training.stage.frame import H2B_CROPS
 from napari_cellcycle.training.stage.recurrent import FIT, RecurrentSettings, train_recurrent
 from napari_cellcycle.training.stage.sequences import simulated_sequences
 
-SEEDS = range(2000, 2160)
+SEEDS = range(2000, 2240)
 """Simulated movies that the shipped weights learned from."""
-REAL_SHARE = 0.2
+REAL_SHARE = 0.1
 """Share of the sequences of a batch that are annotated crops of real cells."""
 
 
