@@ -49,6 +49,16 @@ def compare_tracks(viewer: "napari.viewer.Viewer") -> None:
     compare.ask_and_compare(open_dock(viewer))
 
 
+def show_filmstrip(viewer: "napari.viewer.Viewer") -> None:
+    """Show the chosen cell over time."""
+    open_dock(viewer).show_filmstrip()
+
+
+def show_stages(viewer: "napari.viewer.Viewer") -> None:
+    """Show the stages of all cells over time."""
+    open_dock(viewer).show_stages()
+
+
 def _start(viewer: Any, step: StepName) -> None:
     widget = open_dock(viewer)
     for layer in map(plain, viewer.layers.selection):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import QFileDialog
 
 from napari_cellcycle.data.experiment import Experiment
+from napari_cellcycle.widgets.below import show_below
 from napari_cellcycle.widgets.session import Compared, Recording, Result
 from napari_cellcycle.widgets.task import Task
 
@@ -45,10 +46,7 @@ def _on_compared(
     comparison: "TrackingComparison",
 ) -> None:
     dock.session.compare(recording, Compared(result, truth, comparison))
-    holder: Any = dock.errors.parent()
-    if holder is None:
-        holder = dock.viewer.window.add_dock_widget(dock.errors, name="Errors", area="bottom")
-    holder.show()
+    show_below(dock.viewer, dock.errors, "Errors")
 
 
 def _compared(experiment: Experiment, truth: Path, *, progress: Any) -> "TrackingComparison":

@@ -14,20 +14,25 @@ from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
 
 from napari_cellcycle.config import ClassifySettings, RunSettings, SegmentSettings, TrackSettings
 from napari_cellcycle.data.experiment import Experiment
+from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.jobs import Failed
 from napari_cellcycle.jobs.job import StepName, StepSettings
 from napari_cellcycle.models.store import list_models
-from napari_cellcycle.widgets import compare, estimates, exports, help_sheet
+from napari_cellcycle.widgets import compare, estimates, exports, following, help_sheet
+from napari_cellcycle.widgets.below import show_below
 from napari_cellcycle.widgets.errors_panel import ErrorsPanel
+from napari_cellcycle.widgets.filmstrip import Filmstrip
 from napari_cellcycle.widgets.job_panel import JobPanel
 from napari_cellcycle.widgets.layers import forget_edits
 from napari_cellcycle.widgets.movie_picker import MoviePicker
 from napari_cellcycle.widgets.movies import METADATA, plain
 from napari_cellcycle.widgets.notice import Notice
+from napari_cellcycle.widgets.picking import Picker, Ring
 from napari_cellcycle.widgets.preferences import compute_settings
 from napari_cellcycle.widgets.results_panel import ResultsPanel
 from napari_cellcycle.widgets.session import Recording, Result, Session
 from napari_cellcycle.widgets.sources import Source, sources
+from napari_cellcycle.widgets.stages_panel import StagesPanel
 from napari_cellcycle.widgets.step_section import KINDS, TITLES, StepSection
 from napari_cellcycle.widgets.task import Task, describe
 from napari_cellcycle.widgets.work import Child, Request, compute, load
@@ -52,6 +57,8 @@ class CellCycle(QWidget):
         self.session = Session(viewer)
         self.task: Task | None = None
         self.errors = ErrorsPanel(self.session)
+        self.filmstrip = Filmstrip(self.session)
+        self.stages = StagesPanel(self.session)
         self._child = Child()
         self._sources: dict[StepName, list[Source]] = {"track": [], "classify": []}
         self._build()
@@ -93,6 +100,14 @@ class CellCycle(QWidget):
         layout.addWidget(_line())
         for widget in (self.job_panel, self.notice, self.results):
             layout.addWidget(widget)
+        self.filmstrip_button = QPushButton("Filmstrip")
+        self.filmstrip_button.setToolTip("Show the cell that you click on over time")
+        self.stages_button = QPushButton("Stages over time")
+        self.stages_button.setToolTip("Show the stages of all cells over time, a row a cell")
+        below = QHBoxLayout()
+        below.addWidget(self.filmstrip_button)
+        below.addWidget(self.stages_button)
+        layout.addLayout(below)
         layout.addStretch(1)
         self.setMinimumWidth(340)
 
@@ -101,6 +116,8 @@ class CellCycle(QWidget):
         self.picker.edited.connect(self._refresh)
         self.run_button.clicked.connect(partial(self.start, "run"))
         self.help_button.clicked.connect(self.show_help)
+        self.filmstrip_button.clicked.connect(self.show_filmstrip)
+        self.stages_button.clicked.connect(self.show_stages)
         for section in self.steps.values():
             section.run.connect(self.start)
             section.edited.connect(self._refresh)
@@ -124,7 +141,11 @@ class CellCycle(QWidget):
         self._next.timeout.connect(self._on_ended)
         self._warm = QTimer(self, singleShot=True, interval=_WARM_AFTER_MS)
         self._warm.timeout.connect(self._on_warm)
-        self.destroyed.connect(_Closing(self.session, self.picker, self._child))
+        self.session.clicked.connect(self._on_clicked)
+        clicks = Picker(self.viewer, self.session)
+        ring = Ring(self.viewer, self.session)
+        parts = (self.filmstrip.close_thread, ring.close, clicks.close, self.session.close)
+        self.destroyed.connect(_Closing(*parts, self._child.close))
 
     # ---------------------------------------------------------------- running
 
@@ -241,6 +262,23 @@ class CellCycle(QWidget):
         """Show what is what, and all keys."""
         help_sheet.show(self)
 
+    def show_filmstrip(self) -> None:
+        """Show the chosen cell over time, below the viewer."""
+        show_below(self.viewer, self.filmstrip, "Filmstrip")
+
+    def show_stages(self) -> None:
+        """Show the stages of all cells over time, below the viewer."""
+        show_below(self.viewer, self.stages, "Stages")
+
+    @property
+    def known_labels(self) -> LabelStack | None:
+        """Masks of the chosen movie: our own, or those of a layer."""
+        known = self._sources["track"]
+        return known[0].labels if known else None
+
+    def _on_clicked(self, frame: int, place: Any) -> None:
+        following.follow(self, frame, place)
+
     def _on_chosen(self, layer: Any) -> None:
         self.session.choose(layer)
         if layer is not None:
@@ -301,8 +339,12 @@ class CellCycle(QWidget):
             or "Three steps: find the cells in every frame (Segment), follow them and their "
             "divisions (Track), and give each its stage of the cell cycle (Classify)"
         )
-        self.about.setText("Segment · Track · Classify" + self._cost(movie))
+        self.filmstrip.show_movie(movie, self.known_labels if movie else None, self.picker.channel)
+        self.filmstrip_button.setEnabled(movie is not None)
         session = self.session
+        display = session.result.display if session.result else None
+        self.stages_button.setEnabled(display is not None and display.has_stages)
+        self.about.setText("Segment · Track · Classify" + self._cost(movie))
         idle = self.task is None
         self.results.set_ready(idle=idle, can_undo=session.can_undo, can_redo=session.can_redo)
 
@@ -334,8 +376,8 @@ class CellCycle(QWidget):
 class _Closing:
     """What is let go of when the dock is gone; holds nothing of the dock itself."""
 
-    def __init__(self, session: Session, picker: MoviePicker, child: Child) -> None:
-        self._parts = (session.close, child.close)
+    def __init__(self, *parts: Callable[[], None]) -> None:
+        self._parts = parts
 
     def __call__(self, *_: object) -> None:
         for close in self._parts:

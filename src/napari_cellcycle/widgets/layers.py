@@ -24,6 +24,7 @@ from napari_cellcycle.widgets.movies import METADATA
 
 OPACITY = 0.7
 _TAIL = 12
+_USUAL_SIDE = 30.0
 _OUTLINE = 2
 """Width of outlines in pixels of the masks, where cells are coloured by doubt."""
 
@@ -46,6 +47,7 @@ class ResultLayers:
         self._unselected = False
         self._colour_by: ColourBy = "track"
         self._contour: int | None = None
+        self._side: tuple[Display | None, float] | None = None
         viewer.dims.events.current_step.connect(self._on_step)
 
     def adopt(self, labels: Labels | None, tracks: Tracks | None) -> None:
@@ -76,18 +78,39 @@ class ResultLayers:
 
     def look_at(self, frame: int, place: Sequence[float], cell: int | None = None) -> None:
         """Move the viewer to a place ([z,] y, x in pixels of the masks); `cell` is chosen."""
-        labels = self.labels
-        if labels is None or not self._in_viewer(labels):
+        layer = self._shown()
+        if layer is None:
             return
-        look_at(self._viewer, labels, (frame, *place), self._cell_side(labels, frame))
+        point = [frame, *place]
+        if layer.ndim > len(point):
+            point.insert(_channel(self._movie), 0)
+        look_at(self._viewer, layer, point, self.cell_side_px * layer.scale[-1])
         if cell is not None:
-            labels.selected_label = cell
+            self.choose(cell)
 
-    def _cell_side(self, labels: Labels, frame: int) -> float:
-        """Typical side of the cells of a frame, in units of the world."""
-        cells = len(self._display.in_frame(frame)) if self._display else 0
-        pixels = max(np.count_nonzero(np.asarray(labels.data[frame])), 1) / max(cells, 1)
-        return float(pixels * np.prod(labels.scale[1:])) ** (1 / (labels.ndim - 1))
+    def go_to_frame(self, frame: int) -> None:
+        """Move the viewer to a frame; the place in it stays."""
+        layer = self._shown()
+        if layer is not None:
+            time = layer.data_to_world((frame,) + (0,) * (layer.ndim - 1))[0]
+            self._viewer.dims.set_point(self._viewer.dims.ndim - layer.ndim, time)
+
+    def _shown(self) -> Layer | None:
+        """The masks, or the movie where there are none."""
+        layers = (self.labels, self._movie)
+        return next((layer for layer in layers if self._in_viewer(layer)), None)
+
+    def choose(self, label: int) -> None:
+        """Make `label` the one that the masks layer paints with."""
+        if self.labels is not None and self._in_viewer(self.labels):
+            self.labels.selected_label = label
+
+    @property
+    def cell_side_px(self) -> float:
+        """Typical diameter of the cells in pixels of y and x; measured once for each display."""
+        if self._side is None or self._side[0] is not self._display:
+            self._side = (self._display, _cell_side(self.labels, self._display))
+        return self._side[1]
 
     def close(self) -> None:
         """Let go of the viewer; the layers stay."""
@@ -180,6 +203,20 @@ class ResultLayers:
             labels.colormap = stage_label_colours(rows["track"], rows["stage"], display.stages)
         elif by == "doubt":
             labels.colormap = doubt_label_colours(rows["track"], rows["link_score"])
+
+
+def _cell_side(labels: Labels | None, display: Display | None) -> float:
+    """Diameter in pixels of x of an average cell, seen in one frame; 30 where nothing is known."""
+    if labels is None or display is None or not display.has_tracks:
+        return _USUAL_SIDE
+    frames = display.features["frame"].to_numpy()
+    frame = int(frames[len(frames) // 2])
+    cells = max(len(display.in_frame(frame)), 1)
+    pixels = max(np.count_nonzero(np.asarray(labels.data[frame])), 1) / cells
+    world = pixels * float(np.prod(labels.scale[1:]))
+    ndim = labels.ndim - 1
+    diameter = (4 * world / np.pi) ** 0.5 if ndim == 2 else (6 * world / np.pi) ** (1 / 3)
+    return float(diameter / labels.scale[-1])
 
 
 def labels_layer(display: Display, movie: Image) -> Labels:

@@ -12,6 +12,8 @@ from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.widgets.colours import ColourBy
 from napari_cellcycle.widgets.display import Display
 from napari_cellcycle.widgets.layers import ResultLayers
+from napari_cellcycle.widgets.life import Life, life_of
+from napari_cellcycle.widgets.movies import axes_of
 from napari_cellcycle.widgets.workplace import Workplace
 
 _MAX_UNDO = 20
@@ -53,6 +55,18 @@ class Recording:
         self.undone: list[Result | None] = []
         self.former: list[Result | None] = []
 
+    @property
+    def ndim(self) -> int:
+        """Number of spatial dimensions: 2 or 3."""
+        if self.result is not None:
+            return self.result.experiment.movie.ndim
+        return 3 if "Z" in axes_of(self.layer) else 2
+
+    @property
+    def cell_side_px(self) -> float:
+        """Rough diameter of the cells in pixels of y and x."""
+        return self.layers.cell_side_px
+
     def replace(self, result: Result | None) -> None:
         """Make `result` the present one; the former can be brought back."""
         for dropped in self.undone:
@@ -75,19 +89,40 @@ class Session:
     Widgets never talk to each other: they call the methods and listen to the signals.
     `changed` comes with the experiment now shown, or None; `coloured` with what cells are
     coloured by; `compared` with what the result differs in from a truth, or None; `selected`
-    with the id of a cell.
+    with the `Life` of the chosen cell, or None; `moved` with the frame that the viewer shows;
+    `clicked` with frame and place, [z,] y, x in pixels, of a click where there are no tracks.
     """
 
     changed = Signal(object)
     coloured = Signal(str)
     compared = Signal(object)
-    selected = Signal(int)
+    selected = Signal(object)
+    moved = Signal(int)
+    clicked = Signal(int, object)
 
     def __init__(self, viewer: Any) -> None:
         self._viewer = viewer
+        self._daughters: dict[int, int] = {}
+        self._frame = 0
+        self.life: Life | None = None
         self._recordings: list[Recording] = []
         self.recording: Recording | None = None
         self.colour_by: ColourBy = "track"
+        viewer.dims.events.current_step.connect(self._on_step)
+
+    @property
+    def track(self) -> int | None:
+        """The chosen track, if there is one."""
+        return self.life.track if self.life else None
+
+    @property
+    def frame(self) -> int:
+        """The frame of the chosen movie that the viewer shows."""
+        if self.recording is None:
+            return 0
+        labels = self.recording.layers.labels
+        layer = self.recording.layer if labels is None else labels
+        return round(float(layer.world_to_data(self._viewer.dims.point)[0]))
 
     @property
     def result(self) -> Result | None:
@@ -123,7 +158,9 @@ class Session:
             known = [r for r in self._recordings if r.layer is layer]
             self.recording = known[0] if known else self._open(layer)
         if self.recording is not former:
+            self._daughters = {}
             self.changed.emit(self.experiment)
+            self._reselect()
 
     def replace(self, result: Result | None) -> None:
         """Show `result` instead; the former one can be brought back by `undo`."""
@@ -167,6 +204,40 @@ class Session:
         if recording is self.recording:
             self.compared.emit(self.comparison)
 
+    def select(self, track: int | None) -> None:
+        """Choose a cell by its track; None chooses nothing.
+
+        The life of a mother goes on with the daughter that was chosen last.
+        """
+        if track is None or self.result is None:
+            self.show_life(None)
+            return
+        graph = self.result.display.graph
+        daughter = track
+        while mothers := graph.get(daughter):
+            self._daughters[mothers[0]] = daughter
+            daughter = mothers[0]
+        life = life_of(self.result.display, track, self._daughters)
+        if life is not None and self.recording is not None:
+            self.show_life(life)
+            self.recording.layers.choose(track)
+
+    def show_life(self, life: Life | None) -> None:
+        """Choose a cell by its life, which may be one that was followed without tracks."""
+        if life is not None or self.life is not None:
+            self.life = life
+            self.selected.emit(life)
+
+    def go_to(self, life: Life, place: int) -> None:
+        """Move the viewer to one sight of a cell, with the cell in the middle."""
+        cell = int(life.tracks[place]) if life.track is not None else None
+        self.look_at(int(life.frames[place]), life.centres_px[place].tolist(), cell)
+
+    def go_to_frame(self, frame: int) -> None:
+        """Move the viewer to a frame; the place stays."""
+        if self.recording is not None:
+            self.recording.layers.go_to_frame(frame)
+
     def look_at(self, frame: int, place: Sequence[float], cell: int | None = None) -> None:
         """Move the viewer to a place, [z,] y, x in pixels of the masks; `cell` is chosen."""
         if self.recording is not None:
@@ -184,6 +255,21 @@ class Session:
         for recording in self._recordings:
             recording.layers.close()
         self._recordings = []
+        self._viewer.dims.events.current_step.disconnect(self._on_step)
+
+    def _on_step(self, _event: object = None) -> None:
+        frame = self.frame
+        if frame != self._frame:
+            self._frame = frame
+            self.moved.emit(frame)
+
+    def _reselect(self) -> None:
+        """Find the chosen cell in another result; a cell that was only followed is let go."""
+        if self.life is not None:
+            track = self.life.track
+            self.life = None
+            self.selected.emit(None)
+            self.select(track)
 
     def _open(self, layer: Image) -> Recording:
         recording = Recording(layer, self._viewer)
@@ -196,6 +282,7 @@ class Session:
         result = self.recording.result
         self.recording.layers.show(result.display if result else None)
         self.changed.emit(self.experiment)
+        self._reselect()
 
 
 def _size(results: list[Result | None]) -> int:

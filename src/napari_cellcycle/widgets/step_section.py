@@ -49,6 +49,10 @@ class StepSection(Fold):
         self.model.setEditable(True)
         self.model.setMinimumContentsLength(8)
         self.model.setToolTip(type(settings).model_fields["model"].description or "")
+        self.about_model = QLabel()
+        self.about_model.setWordWrap(True)
+        self.about_model.setStyleSheet("font-size: 11px;")
+        self._about: dict[str, str] = {}
         self.source = QComboBox()
         self.source.setMinimumContentsLength(8)
         fields = [n for n in type(settings).model_fields if n not in _HIDDEN]
@@ -59,7 +63,7 @@ class StepSection(Fold):
         self.more.body.addWidget(self.more_form)
         self._build()
         self.model.setCurrentText(settings.model)
-        self.shown_model.setText(settings.model)
+        self._on_model(settings.model)
 
     @property
     def settings(self) -> StepModel:
@@ -79,6 +83,15 @@ class StepSection(Fold):
             self.model.setItemData(row, (about or {}).get(name, ""), Qt.ItemDataRole.ToolTipRole)
         self.model.setCurrentText(chosen)
         self.model.blockSignals(False)
+        self._about = dict(about or {})
+        self._on_model(chosen)
+
+    def _on_model(self, name: str) -> None:
+        """Show which model is chosen, and what it is."""
+        self.shown_model.setText(name)
+        self.about_model.setText(self._about.get(name, ""))
+        self.about_model.setVisible(bool(self._about.get(name)))
+        self.fit()
 
     def offer_sources(self, names: Sequence[str]) -> None:
         """Offer what the step can start from; the first is chosen unless one was."""
@@ -98,12 +111,13 @@ class StepSection(Fold):
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         rows.addRow("Model", self.model)
+        rows.addRow("", self.about_model)
         if self.step != "segment":
             rows.addRow("Starts from", self.source)
         self.body.addWidget(form)
         self.body.addWidget(self.form)
         self.body.addWidget(self.more)
         self.run_button.clicked.connect(lambda: self.run.emit(self.step))
-        self.model.currentTextChanged.connect(self.shown_model.setText)
+        self.model.currentTextChanged.connect(self._on_model)
         self.model.currentTextChanged.connect(lambda _: self.edited.emit())
         self.toggled.connect(lambda unfolded: self.shown_model.setVisible(not unfolded))

@@ -1,0 +1,228 @@
+"""The filmstrip: the chosen cell over time, beside what the viewer shows."""
+
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+
+from napari_cellcycle.data.labels import LabelStack
+from napari_cellcycle.data.movie import Movie
+from napari_cellcycle.widgets.cutter import WIDTHS, Cutter, Key, Place, Source
+from napari_cellcycle.widgets.life import Life
+from napari_cellcycle.widgets.reel import Reel
+from napari_cellcycle.widgets.session import Session
+
+_SAMPLES = 12
+_KEPT = 4000
+_AHEAD = 8
+_PAUSE_MS = 250
+_CHOOSE = "Click on a cell in the viewer to see it over time."
+_FOLLOW = (
+    "Click on a cell in the viewer: it is followed from frame to frame, without tracking all cells."
+)
+
+
+class Filmstrip(QWidget):
+    """Crops of the chosen cell in all its frames, its mother's before its own.
+
+    It follows the choice in the session and the frame of the viewer; clicking a crop moves the
+    viewer there. Crops are cut in a thread, those in view first; all are shown with the same
+    contrast, which comes from some of them spread over the whole life.
+    """
+
+    _HIDDEN = -1
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self.cutter = Cutter()
+        self.reel = Reel()
+        self.facts = QLabel(_CHOOSE)
+        self.side = QDoubleSpinBox()
+        self._crops: OrderedDict[Key, np.ndarray] = OrderedDict()
+        self._movie: Movie | None = None
+        self._labels: LabelStack | None = None
+        self._channel: str | None = None
+        self._number = self._HIDDEN
+        self._diameter: float | None = None
+        self._build()
+        self._later = QTimer(self, singleShot=True, interval=_PAUSE_MS)
+        self._later.timeout.connect(self._begin)
+        self._connect()
+
+    def _build(self) -> None:
+        self.reel.crops = self._crops
+        self.side.setRange(1, 10_000)
+        self.side.setDecimals(0)
+        self.side.setSuffix(" µm")
+        self.side.setValue(30)
+        self.side.setKeyboardTracking(False)
+        self.side.setToolTip("Side of the window around the cell")
+        line = QHBoxLayout()
+        line.addWidget(self.facts, 1)
+        line.addWidget(QLabel("Window"))
+        line.addWidget(self.side)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 4, 6, 2)
+        layout.setSpacing(2)
+        layout.addLayout(line)
+        layout.addWidget(self.reel, 1)
+
+    def _connect(self) -> None:
+        self._session.selected.connect(self._on_selected)
+        self._session.moved.connect(self._on_moved)
+        self.reel.chosen.connect(self._on_chosen)
+        self.reel.scrolled.connect(self._want)
+        self.cutter.cut.connect(self._on_cut)
+        self.cutter.measured.connect(self._on_measured)
+        self.cutter.failed.connect(self._on_failed)
+        self.side.valueChanged.connect(lambda _: self._later.start())
+
+    # ---------------------------------------------------------------- what is shown
+
+    def show_movie(
+        self, movie: Movie | None, labels: LabelStack | None, channel: str | None
+    ) -> None:
+        """Cut from this movie; the window is as wide as the median mask of `labels` asks for."""
+        same = movie is not None and self._movie is not None and movie.pixels is self._movie.pixels
+        if same and movie is not None and self._movie is not None:
+            same = movie.pixel_size == self._movie.pixel_size
+        if same and labels is self._labels and channel == self._channel:
+            return
+        self._movie, self._labels, self._channel = movie, labels, channel
+        self._diameter = None
+        self._begin()
+
+    def tell(self, words: str) -> None:
+        """Say something in place of the crops."""
+        self.reel.words = words
+        self.reel.show_life(None)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every crop in view is there."""
+        life = self.reel.life
+        return life is not None and all(_key(life, p) in self._crops for p in self.reel.seen())
+
+    def close_thread(self) -> None:
+        """Stop cutting."""
+        self.cutter.close()
+
+    def showEvent(self, event: Any) -> None:
+        """Catch up with what was chosen while this was hidden."""
+        super().showEvent(event)
+        if self._number == self._HIDDEN:
+            self._begin()
+        self._on_selected(self._session.life)
+
+    # ---------------------------------------------------------------- following
+
+    def _on_selected(self, life: Life | None) -> None:
+        if not self.isVisible():
+            return
+        display = self._session.result.display if self._session.result else None
+        tracked = display is not None and display.has_tracks
+        self.reel.words = _CHOOSE if tracked else _FOLLOW
+        if life is not None and life.track is None and life is not self.reel.life:
+            self._crops.clear()
+        self.reel.show_life(life)
+        self.facts.setText(_facts(life) if life else "")
+        self.reel.show_frame(self._session.frame)
+        self._want()
+
+    def _on_moved(self, frame: int) -> None:
+        if self.isVisible():
+            self.reel.show_frame(frame)
+
+    def _on_chosen(self, place: int) -> None:
+        if self.reel.life is not None:
+            self._session.go_to(self.reel.life, place)
+
+    # ---------------------------------------------------------------- crops
+
+    def _begin(self) -> None:
+        """Cut anew, with the window that is set or, at first, one that fits the cells."""
+        self._crops.clear()
+        if not self.isVisible():
+            self._number = self._HIDDEN
+            return
+        self.reel.show_life(self.reel.life)
+        if self._movie is None:
+            self._number = self.cutter.begin(None)
+            return
+        known = self._diameter
+        side = self.side.value() if known else None
+        depth = 0.6 * known if known else None
+        source = Source(self._movie, self._channel, self._labels, side, depth)
+        self._number = self.cutter.begin(source)
+        self.reel.show_frame(self._session.frame)
+        self._want()
+
+    def _want(self) -> None:
+        """Ask for the crops that set the contrast, those in view, and some to both sides."""
+        life = self.reel.life
+        if life is None or not self.isVisible() or self._number == self._HIDDEN:
+            return
+        seen = self.reel.seen()
+        ahead = [*range(seen.stop, seen.stop + _AHEAD), *range(seen.start - _AHEAD, seen.start)]
+        wanted = dict.fromkeys([*_samples(life), *seen, *ahead])
+        places = [
+            Place(_key(life, p), life.centres_px[p])
+            for p in wanted
+            if 0 <= p < len(life) and _key(life, p) not in self._crops
+        ]
+        self.cutter.want(places)
+        self._set_range(life)
+
+    def _on_cut(self, number: int, crops: dict[Key, np.ndarray]) -> None:
+        if number != self._number:
+            return
+        self._crops.update(crops)
+        while len(self._crops) > _KEPT:
+            self._crops.popitem(last=False)
+        if self.reel.life is not None:
+            self._set_range(self.reel.life)
+        self.reel.viewport().update()
+
+    def _set_range(self, life: Life) -> None:
+        """One contrast for the whole strip, as soon as the crops it is taken from are there."""
+        found = [self._crops[_key(life, p)] for p in _samples(life) if _key(life, p) in self._crops]
+        if found and len(found) == len(_samples(life)):
+            pixels = np.stack(found)
+            self.reel.show_range(*(float(v) for v in np.percentile(pixels, (5, 99.8))))
+
+    def _on_measured(self, number: int, side: float, diameter: float) -> None:
+        if number == self._number:
+            self._diameter = diameter
+            self.side.blockSignals(True)
+            self.side.setValue(round(WIDTHS * diameter))
+            self.side.blockSignals(False)
+
+    def _on_failed(self, number: int, sentence: str) -> None:
+        if number == self._number:
+            self.tell(sentence)
+
+
+def _key(life: Life, place: int) -> Key:
+    return int(life.tracks[place]), int(life.frames[place])
+
+
+def _samples(life: Life) -> list[int]:
+    """Positions, spread over the life, of the crops that set the contrast."""
+    return np.unique(np.linspace(0, len(life) - 1, _SAMPLES).round().astype(int)).tolist()
+
+
+def _facts(life: Life) -> str:
+    first, last = int(life.frames[0]), int(life.frames[-1])
+    if life.track is None:
+        return f"One cell, followed from frame {first} to {last}"
+    path = list(dict.fromkeys(life.tracks.tolist()))
+    place = path.index(life.track)
+    words = [f"Cell {life.track}"]
+    if place:
+        words.append(f"daughter of {path[place - 1]}")
+    if place + 1 < len(path):
+        words.append(f"then daughter {path[place + 1]}")
+    return ", ".join(words) + f"     frames {first} to {last}"
