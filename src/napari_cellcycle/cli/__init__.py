@@ -7,7 +7,17 @@ from typing import Annotated, Any
 import typer
 
 from napari_cellcycle import __version__
-from napari_cellcycle.cli import demo, doctor, files, models, scores, steps, train, train_stage
+from napari_cellcycle.cli import (
+    demo,
+    doctor,
+    figures,
+    files,
+    models,
+    scores,
+    steps,
+    train,
+    train_stage,
+)
 from napari_cellcycle.cli.console import spoken_errors
 
 __all__ = ["app", "main"]
@@ -62,6 +72,9 @@ for _command in (
     steps.classify,
     scores.evaluate,
     files.export,
+    figures.figures,
+    figures.movie,
+    figures.report,
     files.simulate,
     models.models,
     doctor.doctor,
