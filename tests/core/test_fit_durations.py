@@ -85,6 +85,22 @@ def test_a_visit_goes_on_through_the_division():
     assert found.mean_minutes[H2B.names.index("anaphase")] == pytest.approx(20, rel=0.1)
 
 
+def test_stages_skipped_before_a_division_count_once_for_both_daughters():
+    """Half of the families show the mother in metaphase for one frame, half not at all."""
+    rows, links = [], []
+    for family in range(40):
+        mother = ["interphase", "prometaphase", "metaphase" if family % 2 else "prometaphase"]
+        n = len(rows)
+        for label, begin, stages in ((0, 0, mother), (1, 3, ["anaphase"]), (2, 3, ["anaphase"])):
+            rows += [(begin + t, 3 * family + label + 1, s) for t, s in enumerate(stages)]
+        links += [(n + 1, n + 2), (n + 2, n + 3), (n + 3, n + 4), (n + 3, n + 5)]
+    cells = pd.DataFrame(rows, columns=["frame", "label", "stage"]).assign(y=0.0, x=0.0)
+    cells.index = pd.RangeIndex(1, len(cells) + 1, name="cell_id")
+    tracks = Tracks(cells, pd.DataFrame(links, columns=["parent", "child"]).assign(score=1.0))
+    found = fit_durations(tracks, H2B, 1800.0)
+    assert found.mean_minutes[H2B.names.index("metaphase")] == pytest.approx(15, rel=0.1)
+
+
 def test_cells_of_unknown_stage_are_no_end_of_a_visit():
     row = [INTERPHASE] * 3 + [EARLY] * 4 + ["?"] * 2
     found = fit_durations(cells_of([row] * 20), LIVE_CELL, 300.0)

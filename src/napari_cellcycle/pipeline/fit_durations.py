@@ -1,6 +1,7 @@
 """How long stages last, as cells were seen to stay in them."""
 
 import numpy as np
+import pandas as pd
 from scipy.optimize import minimize
 from scipy.sparse.csgraph import shortest_path
 from scipy.special import gammainc
@@ -71,9 +72,16 @@ def _visits(tracks: Tracks, stages: StageSet) -> tuple[np.ndarray, np.ndarray, n
     goes_on, is_whole = np.zeros(len(code), bool), np.zeros(len(code), bool)
     goes_on[mother[stays]] = is_whole[mother] = True
     is_whole[mother[code[child] < 0]] = False
-    told = (code >= 0) & ~goes_on & np.isfinite(begin)
+    told = np.flatnonzero((code >= 0) & ~goes_on & np.isfinite(begin))
+    # What a daughter can start with counts once a daughter, also where her mother ended it.
+    daughters = np.bincount(mother, minlength=len(code)) == 2
+    is_first = np.array([name in stages.first for name in stages.names])
+    told = np.r_[told, told[daughters[told] & is_first[code[told]]]]
     near = ~stays & (frame[child] == frame[mother] + 1) & (code[child] >= 0) & (code[mother] >= 0)
-    skipped = _skipped(code[mother[near]], code[child[near]], stages)
+    is_second = pd.Series(mother).duplicated().to_numpy()
+    link, skipped = _skipped(code[mother[near]], code[child[near]], stages)
+    once = ~(daughters[mother] & is_second)[near][link] | is_first[skipped]
+    skipped = skipped[once]
     return (
         np.r_[code[told], skipped],
         np.r_[(end - begin)[told], np.zeros(len(skipped))],
@@ -81,14 +89,17 @@ def _visits(tracks: Tracks, stages: StageSet) -> tuple[np.ndarray, np.ndarray, n
     )
 
 
-def _skipped(before: np.ndarray, after: np.ndarray, stages: StageSet) -> np.ndarray:
-    """Stages, one entry each time, that lie on the way from one to the next that was seen."""
+def _skipped(
+    before: np.ndarray, after: np.ndarray, stages: StageSet
+) -> tuple[np.ndarray, np.ndarray]:
+    """Changes, and stages on their way from one to the next seen: one entry each time."""
     way = np.asarray(shortest_path(onward(stages).astype(float), unweighted=True))
     direct = way[before, after]
     via = way[before] + way[:, after].T  # (changes, S)
     inside = np.isfinite(direct)[:, None] & (via == direct[:, None])
     inside[np.arange(len(before)), before] = inside[np.arange(len(after)), after] = False
-    return np.nonzero(inside)[1]
+    change, stage = np.nonzero(inside)
+    return change, stage
 
 
 def _fit(frames: np.ndarray, is_whole: np.ndarray, first: tuple[float, float]) -> np.ndarray:
