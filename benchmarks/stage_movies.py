@@ -24,7 +24,7 @@ from napari_cellcycle.evaluation.stage_timing import timing_scores, transitions
 from napari_cellcycle.evaluation.stages import score_stages
 from napari_cellcycle.features.paths import founders
 from napari_cellcycle.features.sights import parents
-from napari_cellcycle.models.stage.model import open_stage_model
+from napari_cellcycle.models.stage.model import StageModel, open_stage_model
 from napari_cellcycle.pipeline.classify import look
 from napari_cellcycle.pipeline.decode import decode
 from napari_cellcycle.simulate import simulate
@@ -67,6 +67,7 @@ def main() -> None:
     parser.add_argument("--movies", type=int, default=8, help="simulated movies to test on")
     parser.add_argument("--smoothing", type=float, default=ClassifySettings().smoothing)
     parser.add_argument("--hela", action="store_true", help="also the real HeLa movie")
+    parser.add_argument("--experiment", type=Path, help="keep the tracked HeLa movie here")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", type=Path, help="file for the figures")
     args = parser.parse_args()
@@ -77,21 +78,30 @@ def main() -> None:
     done = [simulate(movie_settings(number)) for number in range(args.movies)]
     cells = sum(len(movie.tracks) for movie in done)
     print(f"{args.movies} simulated movies, {cells:,} cells")
-    rows = [row for name in args.models for row in _on_movies(name, done, args.smoothing)]
+    rows = [
+        row
+        for name in args.models
+        for row in on_movies(open_stage_model(name, "cpu"), Path(name).stem, done, args.smoothing)
+    ]
     table = pd.DataFrame(rows)
     with pd.option_context("display.width", 250, "display.max_columns", 30):
         print(table.round(3).to_string(index=False))
     figures: dict[str, Any] = {"movies": rows}
     if args.hela:
-        figures["hela"] = [_on_hela(name, args.data / HELA, args.smoothing) for name in args.models]
+        experiment = _tracked(args.data / HELA, args.experiment)
+        truth = args.data / HELA / "01_GT" / "TRA"
+        figures["hela"] = [
+            _on_hela(name, experiment, truth, args.smoothing) for name in args.models
+        ]
         print(pd.DataFrame(figures["hela"]).round(3).to_string(index=False))
     if args.json:
         args.json.write_text(json.dumps(figures, indent=1, default=float) + "\n")
 
 
-def _on_movies(name: str, movies: list[Any], smoothing: float) -> list[dict[str, Any]]:
+def on_movies(
+    model: StageModel, name: str, movies: list[Any], smoothing: float
+) -> list[dict[str, Any]]:
     """Scores of one model on simulated movies, before and after decoding."""
-    model = open_stage_model(name, "cpu")
     names = model.stages.names
     true, group, changes = [], [], {0.0: [], smoothing: []}
     told: dict[float, list[np.ndarray]] = {0.0: [], smoothing: []}
@@ -120,7 +130,7 @@ def _on_movies(name: str, movies: list[Any], smoothing: float) -> list[dict[str,
         timing = timing_scores(pd.concat(changes[weight])).loc["all"]
         rows.append(
             {
-                "model": Path(name).stem,
+                "model": name,
                 "stages": label,
                 "accuracy": scores.accuracy,
                 "macro_f1": scores.macro_f1,
@@ -134,25 +144,17 @@ def _on_movies(name: str, movies: list[Any], smoothing: float) -> list[dict[str,
     return rows
 
 
-def _on_hela(name: str, folder: Path, smoothing: float) -> dict[str, Any]:
+def _on_hela(name: str, experiment: Any, truth: Path, smoothing: float) -> dict[str, Any]:
     """What a model makes of the real movie: mitosis at the true divisions, how long it lasts."""
-    from napari_cellcycle.evaluation.durations import stage_durations
-    from napari_cellcycle.io.movies import open_movie
     from napari_cellcycle.pipeline.classify import classify
-    from napari_cellcycle.pipeline.run import run
 
-    movie = open_movie(
-        folder / "01", pixel_size=(HELA_PIXEL, HELA_PIXEL), frame_interval=60 * HELA_MINUTES
-    )
-    experiment = _tracked.get("hela") or _tracked.setdefault("hela", run(movie))
     started = time.perf_counter()
     settings = ClassifySettings(model=name, smoothing=smoothing)
-    tracks = classify(movie, experiment.labels, experiment.tracks, settings, device="cpu")
+    tracks = classify(
+        experiment.movie, experiment.labels, experiment.tracks, settings, device="cpu"
+    )
     seconds = time.perf_counter() - started
-    from dataclasses import replace
-
-    durations = stage_durations(replace(experiment, tracks=tracks))
-    found = _divisions(tracks, folder / "01_GT" / "TRA")
+    found = _divisions(tracks, truth)
     return {
         "model": Path(name).stem,
         "cells": len(tracks),
@@ -163,11 +165,20 @@ def _on_hela(name: str, folder: Path, smoothing: float) -> dict[str, Any]:
         "so before decoding": found["alone"],
         "frames in mitosis, median": found["length"],
         "not in interphase": float((tracks.cells["stage"] != "interphase").mean()),
-        "whole visits": int(durations["visits"].sum()) if "visits" in durations else None,
     }
 
 
-_tracked: dict[str, Any] = {}
+def _tracked(folder: Path, stored: Path | None) -> Any:
+    """The movie segmented and tracked by the shipped models, or as it was stored before."""
+    from napari_cellcycle.io.experiment import open_experiment
+    from napari_cellcycle.io.movies import open_movie
+    from napari_cellcycle.pipeline.run import run
+
+    if stored is not None and stored.is_dir():
+        return open_experiment(stored)
+    pixel = (HELA_PIXEL, HELA_PIXEL)
+    movie = open_movie(folder / "01", pixel_size=pixel, frame_interval=60 * HELA_MINUTES)
+    return run(movie, folder=stored)
 
 
 def _divisions(tracks: Any, truth: Path) -> dict[str, float]:
