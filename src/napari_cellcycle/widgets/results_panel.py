@@ -1,5 +1,7 @@
 """What was found, how it is coloured, and where it goes."""
 
+from functools import partial
+
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QColor, QPixmap
 from qtpy.QtWidgets import (
@@ -19,6 +21,14 @@ from napari_cellcycle.widgets.display import Display
 from napari_cellcycle.widgets.fold import Fold
 
 _SWATCH = 14
+_EXPORTS = {
+    "ctc": "Masks and tracks (Cell Tracking Challenge folder)",
+    "csv": "Table of all cells (CSV)",
+    "figures": "Figures and tables…",
+    "film": "Film coloured by stage (MP4, GIF)…",
+    "report": "Report of the selected cell and its lineage…",
+}
+"""What the menu offers, and the name of each to `exports.export`."""
 
 
 class ResultsPanel(QWidget):
@@ -105,8 +115,8 @@ class ResultsPanel(QWidget):
         )
         self.compare_button.clicked.connect(self.compare)
         menu = QMenu(self.export_button)
-        menu.addAction("Masks and tracks (Cell Tracking Challenge folder)", self._export_ctc)
-        menu.addAction("Table of all cells (CSV)", self._export_csv)
+        for kind, text in _EXPORTS.items():
+            menu.addAction(text, partial(self.export.emit, kind))
         self.export_button.setMenu(menu)
         self.undo_button.clicked.connect(self.undo)
         self.redo_button.clicked.connect(self.redo)
@@ -144,12 +154,6 @@ class ResultsPanel(QWidget):
     def _on_choice(self, button: QRadioButton, chosen: bool) -> None:
         if chosen:
             self.coloured.emit(next(name for name, b in self._buttons.items() if b is button))
-
-    def _export_ctc(self) -> None:
-        self.export.emit("ctc")
-
-    def _export_csv(self) -> None:
-        self.export.emit("csv")
 
 
 def _doubts(number: int) -> str:
