@@ -208,6 +208,16 @@ def test_picking_a_label_chooses_its_cell(open_family):
     assert dock.session.track == 4
 
 
+def test_nothing_is_chosen_until_somebody_does(viewer, open_family):
+    dock = open_family()
+    for by in ("stage", "track", "stage"):
+        dock.session.colour(by)
+        viewer.dims.set_current_step(0, 3)
+    known = dock.session.experiment
+    dock.session.replace(Result(known, prepare(known)))
+    assert dock.session.life is None and "chosen cell" not in viewer.layers
+
+
 def test_painting_does_not_choose(viewer, open_family):
     dock = open_family()
     labels = dock.session.recording.layers.labels

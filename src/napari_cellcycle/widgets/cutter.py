@@ -3,7 +3,9 @@
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from qtpy.QtCore import QObject, Signal
@@ -12,7 +14,6 @@ from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.data.movie import Movie
 from napari_cellcycle.errors import UserError
 from napari_cellcycle.features.crops import crops, median_diameter
-from napari_cellcycle.features.follow import USUAL_DIAMETER
 
 SIZE = 96
 """Pixels along a side of a crop."""
@@ -128,21 +129,25 @@ class Cutter(QObject):
                 with self._lock:
                     last = not self._wanted
                 if last or time.monotonic() - told > _REPORT_EVERY:
-                    self.cut.emit(number, done)
+                    _tell(self.cut, number, done)
                     done, told = {}, time.monotonic()
             if done:
-                self.cut.emit(number, done)
-        except RuntimeError:  # the window was closed
-            self._forget()
+                _tell(self.cut, number, done)
         except Exception as error:  # noqa: BLE001 - told to the user
-            self._forget()
-            text = (
-                str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            with self._lock:
+                self._thread, self._wanted = None, []
+            why = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            _tell(
+                self.failed,
+                number,
+                f"The movie could not be read for the filmstrip ({why}); check that its file is "
+                "still where it was, and choose the cell again.",
             )
-            self.failed.emit(number, f"The movie cannot be read here ({text}).")
 
     def _measure(self, number: int, source: Source) -> None:
         labels, size = source.labels, source.movie.pixel_size
+        from napari_cellcycle.features.follow import USUAL_DIAMETER
+
         diameter = USUAL_DIAMETER if labels is None else median_diameter(labels, size)
         with self._lock:
             if number == self._number:
@@ -150,11 +155,13 @@ class Cutter(QObject):
                 self._source = Source(
                     source.movie, source.channel, labels, WIDTHS * diameter, depth
                 )
-        self.measured.emit(number, WIDTHS * diameter, diameter)
+        _tell(self.measured, number, WIDTHS * diameter, diameter)
 
-    def _forget(self) -> None:
-        with self._lock:
-            self._thread, self._wanted = None, []
+
+def _tell(signal: Any, *words: Any) -> None:
+    """Emit a signal, unless the window it belongs to was closed meanwhile."""
+    with suppress(RuntimeError):
+        signal.emit(*words)
 
 
 def cut_one(source: Source, place: Place) -> np.ndarray:
@@ -163,7 +170,8 @@ def cut_one(source: Source, place: Place) -> np.ndarray:
     Beyond the border of the movie it is as dark as the background. Of a volume, the brightest
     values of the planes around the cell are seen.
     """
-    movie, side = source.movie, source.side or WIDTHS * USUAL_DIAMETER
+    assert source.side is not None
+    movie, side = source.movie, source.side
     pixel = np.asarray(movie.pixel_size)
     side_px, size = side / pixel, [SIZE] * movie.ndim
     if movie.ndim == 3:

@@ -9,7 +9,6 @@ from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.data.movie import Movie
 from napari_cellcycle.data.stages import H2B
 from napari_cellcycle.data.tracks import Tracks
-from napari_cellcycle.features.follow import follow_cell
 from napari_cellcycle.widgets.cutter import WIDTHS
 from napari_cellcycle.widgets.life import life_of_followed
 from napari_cellcycle.widgets.session import Recording
@@ -48,6 +47,8 @@ def _followed(
     *,
     progress: Any,
 ) -> Tracks:
+    from napari_cellcycle.features.follow import follow_cell
+
     return follow_cell(
         movie, labels, frame, place.tolist(), channel=channel, diameter=diameter, progress=progress
     )

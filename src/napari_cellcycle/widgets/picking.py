@@ -29,6 +29,7 @@ class Picker:
         self._viewer = viewer
         self._session = session
         self._watched: Labels | None = None
+        self._label = 0
         viewer.mouse_drag_callbacks.append(self._on_press)
         session.changed.connect(self._watch)
 
@@ -75,6 +76,7 @@ class Picker:
             self._unwatch()
             self._watched = labels
             if labels is not None:
+                self._label = int(labels.selected_label)
                 labels.events.selected_label.connect(self._on_label)
 
     def _unwatch(self) -> None:
@@ -84,8 +86,9 @@ class Picker:
 
     def _on_label(self, _event: object = None) -> None:
         assert self._watched is not None
-        label = int(self._watched.selected_label)
-        if label != self._session.track:
+        label, former = int(self._watched.selected_label), self._label
+        self._label = label  # napari tells of it also when it stays, as other colours are set
+        if label not in (former, self._session.track):
             self._session.select(label)
 
     def _is_free(self) -> bool:
