@@ -89,6 +89,9 @@ def test_a_gif_holds_every_frame_for_its_time(tmp_path):
         for number in range(4):
             film.seek(number)
             shown.append(film.info["duration"])
+            seen = np.asarray(film.convert("RGB")).reshape(-1, 3).astype(int)
+            for stage in H2B.names:
+                assert np.abs(seen - rgb(stage)).sum(axis=1).min() < 12
     assert shown == [200, 200, 1200, 200]
 
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from napari_cellcycle.data.experiment import Experiment
+from napari_cellcycle.data.stages import StageSet
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.evaluation.film_frames import (
     FilmFrame,
@@ -74,10 +75,11 @@ def write_film(
             "MP4 films need one more package: pip install 'napari-cellcycle[film]'; "
             "or choose a name that ends with .gif."
         )
+    stages = experiment.stages
     with writing_to(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = replaced_folder(path) if not kind else _replaced_file(path)
-        with draft as place, closing(_writer(kind, place, settings)) as writer:
+        with draft as place, closing(_writer(kind, place, settings, stages)) as writer:
             for frame in film_frames(experiment, settings, progress):
                 writer.add(frame)
     if kind == ".mp4" and not _has(_FFMPEG):
@@ -88,9 +90,9 @@ def write_film(
     return ""
 
 
-def _writer(kind: str, place: Path, settings: FilmSettings) -> Writer:
+def _writer(kind: str, place: Path, settings: FilmSettings, stages: StageSet) -> Writer:
     if kind == ".gif":
-        return GifWriter(place)
+        return GifWriter(place, list(stages.colours.values()))
     if kind == "":
         return PictureWriter(place)
     if _has(_FFMPEG):
@@ -99,9 +101,12 @@ def _writer(kind: str, place: Path, settings: FilmSettings) -> Writer:
 
 
 class GifWriter:
-    """An endless GIF, each frame with colours of its own."""
+    """An endless GIF, each frame with colours of its own and those that must not change."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kept: list[str]) -> None:
+        from matplotlib.colors import to_rgb
+
+        self._kept = [round(255 * part) for colour in kept for part in to_rgb(colour)]
         self._file = path.open("wb")
         self._is_empty = True
 
@@ -114,7 +119,11 @@ class GifWriter:
             screen = struct.pack("<HHBBB", width, height, 0, 0, 0)
             self._file.write(b"GIF89a" + screen + b"\x21\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00")
             self._is_empty = False
-        picture = Image.fromarray(frame.picture).quantize(256, dither=Image.Dither.NONE)
+        whole = Image.fromarray(frame.picture)
+        others = whole.quantize(256 - len(self._kept) // 3).getpalette() or []
+        palette = Image.new("P", (1, 1))
+        palette.putpalette((self._kept + others)[:768])
+        picture = whole.quantize(palette=palette, dither=Image.Dither.NONE)
         milliseconds = max(20, round(frame.seconds * 1000))
         parts = GifImagePlugin.getdata(
             picture, (0, 0), duration=milliseconds, include_color_table=True
