@@ -13,8 +13,7 @@ from napari_cellcycle.errors import BadInput
 from napari_cellcycle.features.sights import parents, sights
 from napari_cellcycle.io.frames import check_labels_fit
 from napari_cellcycle.models.stage.model import StageModel, open_stage_model
-from napari_cellcycle.models.store import find_model
-from napari_cellcycle.pipeline.durations import Durations, durations_from_json
+from napari_cellcycle.pipeline.durations import Durations, stored_durations
 from napari_cellcycle.pipeline.redecode import pinned_codes, redecode, with_seen
 from napari_cellcycle.progress import Progress, silent
 
@@ -73,17 +72,6 @@ def look(
         movie, labels, tracks, channel=settings.channel, reach=model.reach, progress=progress
     )
     return model(seen, parents(tracks), settings.batch_size)
-
-
-def stored_durations(model: StageModel | str | Path, stages: StageSet) -> Durations | None:
-    """Durations of `stages` on the card of the stage model of that name or file, if it has any.
-
-    None for a model that was opened already. Raises `MissingModel` if there is none.
-    """
-    if not isinstance(model, str | Path):
-        return None
-    card = find_model(str(model), "stage").card
-    return durations_from_json(card.settings.get("durations"), stages)
 
 
 def _agreed(stages: StageSet | None, known: StageSet) -> StageSet:

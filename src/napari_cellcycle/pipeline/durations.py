@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy.stats import gamma
 
 from napari_cellcycle.data.stages import StageSet
 from napari_cellcycle.errors import BadInput
+from napari_cellcycle.models.store import find_model
 
 MOST_PHASES = 8
 """Most steps that the chain of one stage has; sd / mean of a stage is then at least .35."""
@@ -74,3 +76,14 @@ def durations_from_json(
             "mend the durations or leave them out."
         )
     return Durations(tuple(pairs[:, 0].tolist()), tuple(pairs[:, 1].tolist()))
+
+
+def stored_durations(model: object, stages: StageSet) -> Durations | None:
+    """Durations of `stages` on the card of the stage model of that name or file, if it has any.
+
+    None for a model that was opened already. Raises `MissingModel` if there is none.
+    """
+    if not isinstance(model, str | Path):
+        return None
+    card = find_model(str(model), "stage").card
+    return durations_from_json(card.settings.get("durations"), stages)

@@ -215,7 +215,8 @@ def _classified(experiment: Experiment, settings: ClassifySettings, place: _Plac
     if experiment.labels is None or experiment.tracks is None:
         raise BadInput("There are no tracks to classify yet; run Track first, or import tracks.")
     from napari_cellcycle.models.stage.model import open_stage_model
-    from napari_cellcycle.pipeline.classify import classify, stored_durations
+    from napari_cellcycle.pipeline.classify import classify
+    from napari_cellcycle.pipeline.durations import stored_durations
 
     chosen = place.own_model(settings.model, "stage") or settings.model
     model = open_stage_model(chosen, place.device)
@@ -226,6 +227,7 @@ def _classified(experiment: Experiment, settings: ClassifySettings, place: _Plac
             experiment.tracks,
             settings,
             model=model,
+            device=place.device,
             durations=stored_durations(chosen, model.stages),
             progress=place.share(),
         )
