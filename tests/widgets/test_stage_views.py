@@ -148,7 +148,7 @@ def open_family(viewer, dock):
 def strip(open_family, qtbot):
     """The filmstrip of daughter 3, all crops there."""
     dock = open_family(H2B, {(1, 2): "metaphase", (3, 3): "anaphase", (3, 4): "telophase"})
-    dock.filmstrip_button.click()
+    dock.below.filmstrip.click()
     dock.session.select(3)
     qtbot.waitUntil(lambda: dock.filmstrip.is_complete, timeout=20_000)
     return dock
@@ -277,7 +277,7 @@ def test_thousands_of_frames_are_cut_only_where_they_are_seen(viewer, dock, qtbo
     known = experiment(Tracks(cells, links), frames=frames)
     viewer.add_image(known.movie.pixels[:, 0], name="long")
     dock.session.replace(Result(known, prepare(known)))
-    dock.filmstrip_button.click()
+    dock.below.filmstrip.click()
     dock.session.select(1)
     viewer.dims.set_current_step(0, 2000)
     reel = dock.filmstrip.reel
@@ -288,7 +288,7 @@ def test_thousands_of_frames_are_cut_only_where_they_are_seen(viewer, dock, qtbo
 
 def test_the_matrix_leads_to_each_cell(viewer, open_family, qtbot):
     dock = open_family(H2B, {(1, 2): "metaphase", (3, 4): "telophase"})
-    dock.stages_button.click()
+    dock.below.stages.click()
     matrix = dock.stages.matrix
     qtbot.waitUntil(lambda: matrix.grid is not None)
     dock.stages.order.setCurrentText("birth")
@@ -341,7 +341,7 @@ def test_one_click_follows_a_cell_that_nobody_has_tracked(viewer, dock, qtbot):
     movie = viewer.add_image(known.movie.pixels[:, 0], name="untracked", scale=(1, 0.5, 0.5))
     click(viewer, movie, 2, (30, 7))
     assert dock.task is None
-    dock.filmstrip_button.click()
+    dock.below.filmstrip.click()
     viewer.add_labels(known.labels.base, scale=(1, 0.5, 0.5))
     with qtbot.waitSignal(dock.finished, timeout=20_000):
         click(viewer, movie, 2, (30, 7))

@@ -19,9 +19,10 @@ from napari_cellcycle.jobs import Failed
 from napari_cellcycle.jobs.job import StepName, StepSettings
 from napari_cellcycle.models.store import list_models
 from napari_cellcycle.widgets import compare, estimates, exports, following, help_sheet
-from napari_cellcycle.widgets.below import show_below
+from napari_cellcycle.widgets.below import BelowRow, show_below
 from napari_cellcycle.widgets.errors_panel import ErrorsPanel
 from napari_cellcycle.widgets.filmstrip import Filmstrip
+from napari_cellcycle.widgets.fold import scrolled
 from napari_cellcycle.widgets.job_panel import JobPanel
 from napari_cellcycle.widgets.layers import forget_edits
 from napari_cellcycle.widgets.movie_picker import MoviePicker
@@ -87,10 +88,12 @@ class CellCycle(QWidget):
         self.job_panel = JobPanel()
         self.notice = Notice()
         self.results = ResultsPanel()
+        self.below = BelowRow()
         line = QHBoxLayout()
         line.addWidget(self.about, 1)
         line.addWidget(self.help_button)
-        layout = QVBoxLayout(self)
+        inner: Any = QWidget()
+        layout = QVBoxLayout(inner)
         layout.setSpacing(6)
         layout.addWidget(self.picker)
         layout.addWidget(self.run_button)
@@ -98,26 +101,21 @@ class CellCycle(QWidget):
         for section in self.steps.values():
             layout.addWidget(section)
         layout.addWidget(_line())
-        for widget in (self.job_panel, self.notice, self.results):
+        for widget in (self.job_panel, self.notice, self.results, self.below):
             layout.addWidget(widget)
-        self.filmstrip_button = QPushButton("Filmstrip")
-        self.filmstrip_button.setToolTip("Show the cell that you click on over time")
-        self.stages_button = QPushButton("Stages over time")
-        self.stages_button.setToolTip("Show the stages of all cells over time, a row a cell")
-        below = QHBoxLayout()
-        below.addWidget(self.filmstrip_button)
-        below.addWidget(self.stages_button)
-        layout.addLayout(below)
         layout.addStretch(1)
-        self.setMinimumWidth(340)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(scrolled(inner))
+        self.setMinimumWidth(354)
 
     def _connect(self) -> None:
         self.picker.chosen.connect(self._on_chosen)
         self.picker.edited.connect(self._refresh)
         self.run_button.clicked.connect(partial(self.start, "run"))
         self.help_button.clicked.connect(self.show_help)
-        self.filmstrip_button.clicked.connect(self.show_filmstrip)
-        self.stages_button.clicked.connect(self.show_stages)
+        self.below.filmstrip.clicked.connect(self.show_filmstrip)
+        self.below.stages.clicked.connect(self.show_stages)
         for section in self.steps.values():
             section.run.connect(self.start)
             section.edited.connect(self._refresh)
@@ -340,10 +338,10 @@ class CellCycle(QWidget):
             "divisions (Track), and give each its stage of the cell cycle (Classify)"
         )
         self.filmstrip.show_movie(movie, self.known_labels if movie else None, self.picker.channel)
-        self.filmstrip_button.setEnabled(movie is not None)
+        self.below.filmstrip.setEnabled(movie is not None)
         session = self.session
         display = session.result.display if session.result else None
-        self.stages_button.setEnabled(display is not None and display.has_stages)
+        self.below.stages.setEnabled(display is not None and display.has_stages)
         self.about.setText("Segment · Track · Classify" + self._cost(movie))
         idle = self.task is None
         self.results.set_ready(idle=idle, can_undo=session.can_undo, can_redo=session.can_redo)

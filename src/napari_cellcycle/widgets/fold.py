@@ -1,7 +1,15 @@
 """A section with a header that folds and unfolds its body."""
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QScrollArea,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 
 class Fold(QWidget):
@@ -58,3 +66,13 @@ class Fold(QWidget):
         while widget is not None and not widget.isWindow():
             widget.updateGeometry()
             widget = widget.parentWidget()
+
+
+def scrolled(inner: QWidget) -> QScrollArea:
+    """An area that shows `inner` in its full height and scrolls where there is less room."""
+    area = QScrollArea()
+    area.setWidget(inner)
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    return area

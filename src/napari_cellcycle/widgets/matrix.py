@@ -15,6 +15,7 @@ from napari_cellcycle.widgets.stage_grid import NOBODY, StageGrid
 _LEFT, _TOP = 54, 18
 _ROW, _COLUMN = (4.0, 18.0), (1.0, 60.0)
 _LENS = 11
+_PARTED = 4
 _LABELLED = 12
 _TICKS = 60
 
@@ -93,7 +94,7 @@ class Matrix(QAbstractScrollArea):
             round(rows * self._high),
         )
         painter.drawImage(whole, self._image)
-        if self._high >= 6:
+        if self._high >= _PARTED:
             self._lines(painter, whole, rows)
         self._marks(painter, self.grid)
         painter.setClipping(False)
@@ -103,7 +104,9 @@ class Matrix(QAbstractScrollArea):
     def _lines(self, painter: QPainter, whole: QRect, rows: int) -> None:
         """Part the rows."""
         painter.setPen(QPen(self.palette().color(QPalette.ColorRole.Window), 1))
-        for row in range(rows + 1):
+        first = int(self.verticalScrollBar().value() / self._high)
+        last = first + int(self._area.height() / self._high) + 1
+        for row in range(first, min(rows, last) + 1):
             y = whole.top() + round(row * self._high)
             painter.drawLine(whole.left(), y, whole.right(), y)
 

@@ -14,7 +14,6 @@ from napari_cellcycle.widgets.life import Life
 
 _GAP, _BORDER, _BARS, _LINE = 3, 3, 20, 15
 _LEAST, _MOST = 56, 150
-_MARK = QColor("#ffffff")
 
 
 class Reel(QAbstractScrollArea):
@@ -114,7 +113,9 @@ class Reel(QAbstractScrollArea):
         frame = square.adjusted(-_BORDER, -_BORDER, _BORDER, _BORDER)
         here = place == self._current
         if here:
-            painter.fillRect(self._whole(place), QColor(255, 255, 255, 60))
+            glow = QColor(self._text)
+            glow.setAlpha(60)
+            painter.fillRect(self._whole(place), glow)
         painter.fillRect(frame, QColor(life.colour(place) or GREY))
         painter.fillRect(square, QColor("#000000"))
         crop = self.crops.get((int(life.tracks[place]), int(life.frames[place])))
@@ -122,7 +123,7 @@ class Reel(QAbstractScrollArea):
             painter.drawImage(square, _grey(crop, *self._range))
         if here:
             painter.setPen(
-                QPen(_MARK, 2, Qt.PenStyle.SolidLine if self._exact else Qt.PenStyle.DotLine)
+                QPen(self._text, 2, Qt.PenStyle.SolidLine if self._exact else Qt.PenStyle.DotLine)
             )
             painter.drawRect(frame.adjusted(-1, -1, 0, 0))
         if place and life.tracks[place] != life.tracks[place - 1]:
