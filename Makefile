@@ -39,7 +39,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/segmentation.py --data "$(CELLCYCLE_DATA)" --train
 	$(BIN)/python benchmarks/tracking.py --data "$(CELLCYCLE_DATA)" --train --volumes $(BTRACK)
 	$(BIN)/python benchmarks/scaling.py --laptrack
-	$(BIN)/python benchmarks/stages.py --data "$(CELLCYCLE_DATA)" --thirds 0 1 2
+	$(BIN)/python benchmarks/stage_crops.py --data "$(CELLCYCLE_DATA)"
 
 wheel: $(READY)
 	$(BIN)/pip install --quiet build

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from napari_cellcycle.data.stages import H2B
-from napari_cellcycle.models.stage.frame import SIZE
+from napari_cellcycle.models.stage.frame import SIZE, FrameNetwork
+from napari_cellcycle.models.stage.model import stages_of
 from napari_cellcycle.models.store import find_model
 from napari_cellcycle.training.fit import FitSettings
 from napari_cellcycle.training.stage.crop_examples import (
@@ -24,6 +25,7 @@ from napari_cellcycle.training.stage.frame import (
     StageTaskSettings,
     train_network,
 )
+from napari_cellcycle.training.stage.head import fit_head
 from napari_cellcycle.training.stage.turns import ViewSettings, views
 
 DATA = Path(os.environ.get("CELLCYCLE_DATA", "../shared/data")) / H2B_CROPS
@@ -63,6 +65,31 @@ def test_views_have_the_networks_size_and_differ():
     assert not torch.equal(seen, other)
 
 
+def test_channels_are_moved_alike_and_sometimes_dark():
+    images = torch.from_numpy(dots().images)
+    plain = ViewSettings(gamma=0, blur=0.01, grain=0, shade=0, darkness=0)
+    seen = views(torch.stack([images, images], 1), plain, torch.Generator().manual_seed(0))
+    assert seen.shape == (60, 2, SIZE, SIZE)
+    assert torch.allclose(seen[:, 0], seen[:, 1], atol=1e-4)
+    both, always = torch.stack([images, images], 1), ViewSettings(darkness=1)
+    dark = views(both, always, torch.Generator().manual_seed(0))
+    assert (dark[:, 1] == 0).all() and (dark[:, 0] > 0.5).any()
+
+
+def test_a_network_of_two_channels_does_without_the_second():
+    network = FrameNetwork(3, 4, channels=2, levels=True).eval()
+    images = torch.from_numpy(dots(6).windows())
+    dark = torch.stack([images, torch.zeros_like(images)], 1)
+    assert torch.allclose(network(images), network(dark), atol=1e-5)
+
+
+def test_the_last_layer_alone_learns_large_from_small_in_seconds():
+    examples = dots()
+    network = FrameNetwork(7, 4, levels=True)
+    fit_head(network, examples, np.ones(len(examples)))
+    assert StageTask(examples, None, examples).score(network) > 0.95
+
+
 def test_fragments_fill_the_crop_with_light():
     images = draw_fragments(5, 84, 40.0)
     assert images.shape == (5, 84, 84)
@@ -94,4 +121,4 @@ def test_real_crops_are_read_with_their_cells():
 
 def test_the_shipped_model_knows_the_stages_of_h2b():
     card = find_model("frame", "stage").card
-    assert tuple(card.settings["stages"]) == H2B.names
+    assert stages_of(card).names == H2B.names

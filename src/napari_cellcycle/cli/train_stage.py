@@ -20,6 +20,7 @@ class StagePresetName(StrEnum):
     """Kinds of stage models that can be trained."""
 
     RNN = "rnn"
+    RNN_PAPER = "rnn-paper"
     FRAME = "frame"
     CELL_CLASSIFIER = "cell-classifier"
     NUCLEUS = "nucleus"
@@ -46,9 +47,9 @@ def stage(
     preset: Annotated[
         StagePresetName,
         typer.Option(
-            help="Looks at whole lives ('rnn'), at single images ('frame', 'cell-classifier'), or "
-            "at nuclei in volumes ('nucleus', and the published 'cnn', '3ncnn', '4ncnn', "
-            "'convlstm')"
+            help="Looks at whole lives ('rnn', and the published 'rnn-paper'), at single images "
+            "('frame', and the published 'cell-classifier'), or at nuclei in volumes ('nucleus', "
+            "and the published 'cnn', '3ncnn', '4ncnn', 'convlstm')"
         ),
     ] = StagePresetName.RNN,
     start: Annotated[

@@ -40,7 +40,7 @@ def classify_crops(
             f"This model looks at {model.reach} frame before and after a cell's own, which crops "
             "do not have; choose one that looks at single images, such as 'frame'."
         )
-    colour = _is_colour(model)
+    colour = getattr(model, "channels", 1) > 1
     found = read_crops(folder, channel=None if colour else channel, sorted_by_stage=False)
     if min(found.images.shape[1:3]) < SMALLEST_PX:
         raise BadInput(
@@ -48,7 +48,8 @@ def classify_crops(
             f"but a model needs at least {SMALLEST_PX} to see a stage; cut larger ones."
         )
     if colour:
-        probabilities = model.tell(found.images, batch_size)  # type: ignore[attr-defined]
+        diameter = crop_diameter(found.images[..., channel])
+        probabilities = model.tell(found.images, diameter, batch_size)  # type: ignore[attr-defined]
     else:
         frames = _frames(found.images, progress)
         probabilities = model(frames, np.full(len(found), -1, np.int64), batch_size)
@@ -58,10 +59,6 @@ def classify_crops(
     told = [_stage_of(name, model.stages.names) for name in found.stage.tolist()]
     table = pd.DataFrame({"file": found.file, "stage": stage, **columns})
     return table, np.array(told, dtype=object).astype(str)
-
-
-def _is_colour(model: StageModel) -> bool:
-    return hasattr(model, "tell")
 
 
 def _stage_of(folder: str, stages: tuple[str, ...]) -> str:

@@ -99,7 +99,7 @@ def as_batch(images: np.ndarray) -> torch.Tensor:
 class CropClassifier:
     """A trained classifier with what it takes to use it on a movie: a `StageModel`."""
 
-    reach = 0
+    reach, channels = 0, 3
 
     def __init__(
         self, network: nn.Module, stages: StageSet, device: torch.device | None = None
@@ -136,8 +136,13 @@ class CropClassifier:
                 result[sight.rows[part]] = predict(self.network, seen, self.device, batch_size)
         return result
 
-    def tell(self, images: np.ndarray, batch_size: int = 64) -> np.ndarray:
-        """Probabilities (n, S) of crops (n, Y, X, 3) of any size, each centred on a cell."""
+    def tell(
+        self, images: np.ndarray, diameter_px: float = 0.0, batch_size: int = 64
+    ) -> np.ndarray:
+        """Probabilities (n, S) of crops (n, Y, X, 3) of any size, each centred on a cell.
+
+        The diameter of the cells does not matter to this model.
+        """
         middle = (np.array(images.shape[1:3]) / 2)[None]
         found = [np.zeros((0, len(self.stages)), np.float32)]
         for start in range(0, len(images), batch_size):

@@ -26,13 +26,24 @@ DEPTH = 0.6
 class FrameNetwork(nn.Module):
     """A small residual network that looks at a cell's centre and at the whole window.
 
-    Takes crops (n, size, size) in any unit of brightness and gives logits (n, stages). The
-    last map is pooled three ways: its mean, its maximum, and its mean weighted by closeness to
-    the centre, so that neighbours in the window inform but do not outvote the cell.
+    Takes crops (n, size, size), or (n, channels, size, size), in any unit of brightness and gives
+    logits (n, stages). Maps are pooled in several ways, among them the mean weighted by closeness
+    to the centre, so that neighbours in the window inform but do not outvote the cell. With
+    `levels` those of every depth are pooled, and fine texture counts beside shape. Several
+    channels are looked at one by one, by the same layers; those that are not there count as dark.
     """
 
-    def __init__(self, stages: int = 7, width: int = 12, dropout: float = 0.1) -> None:
+    def __init__(
+        self,
+        stages: int = 7,
+        width: int = 12,
+        dropout: float = 0.1,
+        *,
+        channels: int = 1,
+        levels: bool = False,
+    ) -> None:
         super().__init__()
+        self.channels, self.levels = channels, levels
         widths = (width, 2 * width, 4 * width, 6 * width)
         self.stem = nn.Sequential(
             nn.Conv2d(1, width, 5, stride=2, padding=2, bias=False),
@@ -43,14 +54,33 @@ class FrameNetwork(nn.Module):
         for before, after in pairwise(widths):
             blocks += [Block(before, before, 1), Block(before, after, 2)]
         self.blocks = nn.Sequential(*blocks, Block(widths[-1], widths[-1], 1))
-        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(3 * widths[-1], stages))
+        seen = 4 * (sum(widths[1:]) + widths[-1]) if levels else 3 * widths[-1]
+        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(channels * seen, stages))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Logits (n, stages) of crops (n, size, size)."""
-        maps = self.blocks(self.stem(normalise(images)[:, None]))
-        mean, highest = maps.mean((2, 3)), maps.amax((2, 3))
-        centre = (maps * _closeness(maps)).sum((2, 3))
-        return self.head(torch.cat([mean, highest, centre], dim=1))
+        """Logits (n, stages) of crops (n, [channels,] size, size)."""
+        return self.head(self.features(images))
+
+    def features(self, images: torch.Tensor) -> torch.Tensor:
+        """What is pooled from crops (n, [channels,] size, size): (n, channels * F)."""
+        images = images[:, None] if images.ndim == 3 else images
+        missing = self.channels - images.shape[1]
+        images = functional.pad(images, (0, 0, 0, 0, 0, missing)) if missing > 0 else images
+        maps = self.stem(normalise(images.flatten(0, 1))[:, None])
+        pooled = []
+        for number, block in enumerate(self.blocks):
+            maps = block(maps)
+            is_last = number == len(self.blocks) - 1
+            if is_last or (self.levels and number % 2):
+                pooled += _pooled(maps, self.levels)
+        return torch.cat(pooled, dim=1).view(len(images), -1)
+
+
+def _pooled(maps: torch.Tensor, with_spread: bool) -> list[torch.Tensor]:
+    """Mean, maximum, mean near the centre and, if asked for, spread of maps: each (n, width)."""
+    centre = (maps * _closeness(maps)).sum((2, 3))
+    found = [maps.mean((2, 3)), maps.amax((2, 3)), centre]
+    return [*found, maps.var((2, 3)).clamp_min(1e-12).sqrt()] if with_spread else found
 
 
 class Block(nn.Module):
@@ -110,7 +140,7 @@ def predict(
     batch_size: int = 256,
     views: int = 1,
 ) -> np.ndarray:
-    """Probabilities (n, stages) of crops (n, size, size), float32.
+    """Probabilities (n, stages) of crops (n, [channels,] size, size), float32.
 
     `views` (1 to 8) of the eight turned and mirrored images of each crop are averaged.
     """
@@ -130,8 +160,8 @@ def predict(
 def _turn(batch: torch.Tensor, view: int) -> torch.Tensor:
     """One of the eight symmetries of a square; 0 is the identity, 1 half a turn."""
     quarter = (0, 2, 1, 3)[view % 4]
-    turned = torch.rot90(batch, quarter, (1, 2))
-    return turned.flip(2) if view >= 4 else turned
+    turned = torch.rot90(batch, quarter, (-2, -1))
+    return turned.flip(-1) if view >= 4 else turned
 
 
 class FrameModel:
@@ -150,13 +180,20 @@ class FrameModel:
         self.views = views
         self.device = device or torch.device("cpu")
         self.network = network.to(self.device).eval()
+        self.channels = int(getattr(network, "channels", 1))
 
     @classmethod
     def open(cls, model: Model, device: torch.device | None = None) -> "FrameModel":
         """Build the network that a model card describes and load its weights."""
         settings, stages = model.card.settings, stages_of(model.card)
         try:
-            network = FrameNetwork(len(stages), int(settings["width"]))
+            channels = int(settings.get("channels", 1))
+            network = FrameNetwork(
+                len(stages),
+                int(settings["width"]),
+                channels=channels,
+                levels=bool(settings.get("levels", False)),
+            )
             network.load_state_dict(model.weights())
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise MissingModel(
@@ -192,3 +229,17 @@ class FrameModel:
             seen = seen.max(axis=1) if frame.ndim == 3 else seen
             results.append(predict(self.network, seen, self.device, batch_size, self.views))
         return np.concatenate(results)
+
+    def tell(self, images: np.ndarray, diameter_px: float, batch_size: int = 256) -> np.ndarray:
+        """Probabilities (n, S) of crops in colour (n, Y, X, channels), a cell in their middle.
+
+        `diameter_px` is the usual diameter of these cells. Colours that the network does not know
+        are left out.
+        """
+        middle = (np.array(images.shape[1:3]) - 1)[None] / 2
+        side = WINDOW * diameter_px
+        cut = [
+            [crops(image[..., i], middle, side, SIZE)[0] for i in range(self.channels)]
+            for image in images
+        ]
+        return predict(self.network, np.array(cut), self.device, batch_size, self.views)

@@ -33,8 +33,8 @@ SMALLEST_PX = 12.0
 class Examples:
     """Crops, what they show, and which of them show the same cell.
 
-    `images` (n, m, m) float32 are `MARGIN` times as wide as the network's window; `code` (n,)
-    is the stage as its position in `stages`; `group` (n,) the cell.
+    `images` (n, m, m), or (n, channels, m, m), float32 are `MARGIN` times as wide as the network's
+    window; `code` (n,) is the stage as its position in `stages`; `group` (n,) the cell.
     """
 
     images: np.ndarray
@@ -50,17 +50,24 @@ class Examples:
         return Examples(self.images[chosen], self.code[chosen], self.group[chosen], self.stages)
 
     def windows(self) -> np.ndarray:
-        """The central part that the network sees, (n, SIZE, SIZE)."""
+        """The central part that the network sees, (n, [channels,] SIZE, SIZE)."""
         edge = (self.images.shape[-1] - SIZE) // 2
-        return np.ascontiguousarray(self.images[:, edge : edge + SIZE, edge : edge + SIZE])
+        return np.ascontiguousarray(self.images[..., edge : edge + SIZE, edge : edge + SIZE])
 
 
-def real_examples(folder: str | Path) -> Examples:
-    """Read the H2B crops (one folder a stage, `index.csv` with the column `group`)."""
-    found = read_crops(folder, H2B_FOLDERS)
-    middle = (np.array(found.images.shape[1:]) - 1) / 2
-    images = [_cut(image, middle[None], H2B_DIAMETER_PX) for image in found.images]
-    return Examples(np.concatenate(images), _codes(found.stage), found.group)
+def real_examples(folder: str | Path, channels: int = 1) -> Examples:
+    """Read the H2B crops (one folder a stage, `index.csv` with the column `group`).
+
+    Their first channel is the chromatin, the second tubulin.
+    """
+    found = [read_crops(folder, H2B_FOLDERS, channel) for channel in range(channels)]
+    middle = (np.array(found[0].images.shape[1:]) - 1) / 2
+    images = [
+        np.concatenate([_cut(image, middle[None], H2B_DIAMETER_PX) for image in one.images])
+        for one in found
+    ]
+    stacked = images[0] if channels == 1 else np.stack(images, axis=1)
+    return Examples(stacked, _codes(found[0].stage), found[0].group)
 
 
 def simulated_examples(seeds: Sequence[int], *, progress: Progress = silent) -> Examples:

@@ -10,7 +10,8 @@ import torch
 from torch.nn import functional
 
 from napari_cellcycle.config import Settings
-from napari_cellcycle.data.stages import H2B
+from napari_cellcycle.data.stages import H2B, StageSet
+from napari_cellcycle.io.provenance import stages_to_json
 from napari_cellcycle.models.stage.frame import FrameNetwork, predict
 from napari_cellcycle.models.store import Model, ModelCard, save_model
 from napari_cellcycle.progress import Progress, silent
@@ -21,6 +22,7 @@ from napari_cellcycle.training.stage.crop_examples import (
     real_examples,
     simulated_examples,
 )
+from napari_cellcycle.training.stage.head import fit_head
 from napari_cellcycle.training.stage.turns import ViewSettings, views
 
 Batch = tuple[torch.Tensor, torch.Tensor]
@@ -33,27 +35,33 @@ class StageTaskSettings(Settings):
     batches: int = 30
     real_share: float = 0.75
     balance: float = 0.5
+    cell_balance: float = 0.5
     smoothing: float = 0.05
+    mixup: float = 0.0
     views: ViewSettings = ViewSettings()
 
 
 WIDTH = 12
 VIEWS = 4
-SEEDS = range(1000, 1100)
+SEEDS = range(1000, 1070)
 FIT = FitSettings(epochs=120, learning_rate=3e-3, average=0.99)
+PRETRAINING = FitSettings(epochs=50, learning_rate=3e-3, average=0.99)
+REFINING = FitSettings(epochs=6, learning_rate=5e-4, warmup=0.1, average=0.98)
 OWN_FIT = FitSettings(epochs=60, learning_rate=3e-3, average=0.97)
 """For models of one's own, which may be trained for a few epochs only."""
 TASK = StageTaskSettings()
+SIMULATED_TASK = StageTaskSettings(batch_size=64)
+REFINING_TASK = StageTaskSettings(real_share=0.9, cell_balance=0.75, mixup=0.2)
 H2B_CROPS = Path("stages") / "h2b_crops"
-_STAGES = H2B.names
 
 
 class StageTask:
     """Learn the stage of crops: a `Task` for `fit`.
 
     Every batch takes `real_share` of its crops from `real` and the rest from `simulated`;
-    `balance` (0-1) evens out how often stages are drawn, and a cell shown often is drawn less.
-    The held-out score is macro-F1.
+    `balance` and `cell_balance` (0-1) even out how often stages, and cells within them, are drawn.
+    Pairs of crops are blended, as much as `mixup` says (Zhang et al. 2018). The held-out score is
+    macro-F1.
     """
 
     def __init__(
@@ -68,7 +76,7 @@ class StageTask:
         share = 0.0 if real is None else 1.0 if simulated is None else settings.real_share
         count = round(share * settings.batch_size)
         self._sources = [
-            (source, n, _chances(source, settings.balance), torch.from_numpy(source.images))
+            (source, n, _chances(source, settings), torch.from_numpy(source.images))
             for source, n in ((real, count), (simulated, settings.batch_size - count))
             if source is not None and n
         ]
@@ -88,7 +96,7 @@ class StageTask:
             stages = len(self._sources[0][0].stages)
             target = functional.one_hot(torch.cat(codes), stages).float()
             target += self.settings.smoothing * (1 / stages - target)
-            yield torch.cat(images), target
+            yield _blended(_of_one_kind(images), target, self.settings.mixup, rng)
 
     def loss(self, network: torch.nn.Module, batch: Batch) -> torch.Tensor:
         """Cross-entropy with soft targets."""
@@ -112,12 +120,35 @@ def macro_f1(true: np.ndarray, predicted: np.ndarray, stages: int) -> float:
     return float((2 * hits[present] / np.maximum(total[present], 1)).mean())
 
 
-def _chances(examples: Examples, balance: float) -> np.ndarray:
-    """How often each crop is drawn: stages evened out by `balance`, cells seen often by half."""
+def _chances(examples: Examples, settings: StageTaskSettings) -> np.ndarray:
+    """How often each crop is drawn."""
     cell = np.unique(examples.group, return_inverse=True)[1] * len(examples.stages) + examples.code
-    weight = np.bincount(cell)[cell] ** -0.5
-    weight /= np.bincount(examples.code, weight)[examples.code] ** balance
+    weight = np.bincount(cell)[cell] ** -settings.cell_balance
+    weight /= np.bincount(examples.code, weight)[examples.code] ** settings.balance
     return np.asarray(weight / weight.sum())
+
+
+def _of_one_kind(images: list[torch.Tensor]) -> torch.Tensor:
+    """All images in one, with dark channels where some have fewer."""
+    channels = max(1 if part.ndim == 3 else part.shape[1] for part in images)
+    if channels == 1:
+        return torch.cat(images)
+    parts = [part[:, None] if part.ndim == 3 else part for part in images]
+    return torch.cat(
+        [functional.pad(part, (0, 0, 0, 0, 0, channels - part.shape[1])) for part in parts]
+    )
+
+
+def _blended(
+    images: torch.Tensor, target: torch.Tensor, strength: float, rng: np.random.Generator
+) -> Batch:
+    if not strength:
+        return images, target
+    share, other = float(rng.beta(strength, strength)), rng.permutation(len(images))
+    return (
+        share * images + (1 - share) * images[other],
+        share * target + (1 - share) * target[other],
+    )
 
 
 def train_network(
@@ -127,6 +158,7 @@ def train_network(
     task_settings: StageTaskSettings = TASK,
     *,
     width: int = WIDTH,
+    levels: bool = True,
     start: dict[str, torch.Tensor] | None = None,
     held_out: Examples | None = None,
     checkpoint: Checkpoint | None = None,
@@ -141,7 +173,8 @@ def train_network(
     examples = real or simulated
     assert examples is not None
     torch.manual_seed(fit_settings.seed)
-    network = FrameNetwork(len(examples.stages), width)
+    channels = 1 if examples.images.ndim == 3 else examples.images.shape[1]
+    network = FrameNetwork(len(examples.stages), width, channels=channels, levels=levels)
     if start is not None:
         network.load_state_dict(start)
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -152,6 +185,35 @@ def train_network(
     finally:
         torch.set_num_threads(threads)
     return network.to(memory_format=torch.contiguous_format), history
+
+
+def pretrained(simulated: Examples, *, progress: Progress = silent) -> dict[str, torch.Tensor]:
+    """Weights of a network of one channel that learned from simulated crops alone."""
+    network, _ = train_network(None, simulated, PRETRAINING, SIMULATED_TASK, progress=progress)
+    return dict(network.state_dict())
+
+
+def refined(
+    began: dict[str, torch.Tensor],
+    real: Examples,
+    simulated: Examples | None = None,
+    *,
+    progress: Progress = silent,
+) -> FrameNetwork:
+    """A network that goes on from `pretrained` weights with real crops, of one channel or more.
+
+    First the last layer is fitted anew, on features that do not change; then all layers learn
+    a little more, slowly. Nothing is selected: the running average at the end is kept.
+    """
+    channels = 1 if real.images.ndim == 3 else real.images.shape[1]
+    network = FrameNetwork(len(real.stages), WIDTH, channels=channels, levels=True)
+    layers = {name: t for name, t in began.items() if not name.startswith("head.")}
+    network.load_state_dict(layers, strict=False)
+    fit_head(network, real, _chances(real, REFINING_TASK))
+    network, _ = train_network(
+        real, simulated, REFINING, REFINING_TASK, start=network.state_dict(), progress=progress
+    )
+    return network
 
 
 def train_frame(
@@ -165,13 +227,14 @@ def train_frame(
 
     `data_folder` is the folder of real data; without its `stages/h2b_crops`, simulated movies
     are all there is to learn from. `metrics` are the figures for the card, measured before
-    by `benchmarks/stages.py` on crops held out of training.
+    by `benchmarks/stage_crops.py` on crops held out of training.
     """
     started = time.perf_counter()
     folder = Path(data_folder) / H2B_CROPS
     real = real_examples(folder) if folder.is_dir() else None
     simulated = simulated_examples(SEEDS, progress=progress)
-    network, _ = train_network(real, simulated, progress=progress)
+    began = pretrained(simulated, progress=progress)
+    network = refined(began, real or simulated, simulated, progress=progress)
     card = frame_card(real is not None, metrics or {}, time.perf_counter() - started)
     return save_model(network.state_dict(), card, out_folder)
 
@@ -192,11 +255,11 @@ def frame_card(with_real: bool, metrics: dict[str, Any], seconds: float) -> Mode
             "Stage of a nucleus with labelled chromatin from one image: interphase, prophase, "
             "prometaphase, metaphase, anaphase, telophase, apoptosis."
         ),
-        settings={"stages": list(_STAGES), "width": WIDTH, "views": VIEWS},
+        settings=card_settings(H2B),
         data=data,
         split=(
-            "figures: groups of crops of one cell dealt into thirds, each third told by a "
-            "network that saw the other two and simulated cells; shipped weights: everything"
+            "figures: groups of crops of one cell dealt into five folds, each told by a network "
+            "that saw the other four and simulated cells; shipped weights: everything"
         ),
         metrics=metrics,
         command="python -m napari_cellcycle.training.weights frame",
@@ -204,3 +267,11 @@ def frame_card(with_real: bool, metrics: dict[str, Any], seconds: float) -> Mode
         software={"torch": torch.__version__, "numpy": np.__version__},
         seconds=round(seconds, 1),
     )
+
+
+def card_settings(
+    stages: StageSet, width: int = WIDTH, channels: int = 1, levels: bool = True
+) -> dict[str, Any]:
+    """What the card of a frame model has to hold for `FrameModel.open`."""
+    shape = {"width": width, "channels": channels, "levels": levels}
+    return {"stages": stages_to_json(stages), **shape, "views": VIEWS}

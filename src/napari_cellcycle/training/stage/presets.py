@@ -9,7 +9,7 @@ import numpy as np
 from napari_cellcycle.data.stages import H2B, NUCLEUS, StageSet
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.io.provenance import stages_to_json
-from napari_cellcycle.models.stage.model import CLASSIFIER, FRAME, RECURRENT
+from napari_cellcycle.models.stage.model import CLASSIFIER, FRAME, PAPER, RECURRENT
 from napari_cellcycle.models.stage.model import NUCLEUS as NUCLEUS_KIND
 from napari_cellcycle.models.store import Model
 from napari_cellcycle.progress import Progress, silent
@@ -125,14 +125,59 @@ def train_rnn(lesson: StageLesson, progress: Progress = silent) -> StageLearned:
     return StageLearned(dict(network.state_dict()), settings, history, told, before)
 
 
+def train_paper(lesson: StageLesson, progress: Progress = silent) -> StageLearned:
+    """Train the published recurrent network, on stages or on their order alone."""
+    from napari_cellcycle.models.device import choose_device
+    from napari_cellcycle.models.stage.paper_rnn import PaperNetwork
+    from napari_cellcycle.training.stage.paper_rnn import (
+        PaperTraining,
+        card_settings,
+        tell_sequences,
+        train_paper_rnn,
+    )
+
+    training, device, start = PaperTraining(), choose_device(lesson.device), None
+    if lesson.start is not None:
+        known = lesson.start.card.settings
+        names = [name for name in ("hidden", "width", "size", "side", "unit") if name in known]
+        training = PaperTraining(**{name: known[name] for name in names})
+        start = lesson.start.weights()
+    network, history, _ = train_paper_rnn(
+        lesson.learned,
+        lesson.settings,
+        training,
+        start=start,
+        held_out=lesson.held_out,
+        aligner=lesson.aligner,
+        checkpoint=lesson.checkpoint,
+        device=device,
+        progress=progress,
+    )
+    told = before = None
+    if lesson.held_out is not None:
+        told = tell_sequences(network, lesson.held_out)
+        if lesson.start is not None and start is not None:
+            weak = bool(lesson.start.card.settings["weak"])
+            shape = (training.hidden, training.width, training.size)
+            former = PaperNetwork(len(lesson.stages), *shape, weak)
+            former.load_state_dict(start)
+            before = tell_sequences(former.to(device).eval(), lesson.held_out)
+    state = {name: tensor.cpu() for name, tensor in network.state_dict().items()}
+    return StageLearned(
+        state, card_settings(network, lesson.learned, training), history, told, before
+    )
+
+
 def train_frame(lesson: StageLesson, progress: Progress = silent) -> StageLearned:
     """Train the frame network."""
     from napari_cellcycle.models.stage.frame import FrameNetwork, predict
     from napari_cellcycle.training.stage.crop_examples import simulated_examples
-    from napari_cellcycle.training.stage.frame import VIEWS, WIDTH, train_network
+    from napari_cellcycle.training.stage.frame import VIEWS, WIDTH, card_settings, train_network
 
-    start = None if lesson.start is None else lesson.start.weights()
-    width = WIDTH if lesson.start is None else int(lesson.start.card.settings["width"])
+    start, width, levels = None, WIDTH, True
+    if lesson.start is not None:
+        start, known = lesson.start.weights(), lesson.start.card.settings
+        width, levels = int(known["width"]), bool(known.get("levels", False))
     simulated = None
     if lesson.simulated:
         simulated = simulated_examples(_seeds(lesson), progress=progress)
@@ -141,6 +186,7 @@ def train_frame(lesson: StageLesson, progress: Progress = silent) -> StageLearne
         simulated,
         lesson.settings,
         width=width,
+        levels=levels,
         start=start,
         held_out=lesson.held_out,
         checkpoint=lesson.checkpoint,
@@ -151,10 +197,10 @@ def train_frame(lesson: StageLesson, progress: Progress = silent) -> StageLearne
         windows = lesson.held_out.windows()
         told = predict(network, windows, views=VIEWS)
         if start is not None:
-            former = FrameNetwork(len(lesson.stages), width)
+            former = FrameNetwork(len(lesson.stages), width, levels=levels)
             former.load_state_dict(start)
             before = predict(former.eval(), windows, views=VIEWS)
-    settings = {"stages": stages_to_json(lesson.stages), "width": width, "views": VIEWS}
+    settings = card_settings(lesson.stages, width, levels=levels)
     return StageLearned(dict(network.state_dict()), settings, history, told, before)
 
 
@@ -237,7 +283,13 @@ def _seeds(lesson: StageLesson) -> Sequence[int]:
 
 
 def _presets() -> dict[str, StagePreset]:
-    from napari_cellcycle.training.stage import cell_classifier, frame, nucleus, recurrent
+    from napari_cellcycle.training.stage import (
+        cell_classifier,
+        frame,
+        nucleus,
+        paper_rnn,
+        recurrent,
+    )
 
     presets = {
         "rnn": StagePreset(
@@ -249,6 +301,15 @@ def _presets() -> dict[str, StagePreset]:
             start="rnn",
             window=(2.4, 64),
             simulates=H2B,
+            learns_order=True,
+        ),
+        "rnn-paper": StagePreset(
+            train_paper,
+            "sequences",
+            PAPER,
+            "Stage of a cell from its past: the published recurrent network.",
+            paper_rnn.FIT,
+            window=(2.4, 96),
             learns_order=True,
         ),
         "frame": StagePreset(

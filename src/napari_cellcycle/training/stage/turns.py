@@ -19,17 +19,30 @@ class ViewSettings(Settings):
     blur: float = 1.2
     grain: float = 0.06
     shade: float = 0.08
+    darkness: float = 0.1
 
 
 def views(images: torch.Tensor, settings: ViewSettings, generator: torch.Generator) -> torch.Tensor:
     """Turn, mirror, zoom, shift, blur, re-light and grain crops at random.
 
-    Takes images (n, m, m) with a margin around the network's window and gives (n, SIZE, SIZE),
-    normalised.
+    Takes images (n, [channels,] m, m) with a margin around the network's window and gives
+    (n, [channels,] SIZE, SIZE), normalised. All channels of a crop are moved alike and lit each by
+    itself; any but the first is sometimes left dark, so that the network does without it.
     """
-    seen = _move(images, settings, generator)
-    seen = _blur(seen, settings.blur, generator)
-    seen = normalise(seen)
+    if images.ndim == 3:
+        return _lit(_move(images[:, None], settings, generator)[:, 0], settings, generator)
+    moved = _move(images, settings, generator)
+    first, *others = (_lit(part, settings, generator) for part in moved.unbind(1))
+    kept = [first]
+    for other in others:
+        dark = torch.rand(len(images), generator=generator) < settings.darkness
+        kept.append(torch.where(dark[:, None, None], 0.0, other))
+    return torch.stack(kept, 1)
+
+
+def _lit(images: torch.Tensor, settings: ViewSettings, generator: torch.Generator) -> torch.Tensor:
+    """Blur, normalise, re-light and grain images (n, y, x)."""
+    seen = normalise(_blur(images, settings.blur, generator))
     n = len(seen)
     power = torch.exp(settings.gamma * torch.randn(n, 1, 1, generator=generator))
     seen = seen.sign() * seen.abs() ** power.clamp(0.4, 2.5)
@@ -41,7 +54,7 @@ def views(images: torch.Tensor, settings: ViewSettings, generator: torch.Generat
 
 
 def _move(images: torch.Tensor, settings: ViewSettings, generator: torch.Generator) -> torch.Tensor:
-    n, m = images.shape[:2]
+    n, channels, m = images.shape[:3]
     angle = 2 * math.pi * torch.rand(n, generator=generator)
     mirror = torch.where(torch.rand(n, generator=generator) < 0.5, -1.0, 1.0)
     zoom = torch.exp((settings.zoom * torch.randn(n, generator=generator)).clamp(-0.35, 0.35))
@@ -52,11 +65,8 @@ def _move(images: torch.Tensor, settings: ViewSettings, generator: torch.Generat
     matrix[:, 0, 0], matrix[:, 0, 1] = cosine * stretch * mirror, -sine / stretch
     matrix[:, 1, 0], matrix[:, 1, 1] = sine * stretch * mirror, cosine / stretch
     matrix[:, :, 2] = settings.shift * 2 * SIZE / m * torch.randn(n, 2, generator=generator)
-    grid = functional.affine_grid(matrix, [n, 1, SIZE, SIZE], align_corners=False)
-    moved = functional.grid_sample(
-        images[:, None], grid, padding_mode="reflection", align_corners=False
-    )
-    return moved[:, 0]
+    grid = functional.affine_grid(matrix, [n, channels, SIZE, SIZE], align_corners=False)
+    return functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
 
 
 def _blur(images: torch.Tensor, most: float, generator: torch.Generator) -> torch.Tensor:
