@@ -1,6 +1,6 @@
 """How well networks tell the state of nuclei in simulated embryos that they have never seen.
 
-    python benchmarks/stage_volumes.py [--cache FOLDER] [--embryos 10] [--json FILE]
+    python benchmarks/stage_volumes.py [--cache FOLDER] [--embryos 10] [--flat 10] [--json FILE]
 
 Embryos are simulated from seeds (`embryo_settings`). Those that are told took no part in training
 or in choosing an epoch. The published networks are trained here, all on the same examples, windows
@@ -38,6 +38,7 @@ from napari_cellcycle.models.stage.nucleus.samples import cut
 from napari_cellcycle.pipeline.decode import decode
 from napari_cellcycle.pipeline.durations import Durations
 from napari_cellcycle.simulate import simulate
+from napari_cellcycle.training.checkpoint import Checkpoint
 from napari_cellcycle.training.fit import FitSettings
 from napari_cellcycle.training.stage.nucleus import NucleusTraining, train_nucleus
 from napari_cellcycle.training.stage.nucleus_examples import (
@@ -46,7 +47,12 @@ from napari_cellcycle.training.stage.nucleus_examples import (
     join,
     simulated_examples,
 )
-from napari_cellcycle.training.stage.nucleus_weights import EMBRYOS, HELD_OUT, seen_by
+from napari_cellcycle.training.stage.nucleus_weights import (
+    EMBRYOS,
+    HELD_OUT,
+    MOST_HELD_OUT,
+    seen_by,
+)
 
 TOLD = range(30_000, 30_100)
 """Seeds of the embryos that are told."""
@@ -58,7 +64,8 @@ def main() -> None:
     """Train, tell, print the table, and write it as JSON if asked to."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cache", type=Path, help="folder to keep cut examples in")
-    parser.add_argument("--embryos", type=int, default=10, help="how many are told")
+    parser.add_argument("--embryos", type=int, default=10, help="how many are told; 0: train only")
+    parser.add_argument("--flat", type=int, default=10, help="flat colonies told, by ours")
     parser.add_argument("--train", type=int, default=len(EMBRYOS), help="how many teach")
     parser.add_argument("--epochs", type=int, default=10, help="of 25 batches, published networks")
     parser.add_argument("--networks", nargs="*", default=PUBLISHED, choices=PUBLISHED)
@@ -67,18 +74,31 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     preset = PRESETS["nucleus"]
-    ours = open_stage_model(args.model, "cpu")
-    assert isinstance(ours, NucleusModel)
-    models = {"ours": ours}
+    models: dict[str, NucleusModel] = {}
     if args.networks:
         learned = _examples(EMBRYOS[: args.train], preset, args.cache)
         held_out = _examples(HELD_OUT, preset, args.cache)
     for name in args.networks:
         started = time.process_time()
-        models[name] = published(name, learned, held_out, args.epochs)
+        models[name] = published(name, learned, held_out, args.epochs, args.cache)
         print(f"{name} trained in {time.process_time() - started:.0f} s of a core", flush=True)
-    cells = pd.concat([tell(seed, models) for seed in TOLD[: args.embryos]], ignore_index=True)
+    if not args.embryos:
+        return
+    ours = open_stage_model(args.model, "cpu")
+    assert isinstance(ours, NucleusModel)
+    models["ours"] = ours
+    told = []
+    for seed in TOLD[: args.embryos]:
+        started = time.process_time()
+        told.append(tell(seed, models))
+        seconds = time.process_time() - started
+        print(f"embryo {seed}: {len(told[-1])} cells told in {seconds:.1f} s", flush=True)
+    cells = pd.concat(told, ignore_index=True)
     rows = [row for name in models for row in figures(cells, name)]
+    if args.flat:
+        flat = [tell(seed, {"ours": ours}, 2) for seed in TOLD[: args.flat]]
+        flat_rows = figures(pd.concat(flat, ignore_index=True), "ours")
+        rows += [{**row, "network": "ours, flat"} for row in flat_rows]
     table = pd.DataFrame(rows)
     print(table.to_string(index=False))
     if args.json:
@@ -106,9 +126,16 @@ def _example(
 
 
 def published(
-    name: str, learned: NucleusExamples, held_out: NucleusExamples, epochs: int
+    name: str,
+    learned: NucleusExamples,
+    held_out: NucleusExamples,
+    epochs: int,
+    cache: Path | None,
 ) -> NucleusModel:
-    """A published network, trained on what the published rule calls by its three states."""
+    """A published network, trained on what the published rule calls by its three states.
+
+    A training that was interrupted goes on from the file in `cache`.
+    """
     usual, window = PRESETS[name], PRESETS["nucleus"]
     same = {"size": window.size, "side": window.side, "cubic_in": window.cubic_in}
     preset = usual.model_copy(update=same)
@@ -120,21 +147,22 @@ def published(
     )
     parts = [
         replace(seen_by(e.subset(e.clean & (e.code != DEATH)), preset), names=THREE)
-        for e in (learned, held_out)
+        for e in (learned, held_out.capped(MOST_HELD_OUT))
     ]
-    state, _, _ = train_nucleus(parts[0], settings, held_out=parts[1])
+    kept = None if cache is None else Checkpoint(cache / f"{name}.training", {"network": name})
+    state, _, _ = train_nucleus(parts[0], settings, held_out=parts[1], checkpoint=kept)
     network = build(preset, len(THREE))
     network.load_state_dict(state)
     return NucleusModel(network, preset, states(THREE))
 
 
-def tell(seed: int, models: dict[str, NucleusModel]) -> pd.DataFrame:
-    """Every cell of an embryo: what its lineage says, and what each model does.
+def tell(seed: int, models: dict[str, NucleusModel], ndim: Literal[2, 3] = 3) -> pd.DataFrame:
+    """Every cell of an embryo (a flat colony): what its lineage says, and what each model does.
 
     Columns: `embryo`, `paper`, `every` (codes, -1 unknown), and for each model its probabilities
     `NAME:p0`, ... and its decoded code `NAME:decoded`.
     """
-    made = simulate(embryo_settings(seed))
+    made = simulate(embryo_settings(seed, ndim))
     movie, labels, tracks = made.movie, made.labels, made.tracks
     frame = tracks.cells["frame"].to_numpy()
     inner = (frame > 0) & (frame < len(movie) - 1)

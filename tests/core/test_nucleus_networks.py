@@ -123,6 +123,16 @@ def test_brightness_is_scaled_over_all_frames_together(name):
     np.testing.assert_array_equal(seen[:, 3], sample[:, 3])
 
 
+@pytest.mark.parametrize("name", ["nucleus", "4ncnn", "3ncnn"])
+def test_scaling_does_not_depend_on_the_order_in_memory(name):
+    preset = PRESETS[name]
+    sample = 100 + np.random.default_rng(0).random((3, 4, 4, 8, 8)).astype(np.float32)
+    picked = sample[:, list(range(preset.channels))]
+    turned = np.ascontiguousarray(picked.swapaxes(0, 1)).swapaxes(0, 1)
+    np.testing.assert_array_equal(scaled(turned, preset), scaled(picked.copy("C"), preset))
+    assert scaled(turned, preset)[:, :3].max() < 3
+
+
 def test_the_published_cnn_scales_each_frame_by_itself():
     sample = np.random.default_rng(0).random((2, 3, 4, 8, 8)).astype(np.float32)
     sample[:, 2] *= 3

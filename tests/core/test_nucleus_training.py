@@ -4,9 +4,15 @@ import numpy as np
 import pytest
 import torch
 
+from napari_cellcycle.config import ClassifySettings, SimulateSettings
+from napari_cellcycle.data.stages import NUCLEUS
 from napari_cellcycle.errors import BadInput
-from napari_cellcycle.features.events import DEATH, MITOTIC, STABLE
+from napari_cellcycle.features.events import DEATH, MITOTIC, NEW, RELAXED, STABLE, events
+from napari_cellcycle.models.stage.model import stages_of
+from napari_cellcycle.models.stage.nucleus.networks import build
 from napari_cellcycle.models.stage.nucleus.presets import PRESETS
+from napari_cellcycle.models.store import find_model
+from napari_cellcycle.pipeline.classify import classify
 from napari_cellcycle.simulate import simulate
 from napari_cellcycle.training.checkpoint import Checkpoint
 from napari_cellcycle.training.fit import FitSettings
@@ -115,8 +121,6 @@ def test_the_published_recipe_trains_to_its_best_epoch():
     state, _, history = train_nucleus(examples, paper, held_out=seen_by(blobs(group=1), preset))
     best = max(epoch.score for epoch in history)
     network = NucleusTask([examples], [seen_by(blobs(group=1), preset)], paper)
-    from napari_cellcycle.models.stage.nucleus.networks import build
-
     built = build(preset, 4).eval()
     built.load_state_dict(state)
     assert network.score(built) == pytest.approx(best)
@@ -177,8 +181,45 @@ def test_examples_cut_for_another_preset_are_refused():
 
 
 def test_outputs_do_not_depend_on_the_batch():
-    from napari_cellcycle.models.stage.nucleus.networks import build
-
     network = build(SMALL, 4).eval()
     samples = blobs(20).samples
     assert torch.allclose(outputs(network, samples, 3), outputs(network, samples), atol=1e-5)
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_the_shipped_model_tells_divisions_that_it_never_saw(ndim):
+    """Daughters look young and others do not; with the lineage nearly every cell is told right."""
+    settings = SimulateSettings(
+        ndim=ndim,
+        seed=7,
+        frames=10,
+        size=96,
+        planes=12,
+        cells=10,
+        pixel_size=0.9,
+        plane_spacing=2.0,
+        frame_interval=600.0,
+        nucleus_diameter=12.0,
+        cycle_hours=2.5,
+        death_rate=0.0,
+        spacing=1.2,
+        debris=0,
+    )
+    made = simulate(settings)
+    told = classify(made.movie, made.labels, made.tracks, ClassifySettings(model="nucleus"))
+    code = events(made.tracks, made.labels, RELAXED)
+    known = (code >= 0) & (made.tracks.cells["frame"] > 0)
+    assert (code[known] == NEW).sum() >= 2
+    stage = told.cells["stage"][known]
+    assert (stage == np.array(NUCLEUS.names)[code[known]]).mean() > 0.9
+    plain = ClassifySettings(model="nucleus", smoothing=0.0)
+    alone = classify(made.movie, made.labels, made.tracks, plain).cells["p_new daughter"]
+    assert alone[known & (code == NEW)].mean() > 0.5
+    assert alone[known & (code == STABLE)].mean() < 0.15
+
+
+def test_the_shipped_model_says_where_it_comes_from():
+    card = find_model("nucleus", "stage").card
+    assert stages_of(card) == NUCLEUS
+    assert card.command.endswith("weights nucleus")
+    assert card.data and card.split and card.metrics

@@ -21,13 +21,15 @@ from napari_cellcycle.training.stage.nucleus_examples import (
     simulated_examples,
 )
 
-EMBRYOS = range(20_000, 20_060)
+EMBRYOS = range(20_000, 20_040)
 """Seeds of the embryos that are learned from."""
 HELD_OUT = range(20_200, 20_210)
 """Seeds of those that choose the epoch."""
+MOST_HELD_OUT = 100
+"""Examples of each state among them that are told after every epoch."""
 COLONIES = range(21_000, 21_012)
 """Seeds of the flat colonies that are learned from."""
-TRAINING = NucleusTraining(fit=FitSettings(epochs=20, learning_rate=3e-3, average=0.98))
+TRAINING = NucleusTraining(fit=FitSettings(epochs=12, learning_rate=2e-3, average=0.95), batches=50)
 
 
 def train_shipped_nucleus(out_folder: str | Path, *, progress: Progress = silent) -> Model:
@@ -49,7 +51,7 @@ def store_nucleus(
 ) -> Model:
     """Train on examples that were cut before, and store the model with its card."""
     state, settings, history = train_nucleus(
-        [volumes, flat], TRAINING, held_out=held_out, progress=progress
+        [volumes, flat], TRAINING, held_out=held_out.capped(MOST_HELD_OUT), progress=progress
     )
     metrics: dict[str, Any] = {
         "held-out macro-F1 that chose the epoch": max(e.score or 0.0 for e in history),

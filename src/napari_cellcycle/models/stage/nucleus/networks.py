@@ -89,7 +89,7 @@ class NucleusNetwork(nn.Module):
         super().__init__()
         widths = (width, 2 * width, 4 * width)
         self.stem = nn.Sequential(
-            nn.Conv3d(channels, width, (3, 5, 5), (1, 2, 2), (1, 2, 2), bias=False),
+            nn.Conv3d(channels, width, (3, 5, 5), 2, (1, 2, 2), bias=False),
             nn.GroupNorm(4, width),
             nn.ReLU(inplace=True),
         )

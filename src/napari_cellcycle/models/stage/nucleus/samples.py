@@ -69,7 +69,8 @@ def scaled(samples: np.ndarray, preset: NucleusPreset) -> np.ndarray:
     scales each by its own.
     """
     n, count = len(samples), len(preset.frames)
-    frames = samples[:, :count].astype(np.float32, copy=True)
+    # In the usual order in memory, so that `together` is a view whatever is given.
+    frames = samples[:, :count].astype(np.float32, order="C", copy=True)
     together = frames.reshape(n * count if preset.scaling == "own" else n, -1)
     if preset.scaling == "robust":
         seen = together[:, ::_SEEN]
