@@ -3,9 +3,10 @@
     python benchmarks/stage_crops.py --data ../shared/data --channels 1 2
 
 Crops of one cell share a group; groups are dealt into folds. One network is trained on simulated
-movies; for each fold it is trained further on the crops of all others, for a fixed number of epochs
-and without any selection, and then tells the fold that it never saw. The figures are those of all
-folds pooled; intervals come from drawing groups anew (bootstrap). The second channel is tubulin.
+movies; for each fold its last layer is fitted to the crops of all others, without any selection, and
+it tells the fold that it never saw. With --whole, all layers are trained on simulated movies and
+crops together, as those of the shipped model. The figures are those of all folds pooled; intervals
+come from drawing groups anew (bootstrap). The second channel is tubulin.
 """
 
 import argparse
@@ -26,6 +27,7 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=5, help="parts that the groups are dealt into")
     parser.add_argument("--movies", type=int, default=70, help="simulated movies to learn from")
     parser.add_argument("--seed", type=int, default=0, help="deals the folds")
+    parser.add_argument("--whole", action="store_true", help="train as the shipped model is")
     parser.add_argument("--json", type=Path, help="file for the figures")
     args = parser.parse_args()
 
@@ -41,11 +43,12 @@ def main() -> None:
         SEEDS,
         VIEWS,
         pretrained,
-        refined,
+        refitted,
+        train_network,
     )
 
     simulated = simulated_examples(SEEDS[: args.movies])
-    began = pretrained(simulated)
+    began = {} if args.whole else pretrained(simulated)
     figures = {}
     for channels in args.channels:
         real = real_examples(args.data / H2B_CROPS, channels)
@@ -53,7 +56,11 @@ def main() -> None:
         names, told = np.array(real.stages), np.zeros(len(real), int)
         for part in range(args.folds):
             started = time.perf_counter()
-            network = refined(began, real.subset(fold != part), simulated)
+            learned = real.subset(fold != part)
+            if args.whole:
+                network, _ = train_network(learned, simulated, levels=False)
+            else:
+                network = refitted(began, learned)
             windows = real.subset(fold == part).windows()
             told[fold == part] = predict(network, windows, views=VIEWS).argmax(axis=1)
             hits = (told == real.code)[fold == part].mean()

@@ -193,3 +193,22 @@ def test_the_published_classifier_is_taught_and_used(crops, tmp_path):
     model = tmp_path / "m.safetensors"
     done(call("classify", crops, "--out", tmp_path / "t.csv", "--model", model))
     assert list(pd.read_csv(tmp_path / "t.csv"))[2:] == ["p_large", "p_small"]
+
+
+def test_a_frame_model_looks_at_two_colours(tmp_path):
+    for stage, colour in (("red", 0), ("green", 1)):
+        for number in range(8):
+            image = np.zeros((32, 32, 3), np.uint8)
+            image[10:22, 10:22, 0] = 200
+            image[10 : 22 - number % 3, 10:22, 1] = 200 * colour
+            (tmp_path / "crops" / stage).mkdir(parents=True, exist_ok=True)
+            path = tmp_path / "crops" / stage / f"{number}.png"
+            imsave(path, image, check_contrast=False)
+    options = ["--name", "two", "--out", tmp_path, "--epochs", 2, "--channel", "0,1"]
+    done(call("train", "stage", tmp_path / "crops", *options, "--preset", "frame"))
+    model = tmp_path / "two.safetensors"
+    assert json.loads(model.with_suffix(".json").read_text())["settings"]["channels"] == 2
+    said = done(call("classify", tmp_path / "crops", "--out", tmp_path / "t.csv", "--model", model))
+    assert "macro-F1" in said
+    one = refused("train", "stage", tmp_path / "crops", *options, "--overwrite", "--preset", "rnn")
+    assert "look at one channel" in one

@@ -91,7 +91,9 @@ def stage(
     ] = None,
     channel: Annotated[
         str | None,
-        typer.Option(help="Channel of the movie, or number of the colour of crops, from 0"),
+        typer.Option(
+            help="Channel of the movie; or colour of crops, counted from 0, for 'frame' also 0,1"
+        ),
     ] = None,
     simulated: Annotated[
         int, typer.Option(min=0, help="Simulated movies to learn from besides")

@@ -43,15 +43,14 @@ class StageTaskSettings(Settings):
 
 WIDTH = 12
 VIEWS = 4
-SEEDS = range(1000, 1070)
+SEEDS = range(1000, 1100)
 FIT = FitSettings(epochs=120, learning_rate=3e-3, average=0.99)
 PRETRAINING = FitSettings(epochs=50, learning_rate=3e-3, average=0.99)
-REFINING = FitSettings(epochs=6, learning_rate=5e-4, warmup=0.1, average=0.98)
 OWN_FIT = FitSettings(epochs=60, learning_rate=3e-3, average=0.97)
 """For models of one's own, which may be trained for a few epochs only."""
 TASK = StageTaskSettings()
 SIMULATED_TASK = StageTaskSettings(batch_size=64)
-REFINING_TASK = StageTaskSettings(real_share=0.9, cell_balance=0.75, mixup=0.2)
+REFITTING = StageTaskSettings(cell_balance=0.75)
 H2B_CROPS = Path("stages") / "h2b_crops"
 
 
@@ -187,32 +186,30 @@ def train_network(
     return network.to(memory_format=torch.contiguous_format), history
 
 
+def widened(state: dict[str, torch.Tensor], channels: int) -> dict[str, torch.Tensor]:
+    """Weights for more channels than a network was trained with, which do not count at first."""
+    head = state["head.1.weight"]
+    more = head.new_zeros(len(head), head.shape[1] * (channels - 1))
+    return {**state, "head.1.weight": torch.cat([head, more], dim=1)}
+
+
 def pretrained(simulated: Examples, *, progress: Progress = silent) -> dict[str, torch.Tensor]:
     """Weights of a network of one channel that learned from simulated crops alone."""
     network, _ = train_network(None, simulated, PRETRAINING, SIMULATED_TASK, progress=progress)
     return dict(network.state_dict())
 
 
-def refined(
-    began: dict[str, torch.Tensor],
-    real: Examples,
-    simulated: Examples | None = None,
-    *,
-    progress: Progress = silent,
-) -> FrameNetwork:
-    """A network that goes on from `pretrained` weights with real crops, of one channel or more.
+def refitted(began: dict[str, torch.Tensor], real: Examples) -> FrameNetwork:
+    """A network of one channel or more that tells `real` crops from what `pretrained` layers see.
 
-    First the last layer is fitted anew, on features that do not change; then all layers learn
-    a little more, slowly. Nothing is selected: the running average at the end is kept.
+    Only the last layer is fitted: on a few hundred crops of few cells, training all layers further
+    was no better. Nothing is selected.
     """
     channels = 1 if real.images.ndim == 3 else real.images.shape[1]
     network = FrameNetwork(len(real.stages), WIDTH, channels=channels, levels=True)
     layers = {name: t for name, t in began.items() if not name.startswith("head.")}
     network.load_state_dict(layers, strict=False)
-    fit_head(network, real, _chances(real, REFINING_TASK))
-    network, _ = train_network(
-        real, simulated, REFINING, REFINING_TASK, start=network.state_dict(), progress=progress
-    )
+    fit_head(network, real, _chances(real, REFITTING))
     return network
 
 
@@ -233,8 +230,7 @@ def train_frame(
     folder = Path(data_folder) / H2B_CROPS
     real = real_examples(folder) if folder.is_dir() else None
     simulated = simulated_examples(SEEDS, progress=progress)
-    began = pretrained(simulated, progress=progress)
-    network = refined(began, real or simulated, simulated, progress=progress)
+    network, _ = train_network(real, simulated, levels=False, progress=progress)
     card = frame_card(real is not None, metrics or {}, time.perf_counter() - started)
     return save_model(network.state_dict(), card, out_folder)
 
@@ -255,11 +251,11 @@ def frame_card(with_real: bool, metrics: dict[str, Any], seconds: float) -> Mode
             "Stage of a nucleus with labelled chromatin from one image: interphase, prophase, "
             "prometaphase, metaphase, anaphase, telophase, apoptosis."
         ),
-        settings=card_settings(H2B),
+        settings=card_settings(H2B, levels=False),
         data=data,
         split=(
-            "figures: groups of crops of one cell dealt into five folds, each told by a network "
-            "that saw the other four and simulated cells; shipped weights: everything"
+            "figures: groups of crops of one cell dealt into thirds, each third told by a "
+            "network that saw the other two and simulated cells; shipped weights: everything"
         ),
         metrics=metrics,
         command="python -m napari_cellcycle.training.weights frame",

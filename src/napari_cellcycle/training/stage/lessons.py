@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cellcycle.data.stages import StageSet
+from napari_cellcycle.errors import BadInput
 from napari_cellcycle.progress import Progress
 from napari_cellcycle.training.stage import nucleus_examples, sequences
 from napari_cellcycle.training.stage.crop_examples import Examples
@@ -90,6 +91,11 @@ def _cut(
         return open_nuclei(source.place, wanted, channel=channel, progress=progress)
     if preset.food == "colour crops":
         return colour_examples(source, stages, progress)
+    if preset.food == "sequences" and source.crops is not None and source.crops.images.ndim == 4:
+        raise BadInput(
+            "Models of whole lives look at one channel, but several are asked for: name one with "
+            "--channel, or choose --preset frame."
+        )
     found, names = cut_sequences(
         source, stages, *preset.window, order_alone=by_order, progress=progress
     )

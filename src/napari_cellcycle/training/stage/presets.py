@@ -172,12 +172,25 @@ def train_frame(lesson: StageLesson, progress: Progress = silent) -> StageLearne
     """Train the frame network."""
     from napari_cellcycle.models.stage.frame import FrameNetwork, predict
     from napari_cellcycle.training.stage.crop_examples import simulated_examples
-    from napari_cellcycle.training.stage.frame import VIEWS, WIDTH, card_settings, train_network
+    from napari_cellcycle.training.stage.frame import (
+        VIEWS,
+        WIDTH,
+        card_settings,
+        train_network,
+        widened,
+    )
 
-    start, width, levels = None, WIDTH, True
+    start, width, levels, had = None, WIDTH, True, 1
+    channels = 1 if lesson.learned.images.ndim == 3 else lesson.learned.images.shape[1]
     if lesson.start is not None:
         start, known = lesson.start.weights(), lesson.start.card.settings
         width, levels = int(known["width"]), bool(known.get("levels", False))
+        had = int(known.get("channels", 1))
+        if had not in (1, channels):
+            raise BadInput(
+                f"The model to begin with looks at {had} channels, but the crops have {channels}: "
+                "name as many with --channel, or choose --start none."
+            )
     simulated = None
     if lesson.simulated:
         simulated = simulated_examples(_seeds(lesson), progress=progress)
@@ -187,7 +200,7 @@ def train_frame(lesson: StageLesson, progress: Progress = silent) -> StageLearne
         lesson.settings,
         width=width,
         levels=levels,
-        start=start,
+        start=start if start is None or had == channels else widened(start, channels),
         held_out=lesson.held_out,
         checkpoint=lesson.checkpoint,
         progress=progress,
@@ -197,10 +210,11 @@ def train_frame(lesson: StageLesson, progress: Progress = silent) -> StageLearne
         windows = lesson.held_out.windows()
         told = predict(network, windows, views=VIEWS)
         if start is not None:
-            former = FrameNetwork(len(lesson.stages), width, levels=levels)
+            former = FrameNetwork(len(lesson.stages), width, channels=had, levels=levels)
             former.load_state_dict(start)
-            before = predict(former.eval(), windows, views=VIEWS)
-    settings = card_settings(lesson.stages, width, levels=levels)
+            seen = windows if had == channels else np.ascontiguousarray(windows[:, 0])
+            before = predict(former.eval(), seen, views=VIEWS)
+    settings = card_settings(lesson.stages, width, channels, levels)
     return StageLearned(dict(network.state_dict()), settings, history, told, before)
 
 

@@ -81,7 +81,7 @@ def open_source(
     if is_zhong(place):
         return StageSource(place.name, place, MITOSIS, read_zhong(place))
     if has_crops(place):
-        found = read_crops(place, channel=_number(channel))
+        found = _read_crops(place, channel)
         names = {name: H2B_FOLDERS.get(name, name) for name in np.unique(found.stage).tolist()}
         if not set(names.values()) <= set(H2B.names):
             return StageSource(place.name, place, free_stages(sorted(names)), found)
@@ -94,10 +94,19 @@ def open_source(
     )
 
 
-def _number(channel: str | None) -> int:
-    if channel is not None and not channel.isdigit():
-        raise BadInput(f"The channel of crops is {channel!r}, but its number from 0 was expected.")
-    return int(channel or 0)
+def _read_crops(place: Path, channel: str | None) -> CropSet:
+    """Crops in one colour, or in several (n, Y, X, C) if `channel` is such as "0,1"."""
+    parts = [part.strip() for part in (channel or "0").split(",")]
+    colours = [int(part) for part in parts if part.isdigit()]
+    if len(colours) != len(parts) or (len(colours) > 1 and colours != list(range(len(colours)))):
+        raise BadInput(
+            f"The channel of crops is {channel!r}, but its number from 0 was expected, or "
+            "those of the first few, such as 0,1."
+        )
+    found = [read_crops(place, channel=colour) for colour in colours]
+    if len(found) == 1:
+        return found[0]
+    return replace(found[0], images=np.stack([one.images for one in found], axis=-1))
 
 
 def _experiment(
@@ -196,24 +205,29 @@ def cut_sequences(
 def _of_crops(
     found: CropSet, stages: StageSet, side: float, size: int
 ) -> tuple[CellSequences, np.ndarray]:
-    side_px = side * crop_diameter(found.images, found.masks)
+    colours = found.images[..., None] if found.images.ndim == 3 else found.images
+    side_px = side * crop_diameter(colours[..., 0], found.masks)
     middle = ((np.array(found.images.shape[1:3]) - 1) / 2)[None]
-    images = np.concatenate([crops(image, middle, side_px, size) for image in found.images])
+    cut = [
+        [crops(image[..., i], middle, side_px, size)[0] for i in range(colours.shape[-1])]
+        for image in colours
+    ]
+    images = np.array(cut) if colours.shape[-1] > 1 else np.array(cut)[:, 0]
     masks = None
     if found.masks is not None:
         one = np.ones(1, int)
-        cut = [mask_crops(m.astype(np.int32), one, middle, side_px, size) for m in found.masks]
-        masks = np.concatenate(cut)
+        own = [mask_crops(m.astype(np.int32), one, middle, side_px, size) for m in found.masks]
+        masks = np.concatenate(own)
     track = np.arange(len(found)) if found.track is None else found.track
     paths = tuple(np.split(np.arange(len(found)), 1 + np.flatnonzero(np.diff(track))))
     named, group = np.unique(found.group, return_inverse=True)
     row_group = np.array([group[path[0]] for path in paths])
     code = np.array([_code(name, stages) for name in found.stage.tolist()], np.int64)
-    names = np.array([f"group {name}" for name in named.tolist()])
+    names = [f"group {name}" for name in named.tolist()]
     if found.track is not None:
-        first = [found.file[path[0]].split("/")[0] for path in paths]
-        names[row_group[::-1]] = np.array(first[::-1])
-    return CellSequences(images, masks, code, paths, row_group, stages), names
+        for path, number in zip(paths[::-1], row_group[::-1], strict=True):
+            names[number] = str(found.file[path[0]]).split("/")[0]
+    return CellSequences(images, masks, code, paths, row_group, stages), np.array(names)
 
 
 def _code(name: str, stages: StageSet) -> int:
