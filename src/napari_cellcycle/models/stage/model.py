@@ -85,6 +85,10 @@ def stage_model_of(model: Model, device: Any) -> StageModel:
         from napari_cellcycle.models.stage.paper_rnn import PaperRecurrentModel
 
         return PaperRecurrentModel.open(model, device)
+    if kind == RESNET:
+        from napari_cellcycle.models.stage.resnet import ResNetModel
+
+        return ResNetModel.open(model, device)
     raise MissingModel(
         f"The stage model {model.card.name!r} is of a kind that this version does not know "
         f"({kind!r}); choose 'frame', or install a newer version."

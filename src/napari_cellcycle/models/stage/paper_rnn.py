@@ -286,22 +286,8 @@ class PaperRecurrentModel:
         return (seen[:, 0], *network.tell(states[-1]), *states, most[:, 0])
 
     def crops(self, sight: Sight, chosen: slice = slice(None)) -> torch.Tensor:
-        """Crops (m, size, size) of some cells of a frame, as the network gets them.
-
-        Of a volume, the brightest values of the planes around each cell are seen.
-        """
-        if self.unit == "diameters":
-            across: tuple[float, ...] = tuple(self.side * d for d in sight.diameter_px[-2:])
-        elif self.unit == "micrometres":
-            across = tuple(self.side / pixel for pixel in sight.pixel_size[-2:])
-        else:
-            across = (self.side, self.side)
-        size: tuple[int, ...] = (self.network.size,) * 2
-        if sight.image.ndim == 3:
-            planes = max(1, round(DEPTH * sight.diameter_px[0]))
-            size, across = (planes, *size), (float(planes), *across)
-        seen = crops(sight.image, sight.centres_px[chosen], across, size)
-        seen = seen.max(axis=1) if seen.ndim == 4 else seen
+        """Crops (m, size, size) of some cells of a frame, as the network gets them."""
+        seen = window(sight, self.side, self.unit, self.network.size, chosen)
         return torch.from_numpy(seen).to(self.device)
 
     def centres(self, sight: Sight) -> tuple[np.ndarray, np.ndarray]:
@@ -313,3 +299,23 @@ class PaperRecurrentModel:
         for _, images, told in self.follow([sight], nobody):
             return images.cpu().numpy(), torch.sigmoid(told.centre).cpu().numpy()
         raise AssertionError("one frame gives one answer")
+
+
+def window(
+    sight: Sight, side: float, unit: Unit, size: int, chosen: slice = slice(None)
+) -> np.ndarray:
+    """Crops (m, size, size) of some cells of a frame, `side` wide in the given unit.
+
+    Of a volume, the brightest values of the planes around each cell are seen.
+    """
+    across: tuple[float, ...] = (side, side)
+    if unit == "diameters":
+        across = tuple(side * d for d in sight.diameter_px[-2:])
+    elif unit == "micrometres":
+        across = tuple(side / pixel for pixel in sight.pixel_size[-2:])
+    count: tuple[int, ...] = (size, size)
+    if sight.image.ndim == 3:
+        planes = max(1, round(DEPTH * sight.diameter_px[0]))
+        count, across = (planes, *count), (float(planes), *across)
+    seen = crops(sight.image, sight.centres_px[chosen], across, count)
+    return seen.max(axis=1) if seen.ndim == 4 else seen

@@ -106,10 +106,17 @@ class Aligner(nn.Module):
 
     @property
     def mean_length(self) -> np.ndarray:
-        """Mean frames that each stage lasts, (S,); the mean of all where none was seen to end."""
+        """Mean frames that each stage lasts, (S,); of those never seen to end, frames seen.
+
+        As if one more of each had lasted as long as stages do in the mean, unless only the
+        latest sequence counts.
+        """
         frames, ends = self.frames.cpu().numpy(), self.ends.cpu().numpy()
         overall = frames.sum() / max(ends.sum(), 1e-12)
-        mean = np.where(ends > 1e-6, frames / np.maximum(ends, 1e-6), overall)
+        if self.settings.memory:
+            mean = (frames + overall) / (ends + 1)
+        else:
+            mean = np.where(ends > 0.5, frames / np.maximum(ends, 0.5), overall)
         return np.asarray(np.maximum(mean, 1.0))
 
     def targets(

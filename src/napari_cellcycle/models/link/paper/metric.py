@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from napari_cellcycle.features.paper import LEARNED
-from napari_cellcycle.models.link.paper.resnet import ResNet18
+from napari_cellcycle.models.resnet import ResNet18
 
 
 class Embedder(nn.Module):

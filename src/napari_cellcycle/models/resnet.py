@@ -1,4 +1,4 @@
-"""ResNet-18 for images and for volumes of one channel (He et al. 2016; Hara et al. 2018 in 3D)."""
+"""ResNet-18 for images and for volumes (He et al. 2016; Hara et al. 2018 in 3D)."""
 
 from itertools import pairwise
 from typing import Any
@@ -17,16 +17,16 @@ def convolution(ndim: int, before: int, after: int, kernel: int, stride: int) ->
 
 
 class ResNet18(nn.Module):
-    """Crops (n, 1, [Z,] Y, X) to 8 x `width` features each; random weights to begin with.
+    """Crops (n, channels, [Z,] Y, X) to 8 x `width` features each; random weights to begin with.
 
     A stem of 7 pixels and a pooling, then four stages of two blocks. In 3D the stem keeps the
     planes, and all shortcuts that change shape are convolutions.
     """
 
-    def __init__(self, ndim: int = 2, width: int = 64) -> None:
+    def __init__(self, ndim: int = 2, width: int = 64, channels: int = 1) -> None:
         super().__init__()
         stride: Any = 2 if ndim == 2 else (1, 2, 2)
-        stem = _CONVOLUTION[ndim](1, width, 7, stride=stride, padding=3, bias=False)
+        stem = _CONVOLUTION[ndim](channels, width, 7, stride=stride, padding=3, bias=False)
         self.stem = nn.Sequential(
             stem, _NORM[ndim](width), nn.ReLU(inplace=True), _POOL[ndim](3, stride=2, padding=1)
         )
