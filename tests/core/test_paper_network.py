@@ -26,8 +26,8 @@ from napari_cellcycle.models.link.paper.metric import (
     triplet_loss,
 )
 from napari_cellcycle.models.link.paper.network import EdgeClassifier, PathfinderConvolution
-from napari_cellcycle.models.resnet import ResNet18
 from napari_cellcycle.models.link.paper.settings import PaperSettings
+from napari_cellcycle.models.resnet import ResNet18
 from napari_cellcycle.training.link.paper_links import (
     EdgeReport,
     Window,
