@@ -25,7 +25,7 @@ from napari_cellcycle.evaluation.stages import score_stages
 from napari_cellcycle.features.paths import founders
 from napari_cellcycle.features.sights import parents
 from napari_cellcycle.models.stage.model import StageModel, open_stage_model
-from napari_cellcycle.pipeline.classify import look
+from napari_cellcycle.pipeline.classify import look, smoothing_of
 from napari_cellcycle.pipeline.decode import decode
 from napari_cellcycle.simulate import simulate
 
@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path(default))
     parser.add_argument("--models", nargs="+", default=["frame", "rnn"], help="names or files")
     parser.add_argument("--movies", type=int, default=8, help="simulated movies to test on")
-    parser.add_argument("--smoothing", type=float, default=ClassifySettings().smoothing)
+    parser.add_argument("--smoothing", type=float, help="as suits each model if not given")
     parser.add_argument("--hela", action="store_true", help="also the real HeLa movie")
     parser.add_argument("--experiment", type=Path, help="keep the tracked HeLa movie here")
     parser.add_argument("--threads", type=int, default=2)
@@ -81,7 +81,9 @@ def main() -> None:
     rows = [
         row
         for name in args.models
-        for row in on_movies(open_stage_model(name, "cpu"), Path(name).stem, done, args.smoothing)
+        for row in on_movies(
+            open_stage_model(name, "cpu"), Path(name).stem, done, _smoothing(name, args.smoothing)
+        )
     ]
     table = pd.DataFrame(rows)
     with pd.option_context("display.width", 250, "display.max_columns", 30):
@@ -96,6 +98,10 @@ def main() -> None:
         print(pd.DataFrame(figures["hela"]).round(3).to_string(index=False))
     if args.json:
         args.json.write_text(json.dumps(figures, indent=1, default=float) + "\n")
+
+
+def _smoothing(name: str, chosen: float | None) -> float:
+    return smoothing_of(ClassifySettings(model=name, smoothing=chosen))
 
 
 def on_movies(
@@ -144,7 +150,7 @@ def on_movies(
     return rows
 
 
-def _on_hela(name: str, experiment: Any, truth: Path, smoothing: float) -> dict[str, Any]:
+def _on_hela(name: str, experiment: Any, truth: Path, smoothing: float | None) -> dict[str, Any]:
     """What a model makes of the real movie: mitosis at the true divisions, how long it lasts."""
     from napari_cellcycle.pipeline.classify import classify
 

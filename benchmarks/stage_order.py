@@ -16,11 +16,10 @@ import pandas as pd
 import torch
 from stage_movies import movie_settings, on_movies
 
-from napari_cellcycle.config import ClassifySettings
 from napari_cellcycle.models.stage.recurrent import RecurrentModel
 from napari_cellcycle.simulate import simulate
 from napari_cellcycle.training.stage.recurrent import FIT, SequenceTaskSettings, train_recurrent
-from napari_cellcycle.training.stage.rnn_weights import SEEDS
+from napari_cellcycle.training.stage.rnn_weights import SEEDS, SMOOTHING
 from napari_cellcycle.training.stage.sequences import simulated_sequences
 from napari_cellcycle.training.stage.weak import Aligner, transcripts_of
 
@@ -49,7 +48,7 @@ def main() -> None:
             aligner = Aligner(sequences.stages, transcripts_of(sequences))
         network, _ = train_recurrent([sequences], [1.0], fit, task, aligner=aligner)
         model, seconds = RecurrentModel(network), time.perf_counter() - started
-        found = on_movies(model, name, tests, ClassifySettings().smoothing)
+        found = on_movies(model, name, tests, SMOOTHING)
         rows += [{**row, "training_seconds": seconds} for row in found]
         with pd.option_context("display.width", 250, "display.max_columns", 30):
             print(pd.DataFrame(rows).round(3).to_string(index=False), flush=True)

@@ -105,13 +105,16 @@ class TrackSettings(Settings):
 class ClassifySettings(Settings):
     """How each cell gets its stage."""
 
-    model: str = Field("frame", description="Shipped stage model, or a model file")
+    model: str = Field("rnn", description="Shipped stage model, or a model file")
     channel: str | None = Field(None, description="Channel that shows the cells; empty: the first")
     batch_size: int = Field(256, ge=1, le=4096, description="Cells computed together")
-    smoothing: Probability = Field(
-        0.5,
+    smoothing: Probability | None = Field(
+        None,
         title="Smoothing over time",
-        description="How much the order and length of stages may overrule a single frame",
+        description=(
+            "How much the order and length of stages may overrule what is seen in a frame; "
+            "empty: as suits the model"
+        ),
     )
 
 

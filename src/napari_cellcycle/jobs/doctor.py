@@ -30,7 +30,7 @@ PACKAGES = (
     "geff",
 )
 QT_BINDINGS = ("PySide6", "PyQt6")
-NEEDED_MODELS = {"cellcycle-nuclei": "segment", "cellcycle-links": "link", "frame": "stage"}
+NEEDED_MODELS = {"cellcycle-nuclei": "segment", "cellcycle-links": "link", "rnn": "stage"}
 
 
 @dataclass(frozen=True)

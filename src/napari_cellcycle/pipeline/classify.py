@@ -13,9 +13,13 @@ from napari_cellcycle.errors import BadInput
 from napari_cellcycle.features.sights import parents, sights
 from napari_cellcycle.io.frames import check_labels_fit
 from napari_cellcycle.models.stage.model import StageModel, open_stage_model
+from napari_cellcycle.models.store import find_model
 from napari_cellcycle.pipeline.durations import Durations, stored_durations
 from napari_cellcycle.pipeline.redecode import pinned_codes, redecode, with_seen
 from napari_cellcycle.progress import Progress, silent
+
+USUAL_SMOOTHING = 0.5
+"""Bayes' rule: frames count as if each had been seen by itself."""
 
 
 def classify(
@@ -54,9 +58,23 @@ def classify(
         with_seen(tracks, probabilities, stages),
         stages,
         movie.frame_interval,
-        settings.smoothing,
+        smoothing_of(settings, model),
         durations=durations or stored_durations(model or settings.model, stages),
     )
+
+
+def smoothing_of(settings: ClassifySettings, model: StageModel | str | Path | None = None) -> float:
+    """The smoothing that is set, or what the card of the stage model says suits it.
+
+    A model that looks over time by itself needs less. `model` replaces the one that `settings`
+    names; without a card it is 0.5. Raises `MissingModel` if there is no such model.
+    """
+    if settings.smoothing is not None:
+        return settings.smoothing
+    model = settings.model if model is None else model
+    if not isinstance(model, str | Path):
+        return USUAL_SMOOTHING
+    return float(find_model(str(model), "stage").card.settings.get("smoothing", USUAL_SMOOTHING))
 
 
 def look(

@@ -214,24 +214,22 @@ def _tracked(experiment: Experiment, settings: TrackSettings, place: _Place) -> 
 def _classified(experiment: Experiment, settings: ClassifySettings, place: _Place) -> Experiment:
     if experiment.labels is None or experiment.tracks is None:
         raise BadInput("There are no tracks to classify yet; run Track first, or import tracks.")
-    from napari_cellcycle.models.stage.model import open_stage_model
+    from napari_cellcycle.models.stage.model import stages_of
     from napari_cellcycle.pipeline.classify import classify
-    from napari_cellcycle.pipeline.durations import stored_durations
 
-    chosen = place.own_model(settings.model, "stage") or settings.model
-    model = open_stage_model(chosen, place.device)
+    chosen = str(place.own_model(settings.model, "stage") or settings.model)
     with _timed("classify", settings, place) as step:
         tracks = classify(
             experiment.movie,
             experiment.labels,
             experiment.tracks,
             settings,
-            model=model,
+            model=chosen,
             device=place.device,
-            durations=stored_durations(chosen, model.stages),
             progress=place.share(),
         )
-    return experiment.with_result(step(), tracks=tracks, stages=model.stages)
+    stages = stages_of(find_model(chosen, "stage").card)
+    return experiment.with_result(step(), tracks=tracks, stages=stages)
 
 
 @contextmanager
