@@ -45,6 +45,7 @@ class Filmstrip(QWidget):
         self._movie: Movie | None = None
         self._labels: LabelStack | None = None
         self._channel: str | None = None
+        self._shown: tuple[Any, ...] = (None,) * 3
         self._number = self._HIDDEN
         self._diameter: float | None = None
         self._build()
@@ -86,11 +87,12 @@ class Filmstrip(QWidget):
         self, movie: Movie | None, labels: LabelStack | None, channel: str | None
     ) -> None:
         """Cut from this movie; the window is as wide as the median mask of `labels` asks for."""
-        same = movie is not None and self._movie is not None and movie.pixels is self._movie.pixels
-        if same and movie is not None and self._movie is not None:
-            same = movie.pixel_size == self._movie.pixel_size
-        if same and labels is self._labels and channel == self._channel:
+        result = self._session.result
+        pixels = movie.pixels if movie is not None else None
+        facts = (movie.pixel_size if movie is not None else (), channel, labels is None)
+        if pixels is self._shown[0] and result is self._shown[1] and facts == self._shown[2]:
             return
+        self._shown = (pixels, result, facts)
         self._movie, self._labels, self._channel = movie, labels, channel
         self._diameter = None
         self._begin()
