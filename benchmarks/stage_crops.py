@@ -3,7 +3,7 @@
     python benchmarks/stage_crops.py --data ../shared/data --channels 1 2
 
 Crops of one cell share a group; groups are dealt into folds. One network is trained on simulated
-movies; for each fold its last layer is fitted to the crops of all others, without any selection, and
+movies; for each fold its last layer is fitted to the crops of all others, without selection, and
 it tells the fold that it never saw. With --whole, all layers are trained on simulated movies and
 crops together, as those of the shipped model. The figures are those of all folds pooled; intervals
 come from drawing groups anew (bootstrap). The second channel is tubulin.

@@ -22,6 +22,7 @@ class StagePresetName(StrEnum):
     RNN = "rnn"
     RNN_PAPER = "rnn-paper"
     FRAME = "frame"
+    RESNET18 = "resnet18"
     CELL_CLASSIFIER = "cell-classifier"
     NUCLEUS = "nucleus"
     CNN = "cnn"
@@ -48,8 +49,8 @@ def stage(
         StagePresetName,
         typer.Option(
             help="Looks at whole lives ('rnn', and the published 'rnn-paper'), at single images "
-            "('frame', and the published 'cell-classifier'), or at nuclei in volumes ('nucleus', "
-            "and the published 'cnn', '3ncnn', '4ncnn', 'convlstm')"
+            "('frame', and the published 'resnet18' and 'cell-classifier'), or at nuclei in "
+            "volumes ('nucleus', and the published 'cnn', '3ncnn', '4ncnn', 'convlstm')"
         ),
     ] = StagePresetName.RNN,
     start: Annotated[

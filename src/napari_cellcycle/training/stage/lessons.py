@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_cellcycle.data.stages import StageSet
 from napari_cellcycle.errors import BadInput
+from napari_cellcycle.models.stage.model import FRAME
 from napari_cellcycle.progress import Progress
 from napari_cellcycle.training.stage import nucleus_examples, sequences
 from napari_cellcycle.training.stage.crop_examples import Examples
@@ -21,7 +22,7 @@ from napari_cellcycle.training.stage.sources import (
 )
 
 if TYPE_CHECKING:
-    from napari_cellcycle.training.stage.presets import StagePreset
+    from napari_cellcycle.training.stage.preset import StagePreset
 
 
 @dataclass(frozen=True)
@@ -91,9 +92,9 @@ def _cut(
         return open_nuclei(source.place, wanted, channel=channel, progress=progress)
     if preset.food == "colour crops":
         return colour_examples(source, stages, progress)
-    if preset.food == "sequences" and source.crops is not None and source.crops.images.ndim == 4:
+    if preset.architecture != FRAME and source.crops is not None and source.crops.images.ndim == 4:
         raise BadInput(
-            "Models of whole lives look at one channel, but several are asked for: name one with "
+            "Models of this preset look at one channel, but several are asked for: name one with "
             "--channel, or choose --preset frame."
         )
     found, names = cut_sequences(

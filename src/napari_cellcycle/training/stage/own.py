@@ -23,7 +23,8 @@ from napari_cellcycle.training.checkpoint import Checkpoint
 from napari_cellcycle.training.fit import Epoch, FitSettings, records
 from napari_cellcycle.training.own_name import check_name
 from napari_cellcycle.training.stage.lessons import Cells, cells_of, row_groups
-from napari_cellcycle.training.stage.presets import PRESETS, StageLearned, StageLesson, StagePreset
+from napari_cellcycle.training.stage.preset import StageLearned, StageLesson, StagePreset
+from napari_cellcycle.training.stage.presets import PRESETS
 from napari_cellcycle.training.stage.sources import StageSource, common_stages, open_source
 from napari_cellcycle.training.stage.split import Split, kept_aside, write_split
 

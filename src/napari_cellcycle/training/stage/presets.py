@@ -1,85 +1,17 @@
 """Ways to train a stage model, by name."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from napari_cellcycle.data.stages import H2B, NUCLEUS, StageSet
+from napari_cellcycle.data.stages import H2B, NUCLEUS
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.io.provenance import stages_to_json
-from napari_cellcycle.models.stage.model import CLASSIFIER, FRAME, PAPER, RECURRENT
+from napari_cellcycle.models.stage.model import CLASSIFIER, FRAME, PAPER, RECURRENT, RESNET
 from napari_cellcycle.models.stage.model import NUCLEUS as NUCLEUS_KIND
-from napari_cellcycle.models.store import Model
 from napari_cellcycle.progress import Progress, silent
-from napari_cellcycle.training.checkpoint import Checkpoint
-from napari_cellcycle.training.fit import Epoch, FitSettings
-
-if TYPE_CHECKING:
-    import torch
-
-    from napari_cellcycle.training.stage.weak import Aligner
-
-Food = Literal["sequences", "crops", "colour crops", "nuclei"]
-_FIRST_SEED = 30_000
-
-
-@dataclass(frozen=True)
-class StageLesson:
-    """What a stage model is to learn.
-
-    `learned` and `held_out` are `CellSequences`, `Examples` or `NucleusExamples`, whichever the
-    preset takes. `aligner` stands for the stages where only their order is known; `simulated` is
-    the number of simulated movies to learn from besides.
-    """
-
-    learned: Any
-    stages: StageSet
-    settings: FitSettings
-    held_out: Any = None
-    start: Model | None = None
-    checkpoint: Checkpoint | None = None
-    device: str = "auto"
-    aligner: "Aligner | None" = None
-    simulated: int = 0
-
-
-@dataclass(frozen=True)
-class StageLearned:
-    """Weights, what is needed to build their network again, and what they make of `held_out`.
-
-    `told` (n, S) are the probabilities of its examples, `before` those of the model that training
-    began with.
-    """
-
-    state: "dict[str, torch.Tensor]"
-    settings: dict[str, Any]
-    history: list[Epoch]
-    told: np.ndarray | None = None
-    before: np.ndarray | None = None
-
-
-@dataclass(frozen=True)
-class StagePreset:
-    """A way to train.
-
-    `food` is what it learns from; `window` the side of crops in usual cell diameters and in
-    pixels, margin included. `architecture` and `description` are for the card; `start` is the
-    shipped model that training goes on from where its stages fit; `settings` those of a training
-    from nothing.
-    """
-
-    train: Callable[[StageLesson, Progress], StageLearned]
-    food: Food
-    architecture: str
-    description: str
-    settings: FitSettings
-    start: str | None = None
-    window: tuple[float, int] = (0.0, 0)
-    simulates: StageSet | None = None
-    learns_order: bool = False
-    extra: dict[str, Any] = field(default_factory=dict)
+from napari_cellcycle.training.stage.preset import StageLearned, StageLesson, StagePreset
 
 
 def train_rnn(lesson: StageLesson, progress: Progress = silent) -> StageLearned:
@@ -99,7 +31,7 @@ def train_rnn(lesson: StageLesson, progress: Progress = silent) -> StageLearned:
         shape, start = RecurrentSettings(**known), lesson.start.weights()
     sources, shares = [lesson.learned], [1.0]
     if lesson.simulated:
-        sources.append(simulated_sequences(_seeds(lesson), progress=progress))
+        sources.append(simulated_sequences(lesson.seeds, progress=progress))
         shares = [0.7, 0.3]
     network, history = train_recurrent(
         sources,
@@ -193,7 +125,7 @@ def train_frame(lesson: StageLesson, progress: Progress = silent) -> StageLearne
             )
     simulated = None
     if lesson.simulated:
-        simulated = simulated_examples(_seeds(lesson), progress=progress)
+        simulated = simulated_examples(lesson.seeds, progress=progress)
     network, history = train_network(
         lesson.learned,
         simulated,
@@ -216,6 +148,39 @@ def train_frame(lesson: StageLesson, progress: Progress = silent) -> StageLearne
             before = predict(former.eval(), seen, views=VIEWS)
     settings = card_settings(lesson.stages, width, channels, levels)
     return StageLearned(dict(network.state_dict()), settings, history, told, before)
+
+
+def train_resnet18(lesson: StageLesson, progress: Progress = silent) -> StageLearned:
+    """Train the published baseline on single images."""
+    from napari_cellcycle.models.device import choose_device
+    from napari_cellcycle.models.stage.resnet import ResNetClassifier, predict
+    from napari_cellcycle.training.stage.resnet import ResNetTraining, card_settings, train_resnet
+
+    training, device, start = ResNetTraining(), choose_device(lesson.device), None
+    if lesson.start is not None:
+        known, start = lesson.start.card.settings, lesson.start.weights()
+        names = ("width", "classes", "size", "side", "unit")
+        training = ResNetTraining(**{name: known[name] for name in names})
+    network, history = train_resnet(
+        lesson.learned,
+        lesson.settings,
+        training,
+        start=start,
+        held_out=lesson.held_out,
+        checkpoint=lesson.checkpoint,
+        device=device,
+        progress=progress,
+    )
+    told = before = None
+    if lesson.held_out is not None:
+        told = predict(network, lesson.held_out.images)
+        if start is not None:
+            shape = (training.width, training.classes, training.size)
+            former = ResNetClassifier(len(lesson.stages), *shape)
+            former.load_state_dict(start)
+            before = predict(former.to(device).eval(), lesson.held_out.images)
+    state = {name: tensor.cpu() for name, tensor in network.state_dict().items()}
+    return StageLearned(state, card_settings(lesson.stages, training), history, told, before)
 
 
 def train_cell_classifier(lesson: StageLesson, progress: Progress = silent) -> StageLearned:
@@ -257,7 +222,7 @@ def nucleus_trainer(name: str) -> Callable[[StageLesson, Progress], StageLearned
         settings = TRAININGS[name].model_copy(update={"fit": lesson.settings})
         learned = [lesson.learned]
         if lesson.simulated:
-            learned = [_together(lesson, simulated_examples(_seeds(lesson), settings.preset))]
+            learned = [_together(lesson, simulated_examples(lesson.seeds, settings.preset))]
         start = None if lesson.start is None else lesson.start.weights()
         state, card, history = train_nucleus(
             learned,
@@ -291,11 +256,6 @@ def _together(lesson: StageLesson, simulated: Any) -> Any:
     return join([lesson.learned, simulated])
 
 
-def _seeds(lesson: StageLesson) -> Sequence[int]:
-    first = _FIRST_SEED + 1000 * lesson.settings.seed
-    return range(first, first + lesson.simulated)
-
-
 def _presets() -> dict[str, StagePreset]:
     from napari_cellcycle.training.stage import (
         cell_classifier,
@@ -303,6 +263,7 @@ def _presets() -> dict[str, StagePreset]:
         nucleus,
         paper_rnn,
         recurrent,
+        resnet,
     )
 
     presets = {
@@ -335,6 +296,14 @@ def _presets() -> dict[str, StagePreset]:
             start="frame",
             window=(2.1, 84),
             simulates=H2B,
+        ),
+        "resnet18": StagePreset(
+            train_resnet18,
+            "crops",
+            RESNET,
+            "Stage of a cell from one image of it: the published ResNet-18 baseline.",
+            resnet.FIT,
+            window=(2.4, 96),
         ),
         "cell-classifier": StagePreset(
             train_cell_classifier,
