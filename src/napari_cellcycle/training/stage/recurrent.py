@@ -18,6 +18,8 @@ from napari_cellcycle.training.stage.frame import macro_f1
 from napari_cellcycle.training.stage.sequence_turns import SequenceViewSettings, turn_sequences
 from napari_cellcycle.training.stage.sequences import UNKNOWN, CellSequences
 
+IMPOSSIBLE = 20.0
+"""How far the log-probability of a stage is lowered where a division all but rules it out."""
 MARGIN = 64 / 48
 """How much larger than the network's window crops are cut, to be turned and moved about."""
 
@@ -50,8 +52,8 @@ class RecurrentSettings(Settings):
 class SequenceBatch(NamedTuple):
     """Sequences of crops, padded at the end: images and masks (b, t, y, x), the rest (b, t).
 
-    `has_mask` (b,) and `valid` (b, t) are bool; `which` (b,) is the number of the sequence among
-    those of all sources, for the alignment of transcripts.
+    `has_mask` (b,), `valid` and `born` (b, t; a daughter's first frame) are bool; `which` (b,) is
+    the number of the sequence among those of all sources, for the alignment of transcripts.
     """
 
     images: torch.Tensor
@@ -60,6 +62,7 @@ class SequenceBatch(NamedTuple):
     level: torch.Tensor
     code: torch.Tensor
     valid: torch.Tensor
+    born: torch.Tensor
     which: np.ndarray
 
 
@@ -151,9 +154,26 @@ class SequenceTask:
                 self.weight,
                 label_smoothing=self.settings.smoothing,
             )
-        target = self.aligner.targets(log_probs.detach(), batch.valid, batch.which)
+        seen = self._at_divisions(log_probs.detach(), batch.born & batch.valid)
+        target = self.aligner.targets(seen, batch.valid, batch.which)
         weight = (target * self.weight).sum(2) * batch.valid
         return -((target * log_probs).sum(2) * weight).sum() / weight.sum().clamp_min(1e-6)
+
+    def _at_divisions(self, log_probs: torch.Tensor, born: torch.Tensor) -> torch.Tensor:
+        """Log-probabilities without what cannot be right just before and after a division.
+
+        Tracks say when a mother divides: she was in one of the last stages then, and her daughter
+        begins with one of the first. That is where an alignment finds its hold.
+        """
+        names = self.stages.names
+        first = torch.tensor([name in self.stages.first for name in names])
+        last = torch.tensor([name in self.stages.last for name in names])
+        if not first.any() or not last.any():
+            return log_probs
+        before = torch.zeros_like(born)
+        before[:, :-1] = born[:, 1:]
+        result = torch.where(born[..., None] & ~first, log_probs - IMPOSSIBLE, log_probs)
+        return torch.where(before[..., None] & ~last, result - IMPOSSIBLE, result)
 
     def score(self, network: torch.nn.Module) -> float | None:
         """Macro-F1 of the frames that were held out."""
@@ -202,6 +222,8 @@ class _Source:
         self.masks = None if sequences.masks is None else torch.from_numpy(sequences.masks)
         self.code = torch.from_numpy(sequences.code)
         self.level = torch.from_numpy(relative_levels(sequences, shape))
+        born = np.zeros(len(sequences.images), bool) if sequences.born is None else sequences.born
+        self.born = torch.from_numpy(born)
         self.changes = [_changes(sequences.code[path]) for path in sequences.paths]
         size = np.bincount(sequences.group, minlength=1)[sequences.group]
         self.chances = size**-0.5 / (size**-0.5).sum()
@@ -268,7 +290,7 @@ def _stack(
 ) -> SequenceBatch:
     """Pad the windows to one length and view them at random."""
     longest = max(len(rows) for part in drawn for rows in part.rows)
-    images, masks, has_mask, level, code, valid = [], [], [], [], [], []
+    images, masks, has_mask, level, code, valid, born = [], [], [], [], [], [], []
     for part in drawn:
         for rows in part.rows:
             # A short sequence is padded with its own last crop, which is not counted.
@@ -281,6 +303,7 @@ def _stack(
             level.append(part.source.level[padded])
             code.append(part.source.code[padded])
             valid.append(torch.arange(longest) < len(rows))
+            born.append(part.source.born[padded])
     seen, own = turn_sequences(
         torch.stack(images),
         torch.stack(masks),
@@ -297,6 +320,7 @@ def _stack(
         torch.stack(level) + shift,
         torch.stack(code),
         torch.stack(valid),
+        torch.stack(born),
         np.concatenate([part.which for part in drawn]),
     )
 

@@ -30,7 +30,8 @@ class CellSequences:
     `masks` (n, m, m) bool, the cell's own mask in it, or None; `code` (n,) the stage as its
     position in `stages`, `UNKNOWN` where it is not known. `paths` are rows in the order of time,
     a mother's before her daughter's, so that sisters share rows; `group` (len(paths),) says
-    which belong together (a lineage, an embryo) and must never be split.
+    which belong together (a lineage, an embryo) and must never be split. `born` (n,) bool marks
+    the first crops of daughters whose mother was seen, None where nobody looked.
     """
 
     images: np.ndarray
@@ -39,6 +40,7 @@ class CellSequences:
     paths: tuple[np.ndarray, ...]
     group: np.ndarray
     stages: StageSet
+    born: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -58,6 +60,7 @@ class CellSequences:
             tuple(np.split(inverse, ends)) if len(kept) else (),
             self.group[kept],
             self.stages,
+            None if self.born is None else self.born[rows],
         )
 
 
@@ -85,7 +88,12 @@ def join(parts: Sequence[CellSequences]) -> CellSequences:
         tuple(path + s for part, s in zip(parts, starts, strict=False) for path in part.paths),
         np.concatenate(groups),
         parts[0].stages,
+        np.concatenate([_born(part) for part in parts]),
     )
+
+
+def _born(part: CellSequences) -> np.ndarray:
+    return np.zeros(len(part.images), bool) if part.born is None else part.born
 
 
 def transcript(codes: np.ndarray) -> tuple[int, ...]:
@@ -131,7 +139,10 @@ def sequences_of(
     found = paths(parent)
     founder = founders(parent, tracks.cells["frame"].to_numpy())
     group = np.array([founder[path[0]] for path in found], np.int64)
-    return CellSequences(images, masks, _codes(tracks, column, stages), found, group, stages)
+    code = _codes(tracks, column, stages)
+    children = np.bincount(parent[parent >= 0], minlength=len(parent))
+    born = (parent >= 0) & (children[parent] == 2)
+    return CellSequences(images, masks, code, found, group, stages, born)
 
 
 def _window(
