@@ -323,7 +323,7 @@ def _begin(network: PaperNetwork) -> None:
     """Draw the weights of convolutions and dense layers by He's rule.
 
     There is no normalisation in the network: with weights as torch draws them, next to nothing
-    of a crop reaches the classifier, and the first hundreds of steps are lost.
+    of a crop reaches the classifier at first, and learning begins late.
     """
     for layer in network.modules():
         if isinstance(layer, torch.nn.Conv2d | torch.nn.Linear):
