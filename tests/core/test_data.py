@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_cellcycle.data import edits
@@ -148,11 +148,13 @@ def test_a_removed_cell_leaves_masks_and_tracks(dividing):
 def test_a_stage_is_set_by_the_user_and_typos_are_refused(dividing):
     edited = edits.set_stage(painted(dividing), [2], "metaphase")
     assert edited.tracks.cells.loc[2, ["stage", "by"]].tolist() == ["metaphase", "user"]
+    assert edited.tracks.cells["pinned"].eq("metaphase").sum() == 1
     assert edited.tracks.cells.loc[1, "by"] == "model"
     with pytest.raises(UserError, match="no stage 'metafase'"):
         edits.set_stage(edited, [2], "metafase")
 
 
+@settings(deadline=None)
 @given(
     steps=st.lists(
         st.tuples(

@@ -48,7 +48,7 @@ def test_missing_weights_are_named(monkeypatch, tmp_path):
     monkeypatch.setattr(store, "SHIPPED", tmp_path)
     report = doctor.Report()
     doctor._models(report, str(tmp_path))
-    assert "cellcycle-links, cellcycle-nuclei, frame" in report.problems[0].text
+    assert "cellcycle-links, cellcycle-nuclei, rnn" in report.problems[0].text
     assert "napari-cellcycle" in report.problems[0].command
 
 

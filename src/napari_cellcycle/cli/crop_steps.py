@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import typer
 
 from napari_cellcycle.cli.console import Bar, say
@@ -11,6 +10,7 @@ from napari_cellcycle.config import ClassifySettings
 from napari_cellcycle.errors import BadInput
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 
@@ -50,6 +50,8 @@ def _classified(
     folder: Path, model: Any, settings: ClassifySettings, bar: Bar
 ) -> "tuple[pd.DataFrame, np.ndarray]":
     """The table and, row by row, the stage that the folder of each crop names ("" if none)."""
+    import numpy as np
+
     from napari_cellcycle.models.stage.nucleus.model import NucleusModel
     from napari_cellcycle.pipeline.classify_crops import classify_crops
 
@@ -67,8 +69,10 @@ def _classified(
     )
 
 
-def _say_scores(table: "pd.DataFrame", told: np.ndarray, stages: tuple[str, ...]) -> None:
+def _say_scores(table: "pd.DataFrame", told: "np.ndarray", stages: tuple[str, ...]) -> None:
     """Compare with the folders, as far as these are named after stages of the model."""
+    import numpy as np
+
     from napari_cellcycle.evaluation.stages import score_stages
 
     strange = sorted(set(told.tolist()) - set(stages) - {""})

@@ -52,15 +52,18 @@ def remove(experiment: Experiment, cells: Sequence[int]) -> Experiment:
 
 
 def set_stage(experiment: Experiment, cells: Sequence[int], stage: str) -> Experiment:
-    """Give `cells` the stage called `stage`, as decided by the user."""
+    """Give `cells` the stage called `stage`, as decided by the user: it is pinned from now on."""
     names = experiment.stages.names
     if stage not in names:
         raise UserError(f"There is no stage {stage!r}; choose one of {', '.join(names)}.")
     tracks = _tracks(experiment)
     chosen = tracks.cells.index.isin(list(cells))
     before = tracks.cells.get("stage", pd.Series(None, tracks.cells.index, dtype=object))
+    pinned = tracks.cells.get("pinned", pd.Series("", tracks.cells.index, dtype=object))
     edited = tracks.with_columns(
-        stage=before.mask(chosen, stage), by=tracks.cells["by"].mask(chosen, BY_USER)
+        stage=before.mask(chosen, stage),
+        pinned=pinned.mask(chosen, stage),
+        by=tracks.cells["by"].mask(chosen, BY_USER),
     )
     return replace(experiment, tracks=edited)
 
