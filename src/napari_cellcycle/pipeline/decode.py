@@ -75,7 +75,10 @@ def decode(
     durations
         How long stages last; by default what `stages` states.
 
-    Raises `BadInput` if `probabilities` or `pinned` do not fit the cells and stages.
+    Raises
+    ------
+    BadInput
+        `probabilities` or `pinned` do not fit the cells and stages.
     """
     frame = tracks.cells["frame"].to_numpy()
     return decode_cells(
