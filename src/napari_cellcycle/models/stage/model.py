@@ -91,7 +91,7 @@ def stage_model_of(model: Model, device: Any) -> StageModel:
         return ResNetModel.open(model, device)
     raise MissingModel(
         f"The stage model {model.card.name!r} is of a kind that this version does not know "
-        f"({kind!r}); choose 'frame', or install a newer version."
+        f"({kind!r}); choose 'rnn', or install a newer version."
     )
 
 
