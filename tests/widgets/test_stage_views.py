@@ -262,8 +262,10 @@ def test_the_window_is_in_micrometres_and_fits_the_cells_at_first(strip, qtbot):
     assert film.side.value() == round(2.4 * diameter)
     before = film.reel.crops[3, 4].copy()
     film.side.setValue(14)
-    qtbot.waitUntil(lambda: not film.is_complete, timeout=5000)
-    qtbot.waitUntil(lambda: film.is_complete, timeout=20_000)
+    qtbot.waitUntil(
+        lambda: (3, 4) in film.reel.crops and not np.array_equal(film.reel.crops[3, 4], before),
+        timeout=20_000,
+    )
     wide = film.reel.crops[3, 4]
     assert (wide[48] > 500).sum() == pytest.approx((before[48] > 500).sum() / 2, abs=2)
 
