@@ -7,6 +7,7 @@ from torch.nn import functional
 
 from napari_cellcycle.config import Settings
 from napari_cellcycle.models.stage.frame import normalise
+from napari_cellcycle.training.stage.turns import blur_each
 
 
 class SequenceViewSettings(Settings):
@@ -39,7 +40,8 @@ def turn_sequences(
     grid = _grid(b, t, size, share, settings, generator)
     stacked = torch.stack([images.flatten(0, 1), masks.flatten(0, 1)], dim=1)
     moved = functional.grid_sample(stacked, grid, padding_mode="reflection", align_corners=False)
-    seen = _blur(moved[:, 0].view(b, t, size, size), settings.blur, generator)
+    stacks = moved[:, 0].view(b, t, size, size).transpose(0, 1)
+    seen = blur_each(stacks, settings.blur, generator).transpose(0, 1)
     seen = normalise(seen.flatten(0, 1)).view(b, t, size, size)
     power = torch.exp(settings.gamma * torch.randn(b, 1, 1, 1, generator=generator))
     seen = seen.sign() * seen.abs() ** power.clamp(0.4, 2.5)
@@ -74,18 +76,3 @@ def _grid(
     matrix[..., 1, 0], matrix[..., 1, 1] = sine * stretch * mirror, cosine / stretch
     matrix[..., 2] = 2 * settings.shift * share * (normal(b, 1, 2) + 0.7 * normal(b, t, 2))
     return functional.affine_grid(matrix.flatten(0, 1), [b * t, 1, size, size], align_corners=False)
-
-
-def _blur(images: torch.Tensor, most: float, generator: torch.Generator) -> torch.Tensor:
-    """Blur half of the sequences (b, t, y, x), each by its own Gaussian of up to `most` pixels."""
-    b = len(images)
-    strong = torch.rand(b, generator=generator) < 0.5
-    sigma = torch.where(strong, most * torch.rand(b, generator=generator), 0.0).clamp_min(0.05)
-    reach = math.ceil(2.5 * most)
-    offset = torch.arange(-reach, reach + 1, dtype=torch.float32)
-    kernel = torch.exp(-(offset**2) / (2 * sigma[:, None] ** 2))
-    kernel /= kernel.sum(1, keepdim=True)
-    turned = images.transpose(0, 1)
-    padded = functional.pad(turned, (reach,) * 4, mode="replicate")
-    rows = functional.conv2d(padded, kernel[:, None, :, None], groups=b)
-    return functional.conv2d(rows, kernel[:, None, None, :], groups=b).transpose(0, 1)

@@ -42,7 +42,7 @@ def views(images: torch.Tensor, settings: ViewSettings, generator: torch.Generat
 
 def _lit(images: torch.Tensor, settings: ViewSettings, generator: torch.Generator) -> torch.Tensor:
     """Blur, normalise, re-light and grain images (n, y, x)."""
-    seen = normalise(_blur(images, settings.blur, generator))
+    seen = normalise(blur_each(images[None], settings.blur, generator)[0])
     n = len(seen)
     power = torch.exp(settings.gamma * torch.randn(n, 1, 1, generator=generator))
     seen = seen.sign() * seen.abs() ** power.clamp(0.4, 2.5)
@@ -69,15 +69,15 @@ def _move(images: torch.Tensor, settings: ViewSettings, generator: torch.Generat
     return functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
 
 
-def _blur(images: torch.Tensor, most: float, generator: torch.Generator) -> torch.Tensor:
-    """Blur half of the images, each by its own Gaussian of up to `most` pixels."""
-    n = len(images)
+def blur_each(stacks: torch.Tensor, most: float, generator: torch.Generator) -> torch.Tensor:
+    """Blur half of n stacks (t, n, y, x), each by its own Gaussian of up to `most` pixels."""
+    n = stacks.shape[1]
     strong = torch.rand(n, generator=generator) < 0.5
     sigma = torch.where(strong, most * torch.rand(n, generator=generator), 0.0).clamp_min(0.05)
     reach = math.ceil(2.5 * most)
     offset = torch.arange(-reach, reach + 1, dtype=torch.float32)
     kernel = torch.exp(-(offset**2) / (2 * sigma[:, None] ** 2))
     kernel /= kernel.sum(1, keepdim=True)
-    padded = functional.pad(images[None], (reach,) * 4, mode="replicate")
+    padded = functional.pad(stacks, (reach,) * 4, mode="replicate")
     rows = functional.conv2d(padded, kernel[:, None, :, None], groups=n)
-    return functional.conv2d(rows, kernel[:, None, None, :], groups=n)[0]
+    return functional.conv2d(rows, kernel[:, None, None, :], groups=n)
