@@ -18,8 +18,13 @@ from stage_movies import movie_settings, on_movies
 
 from napari_cellcycle.models.stage.recurrent import RecurrentModel
 from napari_cellcycle.simulate import simulate
-from napari_cellcycle.training.stage.recurrent import FIT, SequenceTaskSettings, train_recurrent
-from napari_cellcycle.training.stage.rnn_weights import SEEDS, SMOOTHING
+from napari_cellcycle.training.stage.recurrent import (
+    FIT,
+    SMOOTHING,
+    SequenceTaskSettings,
+    train_recurrent,
+)
+from napari_cellcycle.training.stage.rnn_weights import SEEDS
 from napari_cellcycle.training.stage.sequences import simulated_sequences
 from napari_cellcycle.training.stage.weak import Aligner, transcripts_of
 

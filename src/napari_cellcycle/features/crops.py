@@ -57,35 +57,6 @@ def crops(
     return _interpolate(image, axes, outside)
 
 
-def mask_crops(
-    mask: np.ndarray,
-    labels: np.ndarray,
-    centres_px: np.ndarray,
-    side_px: float | tuple[float, ...],
-    size: int | tuple[int, ...],
-) -> np.ndarray:
-    """Where each cell's own mask is in its window, (n, [size,] size, size) bool.
-
-    `mask` is ([Z,] Y, X), `labels` (n,) the cells' values in it; the rest as in `crops`, with
-    the nearest pixel for each sample and nothing beyond the border.
-    """
-    ndim, n = mask.ndim, len(centres_px)
-    side = np.broadcast_to(np.asarray(side_px, float), (ndim,))
-    count = np.broadcast_to(np.asarray(size, int), (ndim,))
-    flat: np.ndarray = np.zeros((n, *(1,) * ndim), np.int64)
-    inside: np.ndarray = np.ones((n, *(1,) * ndim), bool)
-    for axis, length in enumerate(mask.shape):
-        offset = (np.arange(count[axis]) - (count[axis] - 1) / 2) * side[axis] / count[axis]
-        place = np.rint(np.asarray(centres_px, float)[:, axis, None] + offset).astype(np.int64)
-        shape = [n] + [1] * ndim
-        shape[1 + axis] = count[axis]
-        place = place.reshape(shape)
-        inside = inside & (place >= 0) & (place < length)
-        flat = flat * length + np.clip(place, 0, length - 1)
-    value = mask.ravel()[flat]
-    return np.asarray(inside & (value == np.asarray(labels).reshape(n, *(1,) * ndim)))
-
-
 class _Samples(NamedTuple):
     """Where the samples along one axis lie, each (n, count): between pixels `lower` and `upper`."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -9,8 +10,13 @@ import pandas as pd
 from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.data.movie import Movie
 from napari_cellcycle.data.tracks import Tracks
-from napari_cellcycle.features.crops import median_diameter
+from napari_cellcycle.features.crops import crops, median_diameter
 from napari_cellcycle.progress import Progress, silent, track_progress
+
+Unit = Literal["pixels", "micrometres", "diameters"]
+"""What the side of a window is counted in; diameters are those of the movie's median cell."""
+DEPTH = 0.6
+"""Thickness of the slab of a volume that is seen, in median cell diameters."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,26 @@ def sights(
         images = tuple(held[t] for t in wanted)
         place = (time, rows, centres[rows], label[rows], images)
         yield Sight(*place, labels, movie.pixel_size, diameter)
+
+
+def flat_crops(
+    sight: Sight, side: float, size: int, unit: Unit = "diameters", chosen: slice = slice(None)
+) -> np.ndarray:
+    """Crops (m, size, size) of some cells of a frame, `side` wide in the given unit.
+
+    Of a volume, the brightest values of the planes around each cell are seen.
+    """
+    across: tuple[float, ...] = (side, side)
+    if unit == "diameters":
+        across = tuple(side * d for d in sight.diameter_px[-2:])
+    elif unit == "micrometres":
+        across = tuple(side / pixel for pixel in sight.pixel_size[-2:])
+    count: tuple[int, ...] = (size, size)
+    if sight.image.ndim == 3:
+        planes = max(1, round(DEPTH * sight.diameter_px[0]))
+        count, across = (planes, *count), (float(planes), *across)
+    seen = crops(sight.image, sight.centres_px[chosen], across, count)
+    return seen.max(axis=1) if seen.ndim == 4 else seen
 
 
 def parents(tracks: Tracks) -> np.ndarray:

@@ -11,7 +11,7 @@ from torch.nn import functional
 from napari_cellcycle.data.stages import H2B, StageSet
 from napari_cellcycle.errors import MissingModel
 from napari_cellcycle.features.crops import crops
-from napari_cellcycle.features.sights import Sight
+from napari_cellcycle.features.sights import Sight, flat_crops
 from napari_cellcycle.models.stage.model import stages_of
 from napari_cellcycle.models.store import Model
 
@@ -19,8 +19,6 @@ WINDOW = 1.4
 """Side of the window around a cell, in median cell diameters of the movie."""
 SIZE = 56
 """Side of the network's input in pixels."""
-DEPTH = 0.6
-"""Thickness of the slab of a volume that is seen, in median cell diameters."""
 
 
 class FrameNetwork(nn.Module):
@@ -217,16 +215,9 @@ class FrameModel:
 
         Of a volume, the brightest values of the planes around each cell are seen.
         """
-        frame, diameter_px = sight.image, sight.diameter_px
-        size: tuple[int, ...] = (SIZE, SIZE)
-        side = tuple(WINDOW * d for d in diameter_px[-2:])
-        if frame.ndim == 3:
-            planes = max(1, round(DEPTH * diameter_px[0]))
-            size, side = (planes, *size), (float(planes), *side)
         results = []
         for start in range(0, max(len(sight.rows), 1), batch_size):
-            seen = crops(frame, sight.centres_px[start : start + batch_size], side, size)
-            seen = seen.max(axis=1) if frame.ndim == 3 else seen
+            seen = flat_crops(sight, WINDOW, SIZE, chosen=slice(start, start + batch_size))
             results.append(predict(self.network, seen, self.device, batch_size, self.views))
         return np.concatenate(results)
 

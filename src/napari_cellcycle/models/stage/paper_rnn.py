@@ -1,7 +1,7 @@
 """The published recurrent network that follows the cell in the centre of its crops."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -9,9 +9,7 @@ from torch import nn
 
 from napari_cellcycle.data.stages import H2B, StageSet
 from napari_cellcycle.errors import BadInput, MissingModel
-from napari_cellcycle.features.crops import crops
-from napari_cellcycle.features.sights import Sight
-from napari_cellcycle.models.stage.frame import DEPTH
+from napari_cellcycle.features.sights import Sight, Unit, flat_crops
 from napari_cellcycle.models.stage.model import stages_of
 from napari_cellcycle.models.store import Model
 
@@ -21,7 +19,6 @@ HIDDEN = 4096
 """Width of the layer before the last, as published; it holds nearly all weights."""
 WARM_UP = 3
 """How often the first frame of a cell is looked at."""
-Unit = Literal["pixels", "micrometres", "diameters"]
 States = tuple[torch.Tensor, ...]
 
 
@@ -287,7 +284,7 @@ class PaperRecurrentModel:
 
     def crops(self, sight: Sight, chosen: slice = slice(None)) -> torch.Tensor:
         """Crops (m, size, size) of some cells of a frame, as the network gets them."""
-        seen = window(sight, self.side, self.unit, self.network.size, chosen)
+        seen = flat_crops(sight, self.side, self.network.size, self.unit, chosen)
         return torch.from_numpy(seen).to(self.device)
 
     def centres(self, sight: Sight) -> tuple[np.ndarray, np.ndarray]:
@@ -299,23 +296,3 @@ class PaperRecurrentModel:
         for _, images, told in self.follow([sight], nobody):
             return images.cpu().numpy(), torch.sigmoid(told.centre).cpu().numpy()
         raise AssertionError("one frame gives one answer")
-
-
-def window(
-    sight: Sight, side: float, unit: Unit, size: int, chosen: slice = slice(None)
-) -> np.ndarray:
-    """Crops (m, size, size) of some cells of a frame, `side` wide in the given unit.
-
-    Of a volume, the brightest values of the planes around each cell are seen.
-    """
-    across: tuple[float, ...] = (side, side)
-    if unit == "diameters":
-        across = tuple(side * d for d in sight.diameter_px[-2:])
-    elif unit == "micrometres":
-        across = tuple(side / pixel for pixel in sight.pixel_size[-2:])
-    count: tuple[int, ...] = (size, size)
-    if sight.image.ndim == 3:
-        planes = max(1, round(DEPTH * sight.diameter_px[0]))
-        count, across = (planes, *count), (float(planes), *across)
-    seen = crops(sight.image, sight.centres_px[chosen], across, count)
-    return seen.max(axis=1) if seen.ndim == 4 else seen

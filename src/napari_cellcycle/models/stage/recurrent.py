@@ -17,9 +17,8 @@ from torch.nn import functional
 
 from napari_cellcycle.data.stages import H2B, StageSet
 from napari_cellcycle.errors import MissingModel
-from napari_cellcycle.features.crops import crops
-from napari_cellcycle.features.sights import Sight
-from napari_cellcycle.models.stage.frame import DEPTH, Block, normalise
+from napari_cellcycle.features.sights import Sight, flat_crops
+from napari_cellcycle.models.stage.frame import Block, normalise
 from napari_cellcycle.models.stage.model import stages_of
 from napari_cellcycle.models.store import Model
 
@@ -253,13 +252,7 @@ class RecurrentModel:
 
     def crops(self, sight: Sight, chosen: slice = slice(None)) -> torch.Tensor:
         """Crops (m, size, size) of some cells of a frame, as the network gets them."""
-        side: tuple[float, ...] = tuple(self.side * d for d in sight.diameter_px[-2:])
-        size: tuple[int, ...] = (self.size, self.size)
-        if sight.image.ndim == 3:
-            planes = max(1, round(DEPTH * sight.diameter_px[0]))
-            size, side = (planes, *size), (float(planes), *side)
-        seen = crops(sight.image, sight.centres_px[chosen], side, size)
-        seen = seen.max(axis=1) if seen.ndim == 4 else seen
+        seen = flat_crops(sight, self.side, self.size, chosen=chosen)
         return torch.from_numpy(seen).to(self.device)
 
     def centres(self, sight: Sight) -> tuple[np.ndarray, np.ndarray]:

@@ -10,10 +10,9 @@ from torch.nn import functional
 
 from napari_cellcycle.data.stages import H2B, StageSet
 from napari_cellcycle.errors import MissingModel
-from napari_cellcycle.features.sights import Sight
+from napari_cellcycle.features.sights import Sight, Unit, flat_crops
 from napari_cellcycle.models.resnet import ResNet18
 from napari_cellcycle.models.stage.model import stages_of
-from napari_cellcycle.models.stage.paper_rnn import Unit, window
 from napari_cellcycle.models.store import Model
 
 SIZE = 224
@@ -111,7 +110,7 @@ class ResNetModel:
         for sight in sights:
             for start in range(0, len(sight.rows), batch_size):
                 chosen = slice(start, start + batch_size)
-                seen = window(sight, self.side, self.unit, CUT, chosen)
+                seen = flat_crops(sight, self.side, CUT, self.unit, chosen)
                 told = predict(self.network, seen, self.device, min(batch_size, 32))
                 result[sight.rows[chosen]] = told
         return result

@@ -10,8 +10,9 @@ from torch.nn import functional
 
 from napari_cellcycle.config import Settings
 from napari_cellcycle.errors import BadInput
+from napari_cellcycle.features.sights import Unit
 from napari_cellcycle.io.provenance import stages_to_json
-from napari_cellcycle.models.stage.paper_rnn import HIDDEN, SIZE, PaperNetwork, Unit, in_parts
+from napari_cellcycle.models.stage.paper_rnn import HIDDEN, SIZE, PaperNetwork, in_parts
 from napari_cellcycle.progress import Progress, silent
 from napari_cellcycle.training.checkpoint import Checkpoint
 from napari_cellcycle.training.fit import Epoch, FitSettings, fit

@@ -18,6 +18,7 @@ def train_rnn(lesson: StageLesson, progress: Progress = silent) -> StageLearned:
     """Train our recurrent network, on stages or on their order alone."""
     from napari_cellcycle.models.stage.recurrent import RecurrentNetwork
     from napari_cellcycle.training.stage.recurrent import (
+        SMOOTHING,
         RecurrentSettings,
         SequenceTaskSettings,
         tell,
@@ -53,7 +54,8 @@ def train_rnn(lesson: StageLesson, progress: Progress = silent) -> StageLearned:
             former = RecurrentNetwork(len(lesson.stages), **sizes)
             former.load_state_dict(start)
             before = tell(former.eval(), lesson.held_out, shape)
-    settings = {"stages": stages_to_json(lesson.stages), **shape.model_dump()}
+    settings = {"stages": stages_to_json(lesson.stages), "smoothing": SMOOTHING}
+    settings |= shape.model_dump()
     return StageLearned(dict(network.state_dict()), settings, history, told, before)
 
 

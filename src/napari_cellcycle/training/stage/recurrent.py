@@ -23,6 +23,9 @@ IMPOSSIBLE = 20.0
 MARGIN = 64 / 48
 """How much larger than the network's window crops are cut, to be turned and moved about."""
 
+SMOOTHING = 0.25
+"""Weight of order and durations in decoding: half the usual, as the network knows time itself."""
+
 
 class SequenceTaskSettings(Settings):
     """What a batch of sequences is made of."""

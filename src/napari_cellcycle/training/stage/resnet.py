@@ -11,8 +11,8 @@ from torch.nn import functional
 from napari_cellcycle.config import Settings
 from napari_cellcycle.data.stages import StageSet
 from napari_cellcycle.errors import BadInput
+from napari_cellcycle.features.sights import Unit
 from napari_cellcycle.io.provenance import stages_to_json
-from napari_cellcycle.models.stage.paper_rnn import Unit
 from napari_cellcycle.models.stage.resnet import SIZE, ResNetClassifier, predict
 from napari_cellcycle.progress import Progress, silent
 from napari_cellcycle.training.checkpoint import Checkpoint

@@ -15,16 +15,18 @@ from napari_cellcycle.models.store import Model, ModelCard, save_model
 from napari_cellcycle.progress import Progress, silent
 from napari_cellcycle.training.stage.crop_sequences import h2b_sequences
 from napari_cellcycle.training.stage.frame import H2B_CROPS
-from napari_cellcycle.training.stage.recurrent import FIT, RecurrentSettings, train_recurrent
+from napari_cellcycle.training.stage.recurrent import (
+    FIT,
+    SMOOTHING,
+    RecurrentSettings,
+    train_recurrent,
+)
 from napari_cellcycle.training.stage.sequences import simulated_sequences
 
 SEEDS = range(2000, 2240)
 """Simulated movies that the shipped weights learned from."""
 REAL_SHARE = 0.1
 """Share of the sequences of a batch that are annotated crops of real cells."""
-
-SMOOTHING = 0.25
-"""Weight of order and durations in decoding: half the usual, as the network knows time itself."""
 
 
 def train_rnn(

@@ -11,7 +11,8 @@ from napari_cellcycle.data.movie import Movie
 from napari_cellcycle.data.stages import H2B, StageSet
 from napari_cellcycle.data.tracks import Tracks
 from napari_cellcycle.errors import BadInput
-from napari_cellcycle.features.crops import crops, mask_crops, median_diameter
+from napari_cellcycle.features.crops import crops, median_diameter
+from napari_cellcycle.features.mask_crops import mask_crops
 from napari_cellcycle.features.paths import founders, paths
 from napari_cellcycle.features.sights import parents, sights
 from napari_cellcycle.progress import Progress, silent, track_progress

@@ -10,7 +10,8 @@ from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.stages import H2B, LIVE_CELL, MITOSIS, StageSet, free_stages
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.features.crop_scale import crop_diameter
-from napari_cellcycle.features.crops import crops, mask_crops, median_diameter
+from napari_cellcycle.features.crops import crops, median_diameter
+from napari_cellcycle.features.mask_crops import mask_crops
 from napari_cellcycle.features.paths import founders
 from napari_cellcycle.features.sights import parents, sights
 from napari_cellcycle.io.crop_folders import H2B_FOLDERS, CropSet, has_crops, read_crops
