@@ -26,7 +26,7 @@ from napari_cellcycle.evaluation.segmentation import ImageScore, score_sequence,
 from napari_cellcycle.io.frames import open_labels
 from napari_cellcycle.io.movies import open_movie
 from napari_cellcycle.pipeline.segment import segment
-from napari_cellcycle.training.segment import FIRST_HALF, NAMES, train_nuclei
+from napari_cellcycle.training.segment.weights import FIRST_HALF, NAMES, train_nuclei
 
 BORDER_PX = 25
 Row = tuple[str, ImageScore, float]

@@ -7,13 +7,14 @@ import tifffile
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.models.segment.dynamics import flows_of
 from napari_cellcycle.training.fit import FitSettings, fit
-from napari_cellcycle.training.segment import SegmentTask, train_nuclei
-from napari_cellcycle.training.segment_examples import (
+from napari_cellcycle.training.segment.examples import (
     STORED_PX,
     challenge_examples,
     example,
     varied_crop,
 )
+from napari_cellcycle.training.segment.flow import SegmentTask
+from napari_cellcycle.training.segment.weights import train_nuclei
 
 torch = pytest.importorskip("torch")
 

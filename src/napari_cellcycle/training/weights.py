@@ -18,7 +18,7 @@ from napari_cellcycle.progress import Progress
 
 def nuclei(data: Path, out: Path, progress: Progress) -> None:
     """Train the segmentation network: on simulated movies, then on real ones among them."""
-    from napari_cellcycle.training.segment import train_nuclei
+    from napari_cellcycle.training.segment.weights import train_nuclei
 
     train_nuclei(out, data=data, progress=progress)
 

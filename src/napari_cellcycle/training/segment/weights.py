@@ -1,8 +1,8 @@
-"""How the segmentation network learns."""
+"""How the shipped segmentation network learns."""
 
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -13,20 +13,16 @@ from napari_cellcycle.errors import BadInput
 from napari_cellcycle.models.store import Model, ModelCard, find_model, save_model
 from napari_cellcycle.progress import Progress, silent
 from napari_cellcycle.training.fit import FitSettings, fit
-from napari_cellcycle.training.segment_examples import (
+from napari_cellcycle.training.segment.examples import (
     Example,
     challenge_examples,
     simulated_examples,
-    varied_crop,
 )
+from napari_cellcycle.training.segment.flow import SegmentTask
 
 if TYPE_CHECKING:
-    import torch
-
     from napari_cellcycle.models.segment.network import FlowNet
 
-LEARNING_PX = 15.0
-"""Middle of the nucleus diameters, in pixels, of the crops that are learned from."""
 WORKING_PX = 18.0
 """Nucleus diameter, in pixels, at which the network is used: a little larger, which parts
 touching nuclei better, and small enough to be fast."""
@@ -58,70 +54,6 @@ SPLITS: dict[Part, str] = {
     "half": "frames 46 to 91 of Fluo-N2DL-HeLa 01 were not seen",
     "all": "everything named was seen; for figures on unseen frames see the half-trained network",
 }
-
-
-class SegmentTask:
-    """Batches of varied crops, and Cellpose's loss on them.
-
-    Parameters
-    ----------
-    examples
-        What is drawn from.
-    weights
-        Share of each example among the draws, in any unit.
-    batches_per_epoch, batch_size, side_px
-        Size of an epoch, of a batch and of a crop.
-    """
-
-    def __init__(
-        self,
-        examples: Sequence[Example],
-        weights: np.ndarray,
-        *,
-        batches_per_epoch: int = 100,
-        batch_size: int = 8,
-        side_px: int = 160,
-    ) -> None:
-        self.examples = examples
-        self.chances = np.asarray(weights, float) / np.sum(weights)
-        self.batches_per_epoch = batches_per_epoch
-        self.batch_size = batch_size
-        self.side_px = side_px
-
-    def __len__(self) -> int:
-        return self.batches_per_epoch
-
-    def batches(self, rng: np.random.Generator) -> Iterator[tuple["torch.Tensor", "torch.Tensor"]]:
-        """Images (N, 1, Y, X) and maps (N, 4, Y, X)."""
-        import torch
-
-        for _ in range(len(self)):
-            drawn = rng.choice(len(self.examples), self.batch_size, p=self.chances)
-            crops = [varied_crop(self.examples[i], rng, self.side_px, LEARNING_PX) for i in drawn]
-            images = torch.from_numpy(np.stack([image for image, _ in crops])[:, None])
-            maps = torch.from_numpy(np.stack([maps for _, maps in crops]).astype(np.float32))
-            yield images, maps
-
-    def loss(
-        self, network: "torch.nn.Module", batch: tuple["torch.Tensor", "torch.Tensor"]
-    ) -> "torch.Tensor":
-        """Half the squared error of five times the flow, plus cross-entropy (as Cellpose)."""
-        import torch
-
-        images, maps = batch
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            out = network(images.contiguous(memory_format=torch.channels_last))
-        out = out.float()
-        known = maps[:, 3] > 0.99
-        flow = (out[:, :2] - 5 * maps[:, :2]).square().mean(1)
-        cell = torch.nn.functional.binary_cross_entropy_with_logits(
-            out[:, 2], (maps[:, 2] > 0.5).float(), reduction="none"
-        )
-        return ((0.5 * flow + cell) * known).sum() / known.sum().clamp_min(1)
-
-    def score(self, network: "torch.nn.Module") -> float | None:
-        """None: the last weights are kept (averaged, at the end of a cosine schedule)."""
-        return None
 
 
 def train_nuclei(

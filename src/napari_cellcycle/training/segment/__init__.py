@@ -1,0 +1,1 @@
+"""How segmentation networks learn."""
