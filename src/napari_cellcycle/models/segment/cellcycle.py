@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import torch
 
 
-GUESSES_PX = (8.0, 13.0, 22.0, 36.0, 60.0)
+GUESSES_PX = (8.0, 13.0, 22.0, 36.0, 60.0, 100.0)
 """Diameters, in pixels, that are tried where none is given."""
 _LEAST_TILE = 128
 _PLANES_ACROSS = 4
@@ -33,8 +33,9 @@ class FlowSegmenter:
     Parameters
     ----------
     model
-        Weights and card; its settings hold `widths`, `diameter_px` (the nucleus diameter in
-        pixels at which the network works) and `logit_offset` (added to the cell logit).
+        Weights and card; its settings hold `widths`, `working_px` (the least and the greatest
+        cell diameter in pixels at which the network works) and `logit_offset` (added to the cell
+        logit).
     device
         Where the network runs. Falls back to the CPU when memory does not suffice.
     """
@@ -44,7 +45,8 @@ class FlowSegmenter:
         from napari_cellcycle.models.segment.network import FlowNet
 
         self.name = model.card.name
-        self.working_px = float(model.card.settings["diameter_px"])
+        least, most = model.card.settings["working_px"]
+        self.working_px = (float(least), float(most))
         self.logit_offset = float(model.card.settings.get("logit_offset", 0.0))
         self.device = device
         network: FlowNet = FlowNet(tuple(model.card.settings["widths"]))
@@ -60,7 +62,7 @@ class FlowSegmenter:
         if image.min() == image.max():
             return np.zeros(image.shape, np.int32)
         diameter = settings.diameter or self.find_diameter([image], pixel_size, settings)
-        diameter_px = diameter / pixel_size[-1] if diameter else self.working_px
+        diameter_px = diameter / pixel_size[-1] if diameter else self.working_px[0]
         values = stretch(image)
         if image.ndim == 2:
             return self._segment(values, diameter_px, settings)
@@ -103,7 +105,8 @@ class FlowSegmenter:
         """
         margin = min(math.ceil(0.7 * diameter_px), *values.shape)
         values = np.pad(values, margin, mode="symmetric")
-        scale = self.working_px / diameter_px
+        least, most = self.working_px
+        scale = min(max(diameter_px, least), most) / diameter_px
         height, width = (max(8, round(side * scale)) for side in values.shape)
         maps = self._maps(compress(resize(values, (height, width))), settings)
         maps = resize(maps.transpose(1, 2, 0), values.shape[:2]).transpose(2, 0, 1)

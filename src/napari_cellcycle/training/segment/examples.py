@@ -8,38 +8,55 @@ import numpy as np
 
 from napari_cellcycle.models.segment.normalise import compress, diameters_px, resize, stretch
 from napari_cellcycle.progress import Progress, silent, track_progress
+from napari_cellcycle.training.segment.optics import other_optics
 
-STORED_PX = 20.0
-"""Median nucleus diameter of stored examples, in pixels; crops are at most this sharp."""
+STORED_PX = 44.0
+"""Largest median cell diameter of stored examples, in pixels; larger ones are made smaller."""
+SIZES_PX = (12.0, 44.0)
+"""Cell diameters of the crops that are learned from, in pixels."""
+_MOST_ENLARGED = 2.0
+OTHER_OPTICS = 0.4
+"""Share of fluorescent crops that are shown as unstained ones."""
+RIM_PX = {"Fluo-N2DL-HeLa": 25, "DIC-C2DH-HeLa": 50, "PhC-C2DL-PSC": 25}
+"""Width of the rim in which the challenge's truth leaves cells out, by data set."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """One image at the size of learning, with its targets.
+    """One image with its targets.
 
-    `image` is stretched to percentiles (float32, Y, X); `maps` (Y, X, 4) holds the flow in y
-    and in x, whether a pixel is cell, and whether the truth is known there.
+    `image` is stretched to percentiles (float32, Y, X); `maps` (Y, X, 4), float16, holds the flow
+    in y and in x, whether a pixel is cell, and whether the truth is known there. Cells measure
+    `diameter_px`. What is `fluorescent` may also be learned as other optics would show it.
     """
 
     image: np.ndarray
     maps: np.ndarray
+    diameter_px: float
+    fluorescent: bool = False
 
 
 def example(
-    image: np.ndarray, masks: np.ndarray, diameter_px: float, known: np.ndarray | None = None
+    image: np.ndarray,
+    masks: np.ndarray,
+    diameter_px: float,
+    known: np.ndarray | None = None,
+    *,
+    fluorescent: bool = False,
 ) -> Example:
     """Make an example of an image (Y, X) with masks; `known` marks pixels with trusted masks."""
     import cv2
 
     from napari_cellcycle.models.segment.dynamics import flows_of
 
-    scale = STORED_PX / diameter_px
+    scale = min(1.0, STORED_PX / diameter_px)
     shape = (max(8, round(image.shape[0] * scale)), max(8, round(image.shape[1] * scale)))
     small = cv2.resize(masks.astype(np.float32), shape[::-1], interpolation=cv2.INTER_NEAREST)
     labels = small.astype(np.int32)
     trusted = np.ones(shape, np.float32) if known is None else resize(known, shape)
     maps = np.dstack([*flows_of(labels), labels > 0, trusted])
-    return Example(stretch(resize(image, shape)), maps.astype(np.float32))
+    values = stretch(resize(image, shape))
+    return Example(values, maps.astype(np.float16), scale * diameter_px, fluorescent)
 
 
 def simulated_examples(
@@ -53,7 +70,8 @@ def simulated_examples(
         for time in np.linspace(0, len(made.movie) - 1, frames_each + 2)[1:-1].astype(int):
             image, masks = made.movie.frame(int(time)), made.labels.frame(int(time))
             if masks.any():
-                yield example(image, masks, float(np.median(diameters_px(masks))))
+                diameter = float(np.median(diameters_px(masks)))
+                yield example(image, masks, diameter, fluorescent=True)
 
 
 def challenge_examples(
@@ -62,7 +80,8 @@ def challenge_examples(
     """Frames of a Cell Tracking Challenge sequence (`.../01`) that have full masks.
 
     Full masks are the silver truth (`01_ST/SEG`), or `01_GT/SEG` where there is none. Around
-    cells that are tracked but have no mask, the truth counts as unknown.
+    cells that are tracked but have no mask, and outside masks in the rim that the challenge
+    leaves out (`RIM_PX`), the truth counts as unknown.
     """
     import tifffile
 
@@ -81,49 +100,73 @@ def challenge_examples(
             sequence.with_name(f"{number}_GT") / "TRA" / f"man_track{file.stem[7:]}.tif"
         )
         diameter = float(np.median(diameters_px(masks)))
-        yield example(image, masks, diameter, _known(masks, markers, diameter))
+        rim = RIM_PX.get(sequence.parent.name, 0)
+        yield example(image, masks, diameter, known_pixels(masks, markers, diameter, rim))
 
 
-def _known(masks: np.ndarray, markers: np.ndarray, diameter_px: float) -> np.ndarray:
-    """Pixels farther than a diameter from markers that no mask overlaps."""
+def known_pixels(
+    masks: np.ndarray, markers: np.ndarray, diameter_px: float, rim_px: int = 0
+) -> np.ndarray:
+    """Masks, and what is inside the rim and half a diameter away from markers without a mask."""
     from scipy.ndimage import distance_transform_edt
 
     covered = np.unique(markers[masks > 0])
     missing = (markers > 0) & ~np.isin(markers, covered)
-    if not missing.any():
-        return np.ones(masks.shape, np.float32)
-    far = distance_transform_edt(~missing) > diameter_px
-    return (far | (masks > 0)).astype(np.float32)
+    known = np.zeros(masks.shape, bool)
+    inner = slice(rim_px, -rim_px or None)
+    known[inner, inner] = True
+    if missing.any():
+        known &= distance_transform_edt(~missing) > diameter_px / 2
+    return (known | (masks > 0)).astype(np.float32)
 
 
 def varied_crop(
-    source: Example, rng: np.random.Generator, side_px: int, working_px: float
+    source: Example,
+    rng: np.random.Generator,
+    side_px: int,
+    sizes_px: tuple[float, float] = SIZES_PX,
 ) -> tuple[np.ndarray, np.ndarray]:
     """A turned, scaled, mirrored crop with varied light: image (side, side), maps (4, side, side).
 
-    Nuclei come out at 0.7 to 1.4 times `working_px`.
+    Cells come out at `sizes_px`, but at most at twice their own size.
     """
     import cv2
 
-    zoom = working_px / STORED_PX * np.exp(rng.uniform(np.log(0.7), np.log(1.4)))
+    smallest, largest = sizes_px
+    largest = max(smallest, min(largest, _MOST_ENLARGED * source.diameter_px))
+    size = np.exp(rng.uniform(np.log(smallest), np.log(largest)))
+    zoom = size / source.diameter_px
     angle = rng.uniform(0, 2 * np.pi)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     if rng.random() < 0.5:
         turn = turn @ np.diag([1, -1])
     centre = _centre(source, rng)
+    corner, patch = _around(source.image.shape, centre, 0.75 * side_px / zoom + 8)
     to_source = turn / zoom
-    offset = centre - to_source @ np.full(2, (side_px - 1) / 2)
+    offset = centre - corner - to_source @ np.full(2, (side_px - 1) / 2)
     matrix = np.column_stack([to_source, offset])
-    size = (side_px, side_px)
-    image = source.image
+    shape = (side_px, side_px)
+    image = source.image[patch]
+    if source.fluorescent and rng.random() < OTHER_OPTICS:
+        image = other_optics(image, source.diameter_px, rng)
     if zoom < 0.8:
         image = cv2.GaussianBlur(image, (0, 0), 0.4 / zoom - 0.3)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    image = cv2.warpAffine(image, matrix, size, flags=flags, borderMode=cv2.BORDER_REFLECT_101)
-    maps = cv2.warpAffine(source.maps, matrix, size, flags=flags)
+    image = cv2.warpAffine(image, matrix, shape, flags=flags, borderMode=cv2.BORDER_REFLECT_101)
+    maps = cv2.warpAffine(source.maps[patch].astype(np.float32), matrix, shape, flags=flags)
     flow_xy = maps[..., 1::-1] @ turn
     maps = np.stack([flow_xy[..., 1], flow_xy[..., 0], maps[..., 2], maps[..., 3]])
     return compress(_vary_light(image, rng), np.exp(rng.uniform(-4.0, -2.0))), maps
+
+
+def _around(
+    shape: tuple[int, ...], centre: np.ndarray, reach: float
+) -> tuple[np.ndarray, tuple[slice, slice]]:
+    """First pixel (x, y), and slices in y and x, of what lies within `reach` of `centre`."""
+    limit = np.array(shape[::-1])
+    low = np.clip(np.floor(centre - reach), 0, limit - 1).astype(int)
+    high = np.clip(np.ceil(centre + reach) + 1, low + 1, limit).astype(int)
+    return low, (slice(low[1], high[1]), slice(low[0], high[0]))
 
 
 def _centre(source: Example, rng: np.random.Generator) -> np.ndarray:

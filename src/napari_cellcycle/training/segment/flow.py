@@ -5,13 +5,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_cellcycle.training.segment.examples import Example, varied_crop
+from napari_cellcycle.training.segment.examples import SIZES_PX, Example, varied_crop
 
 if TYPE_CHECKING:
     import torch
-
-LEARNING_PX = 15.0
-"""Middle of the nucleus diameters, in pixels, of the crops that are learned from."""
 
 
 class SegmentTask:
@@ -25,6 +22,8 @@ class SegmentTask:
         Share of each example among the draws, in any unit.
     batches_per_epoch, batch_size, side_px
         Size of an epoch, of a batch and of a crop.
+    sizes_px
+        Least and greatest diameter of the cells in crops, in pixels.
     """
 
     def __init__(
@@ -35,12 +34,14 @@ class SegmentTask:
         batches_per_epoch: int = 100,
         batch_size: int = 8,
         side_px: int = 160,
+        sizes_px: tuple[float, float] = SIZES_PX,
     ) -> None:
         self.examples = examples
         self.chances = np.asarray(weights, float) / np.sum(weights)
         self.batches_per_epoch = batches_per_epoch
         self.batch_size = batch_size
         self.side_px = side_px
+        self.sizes_px = sizes_px
 
     def __len__(self) -> int:
         return self.batches_per_epoch
@@ -51,7 +52,7 @@ class SegmentTask:
 
         for _ in range(len(self)):
             drawn = rng.choice(len(self.examples), self.batch_size, p=self.chances)
-            crops = [varied_crop(self.examples[i], rng, self.side_px, LEARNING_PX) for i in drawn]
+            crops = [varied_crop(self.examples[i], rng, self.side_px, self.sizes_px) for i in drawn]
             images = torch.from_numpy(np.stack([image for image, _ in crops])[:, None])
             maps = torch.from_numpy(np.stack([maps for _, maps in crops]).astype(np.float32))
             yield images, maps

@@ -23,37 +23,39 @@ from napari_cellcycle.training.segment.flow import SegmentTask
 if TYPE_CHECKING:
     from napari_cellcycle.models.segment.network import FlowNet
 
-WORKING_PX = 18.0
-"""Nucleus diameter, in pixels, at which the network is used: a little larger, which parts
-touching nuclei better, and small enough to be fast."""
+FIRST_SIZES_PX = (10.5, 21.0)
+"""Diameters of the nuclei that the network sees first, when it learns from simulation alone."""
+WORKING_PX = (18.0, 40.0)
+"""Least and greatest cell diameter at which the network is used: small cells are enlarged, large
+ones made smaller, all others taken as they are."""
 LOGIT_OFFSET = 0.75
 """Added to the cell logit, so that outlines reach as far as those drawn by hand on HeLa 01's
 first half; simulated ones agree as well with it as without."""
-Part = Literal["simulated", "half", "all"]
-NAMES: dict[Part, str] = {
-    "simulated": "cellcycle-nuclei-simulated",
-    "half": "cellcycle-nuclei-half",
-    "all": "cellcycle-nuclei",
-}
+HELA, DIC, PSC, SIM = "Fluo-N2DL-HeLa", "DIC-C2DH-HeLa", "PhC-C2DL-PSC", "Fluo-N2DH-SIM"
+HALVES = {HELA: range(46), DIC: range(42), PSC: range(50)}
+"""Frames of sequence 01 that "half" learns from; the others are for scoring."""
+SHARES = {HELA: 0.35, DIC: 0.3, PSC: 0.3, SIM: 0.05}
+"""How often each data set is drawn, of what is drawn from recordings; that is half of all."""
+Part = Literal["simulated", "half", "without-hela", "without-dic", "without-psc", "all"]
+LEFT_OUT = {"without-hela": HELA, "without-dic": DIC, "without-psc": PSC}
 SEEDS = (*range(6), *range(100, 260))
 """Seeds of the simulated movies that are learned from."""
-FIRST_HALF = range(46)
-"""Frames of HeLa 01 that "half" learns from; the other 46 are for scoring."""
-EPOCHS: dict[Part, int] = {"simulated": 22, "half": 8, "all": 10}
+EPOCHS: dict[Part, int] = {
+    "simulated": 22,
+    "half": 12,
+    "without-hela": 5,
+    "without-dic": 5,
+    "without-psc": 5,
+    "all": 12,
+}
 """Passes of 100 batches of eight crops."""
 _MOVIES = "simulated movies, seeds 0 to 5 and 100 to 259, three frames of each"
-_HELA = "Cell Tracking Challenge Fluo-N2DL-HeLa 01, silver truth (Ulman 2017, Maska 2023)"
-DATA: dict[Part, list[str]] = {
-    "simulated": [_MOVIES],
-    "half": [_MOVIES, f"{_HELA}, frames 0 to 45"],
-    "all": [_MOVIES, f"{_HELA}, all 92 frames", "Cell Tracking Challenge Fluo-N2DH-SIM 01"],
-}
 LICENCE = "BSD-3-Clause; the challenge's conditions of use apply to what was learned from it"
-SPLITS: dict[Part, str] = {
-    "simulated": "no real image was seen",
-    "half": "frames 46 to 91 of Fluo-N2DL-HeLa 01 were not seen",
-    "all": "everything named was seen; for figures on unseen frames see the half-trained network",
-}
+
+
+def name_of(part: Part) -> str:
+    """Name of the weights of a part; that of "all" is what the plugin ships."""
+    return "cellcycle-nuclei" if part == "all" else f"cellcycle-nuclei-{part}"
 
 
 def train_nuclei(
@@ -64,21 +66,21 @@ def train_nuclei(
     start_folder: Path | None = None,
     progress: Progress = silent,
 ) -> list[Model]:
-    """Train the shipped network and store it in `folder`; about 45 minutes on two cores.
+    """Train the shipped network and store it in `folder`; about an hour on two cores.
 
     Parameters
     ----------
     folder
-        Where each part is stored under its name in `NAMES`: `simulated` and `half` are for
-        measuring, `all` is the shipped one.
+        Where each part is stored under its `name_of`: all but `all`, the shipped one, are for
+        measuring.
     start_folder
         Where the simulated one, the start of the others, is taken from if it is there, and
         stored if not; by default it is only stored if it is one of `parts`.
     data
-        Folder with `ctc/Fluo-N2DL-HeLa` and `ctc/Fluo-N2DH-SIM`; needed for `half` and `all`.
+        Folder with the data sets of `SHARES` in its folder `ctc`; needed for all but `simulated`.
     parts
-        "simulated": simulated movies only. "half": then also the first half of HeLa 01, so that
-        the second half can be scored. "all": then also all of HeLa 01 and SIM 01.
+        "simulated": simulated movies only. "half": then also the first half of each sequence, so
+        that the second can be scored. "without-...": all of the other data sets. "all": all.
     """
     if set(parts) != {"simulated"} and (data is None or not (data / "ctc").is_dir()):
         raise BadInput(
@@ -103,7 +105,7 @@ def _stored(folder: Path, progress: Progress, simulated: list[Example]) -> Model
 
     from napari_cellcycle.models.segment.network import FlowNet
 
-    path = folder / f"{NAMES['simulated']}.safetensors"
+    path = folder / f"{name_of('simulated')}.safetensors"
     if path.is_file():
         return find_model(str(path), "segment")
     torch.manual_seed(0)
@@ -112,7 +114,8 @@ def _stored(folder: Path, progress: Progress, simulated: list[Example]) -> Model
         epochs=EPOCHS["simulated"], learning_rate=3e-3, warmup=0.03, average=0.99
     )
     began = time.perf_counter()
-    fit(network, SegmentTask(simulated, _by_size(simulated)), settings, progress=progress)
+    task = SegmentTask(simulated, _by_size(simulated), sizes_px=FIRST_SIZES_PX)
+    fit(network, task, settings, progress=progress)
     return _saved("simulated", network, folder, None, time.perf_counter() - began)
 
 
@@ -125,33 +128,40 @@ def _refined(
     from napari_cellcycle.models.segment.network import FlowNet
 
     simulated, data, folder = given
-    real = real_examples(data, part, progress)
+    real, weights = real_examples(data, part, progress)
     network = FlowNet(tuple(start.card.settings["widths"]))
     network.load_state_dict(start.weights())
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    weights = np.concatenate([_by_size(real), _by_size(simulated)])
     settings = FitSettings(
         epochs=EPOCHS[part], learning_rate=1.5e-3, warmup=0.05, average=0.99, seed=1
     )
     began = time.perf_counter()
-    fit(network, SegmentTask([*real, *simulated], weights), settings, progress=progress)
+    task = SegmentTask([*real, *simulated], np.concatenate([weights, _by_size(simulated)]))
+    fit(network, task, settings, progress=progress)
     return _saved(part, network, folder, start.card.name, time.perf_counter() - began)
 
 
-def real_examples(data: Path, part: Part, progress: Progress = silent) -> list[Example]:
-    """Frames of recordings that `part` may learn from."""
-    hela, sim = data / "ctc" / "Fluo-N2DL-HeLa" / "01", data / "ctc" / "Fluo-N2DH-SIM" / "01"
-    if part == "half":
-        return list(challenge_examples(hela, FIRST_HALF, progress=progress))
-    return [
-        *challenge_examples(hela, progress=progress),
-        *challenge_examples(sim, progress=progress),
-    ]
+def real_examples(
+    data: Path, part: Part, progress: Progress = silent
+) -> tuple[list[Example], np.ndarray]:
+    """Frames of recordings that `part` may learn from, and the chance of each; sum 1."""
+    examples: list[Example] = []
+    weights: list[np.ndarray] = []
+    for name, share in SHARES.items():
+        if name == LEFT_OUT.get(part) or (part == "half" and name not in HALVES):
+            continue
+        frames = HALVES[name] if part == "half" else None
+        found = list(challenge_examples(data / "ctc" / name / "01", frames, progress=progress))
+        examples += found
+        weights.append(np.full(len(found), share / len(found)))
+    chances = np.concatenate(weights)
+    return examples, chances / chances.sum()
 
 
 def _by_size(examples: Sequence[Example]) -> np.ndarray:
-    """Chance of each example to be drawn: more for larger ones, up to a limit; sum 1."""
-    area = np.array([min(example.image.size, 40_000) + 10_000 for example in examples], float)
+    """Chance of each example to be drawn: more for those of more cells, up to a limit; sum 1."""
+    cells = np.array([e.image.size / e.diameter_px**2 for e in examples])
+    area = np.minimum(cells, 100.0) + 25.0
     return area / area.sum()
 
 
@@ -161,18 +171,20 @@ def _saved(
     """Store the weights at half precision, with their card."""
     import torch
 
+    sizes = (WORKING_PX[0], WORKING_PX[0]) if part == "simulated" else WORKING_PX
     card = ModelCard(
-        name=NAMES[part],
+        name=name_of(part),
         kind="segment",
         architecture="FlowNet: residual U-Net with style vector (Cellpose at half width)",
-        description="Nuclei in fluorescence images, of about 8 to 80 pixels; 2D, or 3D by planes",
+        description="Nuclei in fluorescence images, cells in phase contrast and DIC, of 8 pixels "
+        "and more; 2D, or 3D by planes",
         settings={
             "widths": [16, 32, 64, 128],
-            "diameter_px": WORKING_PX,
+            "working_px": list(sizes),
             "logit_offset": LOGIT_OFFSET,
         },
-        data=DATA[part],
-        split=SPLITS[part],
+        data=_data_of(part),
+        split=_split_of(part),
         command="python -m napari_cellcycle.training.weights cellcycle-nuclei",
         licence=LICENCE,
         parent=parent,
@@ -184,3 +196,25 @@ def _saved(
         for name, tensor in network.state_dict().items()
     }
     return save_model(state, card, folder)
+
+
+def _data_of(part: Part) -> list[str]:
+    """What a part learns from, in words."""
+    if part == "simulated":
+        return [_MOVIES]
+    source = "Cell Tracking Challenge {} 01{} (Ulman 2017, Maska 2023)"
+    shown = [name for name in SHARES if name != LEFT_OUT.get(part)]
+    if part == "half":
+        return [_MOVIES, *(source.format(n, f", frames before {HALVES[n].stop}") for n in HALVES)]
+    return [_MOVIES, *(source.format(name, "") for name in shown)]
+
+
+def _split_of(part: Part) -> str:
+    """What a part has not seen, in words."""
+    if part == "simulated":
+        return "no real image was seen"
+    if part == "half":
+        return "later frames of the sequences were not seen"
+    if part == "all":
+        return "everything named was seen; for figures on unseen frames see the half-trained ones"
+    return f"{LEFT_OUT[part]} was not seen"
