@@ -10,7 +10,6 @@ from napari_cellcycle.evaluation.segmentation import (
     score_markers,
     score_masks,
     score_sequence,
-    table,
 )
 
 
@@ -137,9 +136,3 @@ def test_scores_agree_with_the_official_definitions(sequence, tmp_path):
     ours = score_sequence(enumerate(frames), sequence)
     assert ours.seg == pytest.approx(theirs["SEG"])
     assert ours.det == pytest.approx(theirs["DET"])
-
-
-def test_a_table_shows_each_segmenter():
-    text = table([("threshold", score_masks(TRUTH, TRUTH), 0.5), ("none", ImageScore(), 0.0)])
-    assert "| threshold | 1.000 | 1.000 | 0 | 0 | 0 | 0.50 |" in text
-    assert "| none | - | - |" in text

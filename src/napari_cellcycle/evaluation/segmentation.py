@@ -1,12 +1,17 @@
-"""How well masks agree with the truth: SEG and DET of the challenge, average precision, counts."""
+"""How well masks agree with the truth: all usual scores of an image, and of many pooled."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 
+from napari_cellcycle.evaluation.overlap import Overlap, matched_pairs, overlap_of
+
 THRESHOLDS = (0.5, 0.75, 0.9)
+"""Least Jaccard index of a match at which average precision is told."""
+STEPS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
+"""Least Jaccard index of a match at which F1 is told."""
 MISSED, FALSE, SPLIT = 10.0, 1.0, 5.0
 """Cost of a missed cell, a false one, and of splitting a mask that holds two (AOGM-D)."""
 
@@ -17,8 +22,11 @@ class ImageScore:
 
     SEG: `overlap` is the sum of the Jaccard indices of `segmented` reference cells (0 where no
     mask covers more than half of the cell). DET: numbers of reference `markers`, and of `missed`,
-    `false` and `merged` ones (a mask over k markers counts k - 1). Precision: cells `matched` at
-    each of `THRESHOLDS`, of `masks` found.
+    `false` and `merged` ones (a mask over k markers counts k - 1). Instances, where all cells have
+    reference masks: `masks` found of `cells`, of which `matched` at each of `STEPS`; `pairs` that
+    agree by more than one half, and the sum of their Jaccard indices, `agreement`; pixels `shared`
+    and in the `union` of AJI. Counts: images `counted`, and the sum over them of the difference
+    between cells found and true, as a size (`miscounted`) and with its sign (`surplus`).
     """
 
     segmented: int = 0
@@ -28,20 +36,21 @@ class ImageScore:
     false: int = 0
     merged: int = 0
     masks: int = 0
-    matched: tuple[int, ...] = (0,) * len(THRESHOLDS)
+    matched: tuple[int, ...] = (0,) * len(STEPS)
+    cells: int = 0
+    pairs: int = 0
+    agreement: float = 0.0
+    shared: int = 0
+    union: int = 0
+    counted: int = 0
+    miscounted: int = 0
+    surplus: int = 0
 
     def __add__(self, other: "ImageScore") -> "ImageScore":
-        matched = tuple(a + b for a, b in zip(self.matched, other.matched, strict=True))
-        return ImageScore(
-            self.segmented + other.segmented,
-            self.overlap + other.overlap,
-            self.markers + other.markers,
-            self.missed + other.missed,
-            self.false + other.false,
-            self.merged + other.merged,
-            self.masks + other.masks,
-            matched,
-        )
+        names = [field.name for field in fields(self) if field.name != "matched"]
+        sums = {name: getattr(self, name) + getattr(other, name) for name in names}
+        both = zip(self.matched, other.matched, strict=True)
+        return ImageScore(**sums, matched=tuple(a + b for a, b in both))
 
     @property
     def seg(self) -> float | None:
@@ -59,60 +68,135 @@ class ImageScore:
     @property
     def precision(self) -> dict[float, float]:
         """AP at each of `THRESHOLDS`: matched / (matched + missed + false), as Cellpose reports."""
+        found = dict(zip(STEPS, self.matched, strict=True))
+        return {t: found[t] / max(1, self.cells + self.masks - found[t]) for t in THRESHOLDS}
+
+    @property
+    def f1(self) -> dict[float, float]:
+        """F1 at each of `STEPS`: matched / mean of cells and masks."""
+        both = max(1, self.cells + self.masks)
+        return {t: 2 * n / both for t, n in zip(STEPS, self.matched, strict=True)}
+
+    @property
+    def sq(self) -> float | None:
+        """Segmentation quality: mean Jaccard index of the pairs; None without any."""
+        return self.agreement / self.pairs if self.pairs else None
+
+    @property
+    def rq(self) -> float | None:
+        """Recognition quality: F1 of pairs that agree by more than half; None without cells."""
+        both = self.cells + self.masks
+        return 2 * self.pairs / both if both else None
+
+    @property
+    def pq(self) -> float | None:
+        """Panoptic quality, SQ times RQ (Kirillov et al. 2019); None without cells and masks."""
+        both = self.cells + self.masks
+        return 2 * self.agreement / both if both else None
+
+    @property
+    def aji(self) -> float | None:
+        """Aggregated Jaccard index (Kumar et al. 2017); None without cells and masks."""
+        return self.shared / self.union if self.union else None
+
+    @property
+    def count_error(self) -> float | None:
+        """Mean over images of how many cells too many or too few; None where none are counted."""
+        return self.miscounted / self.counted if self.counted else None
+
+    def table(self) -> dict[str, float | int | None]:
+        """All scores by their usual names; None where the truth does not tell."""
+        known = self.cells + self.masks > 0
         return {
-            threshold: matched / max(1, self.segmented + self.masks - matched)
-            for threshold, matched in zip(THRESHOLDS, self.matched, strict=True)
+            "SEG": self.seg,
+            "DET": self.det,
+            **{f"AP@{t:g}": ap if known else None for t, ap in self.precision.items()},
+            **{f"F1@{t:g}": f1 if known else None for t, f1 in self.f1.items()},
+            "PQ": self.pq,
+            "SQ": self.sq,
+            "RQ": self.rq,
+            "AJI": self.aji,
+            "count error": self.count_error,
+            "surplus": self.surplus if self.counted else None,
+            "cells": self.cells or self.markers,
+            "missed": self.missed,
+            "false": self.false,
+            "merged": self.merged,
         }
 
 
 def score_masks(masks: np.ndarray, truth: np.ndarray, border_px: int = 0) -> ImageScore:
-    """Score masks against full reference masks, both int ([Z,] Y, X): all scores at once."""
-    overlap = _overlap(masks, truth, border_px)
-    segmented, total = _seg(overlap)
-    detected = _det(overlap)
-    matched = tuple(_matched(overlap, threshold) for threshold in THRESHOLDS)
-    return ImageScore(segmented, total, *detected, len(overlap.masks), matched)
+    """Score masks against full reference masks, both int ([Z,] Y, X): all scores at once.
+
+    Where `truth` is -1 it is not known what is there; see `overlap_of`.
+    """
+    overlap = overlap_of(masks, truth, border_px)
+    return _seg(overlap) + _det(overlap) + _instances(overlap)
 
 
 def score_markers(masks: np.ndarray, markers: np.ndarray, border_px: int = 0) -> ImageScore:
-    """Score masks against markers that show where cells are but not their outlines: DET only."""
-    count, missed, false, merged = _det(_overlap(masks, markers, border_px))
-    return ImageScore(markers=count, missed=missed, false=false, merged=merged)
+    """Score masks against markers that show where cells are but not their outlines: DET, counts."""
+    return _det(overlap_of(masks, markers, border_px))
 
 
 def score_cells(masks: np.ndarray, truth: np.ndarray) -> ImageScore:
     """Score masks against reference masks of some of the cells: SEG only."""
-    segmented, total = _seg(_overlap(masks, truth, 0))
-    return ImageScore(segmented=segmented, overlap=total)
+    return _seg(overlap_of(masks, truth))
 
 
 def score_sequence(
     frames: Iterable[tuple[int, np.ndarray]], truth: str | Path, border_px: int = 0
 ) -> ImageScore:
-    """Pool SEG and DET over frames (number, masks) of a sequence with truth folder `.../01_GT`.
+    """Pool the scores of frames (number, masks) of a sequence with truth folder `.../01_GT`.
 
     SEG uses `SEG/man_seg*.tif` (also single planes, `man_seg_T_Z.tif`) where a frame has it, DET
     uses `TRA/man_track*.tif`. Cells wholly within `border_px` of the frame's edge are left out,
     as the challenge does for its field of interest (25 for Fluo-N2DL-HeLa, 50 for DIC-C2DH-HeLa).
+    All other scores come from frames in which every marker has its outline in SEG.
     """
-    import tifffile
-
     folder = Path(truth)
     outlines = _by_frame(folder / "SEG", "man_seg")
     markers = _by_frame(folder / "TRA", "man_track")
     total = ImageScore()
     for number, masks in frames:
-        for file, plane in outlines.get(number, []):
-            shown = masks if plane is None else masks[plane]
-            total += score_cells(shown, tifffile.imread(file))
-        for file, _ in markers.get(number, []):
-            total += score_markers(masks, tifffile.imread(file), border_px)
+        total += score_frame(masks, outlines.get(number, []), markers.get(number, []), border_px)
     return total
 
 
-def _by_frame(folder: Path, prefix: str) -> dict[int, list[tuple[Path, int | None]]]:
-    """Files of each frame, with the plane that they show (None: all)."""
-    found: dict[int, list[tuple[Path, int | None]]] = {}
+TruthFile = tuple[Path, int | None]
+"""A file of reference masks, with the plane that it shows (None: all)."""
+
+
+def score_frame(
+    masks: np.ndarray,
+    outlines: Sequence[TruthFile],
+    markers: Sequence[TruthFile],
+    border_px: int = 0,
+) -> ImageScore:
+    """Score one frame against its files of outlines and of markers."""
+    import tifffile
+
+    total = ImageScore()
+    marked = [tifffile.imread(file) for file, _ in markers]
+    for shown in marked:
+        total += score_markers(masks, shown, border_px)
+    for file, plane in outlines:
+        drawn = tifffile.imread(file)
+        total += score_cells(masks if plane is None else masks[plane], drawn)
+        if plane is None and marked and _complete(drawn, marked[0]):
+            total += _instances(overlap_of(masks, drawn, border_px))
+    return total
+
+
+def _complete(drawn: np.ndarray, markers: np.ndarray) -> bool:
+    """Whether each marker lies, at least in part, in a cell that is drawn."""
+    marked = np.unique(markers[markers > 0])
+    return len(marked) > 0 and np.isin(marked, markers[drawn > 0]).all().item()
+
+
+def _by_frame(folder: Path, prefix: str) -> dict[int, list[TruthFile]]:
+    """Files of each frame."""
+    found: dict[int, list[TruthFile]] = {}
     for file in sorted(folder.glob(f"{prefix}*.tif")):
         parts = file.stem[len(prefix) :].strip("_").split("_")
         plane = int(parts[1]) if len(parts) > 1 else None
@@ -120,94 +204,53 @@ def _by_frame(folder: Path, prefix: str) -> dict[int, list[tuple[Path, int | Non
     return found
 
 
-@dataclass(frozen=True)
-class _Overlap:
-    """Shared pixels of each pair (mask, cell) that touches, and the size of all of them."""
-
-    masks: np.ndarray
-    cells: np.ndarray
-    pair_mask: np.ndarray
-    pair_cell: np.ndarray
-    shared: np.ndarray
-
-    @property
-    def jaccard(self) -> np.ndarray:
-        union = self.masks[self.pair_mask] + self.cells[self.pair_cell] - self.shared
-        return np.asarray(self.shared / union)
+def _seg(overlap: Overlap) -> ImageScore:
+    """SEG: the Jaccard index of each cell with the mask that covers it by half."""
+    agreement = float(overlap.jaccard[overlap.covering].sum())
+    return ImageScore(segmented=len(overlap.cells), overlap=agreement)
 
 
-def _overlap(masks: np.ndarray, truth: np.ndarray, border_px: int) -> _Overlap:
-    """Count shared pixels of masks and reference cells that reach the field of interest."""
-    mask, mask_count = _numbered(masks, border_px)
-    cell, cell_count = _numbered(truth, border_px)
-    code = cell.ravel().astype(np.int64) * (mask_count + 1) + mask.ravel()
-    codes, shared = np.unique(code, return_counts=True)
-    pair_cell, pair_mask = codes // (mask_count + 1), codes % (mask_count + 1)
-    both = (pair_cell > 0) & (pair_mask > 0)
-    return _Overlap(
-        np.bincount(mask.ravel(), minlength=mask_count + 1)[1:],
-        np.bincount(cell.ravel(), minlength=cell_count + 1)[1:],
-        pair_mask[both] - 1,
-        pair_cell[both] - 1,
-        shared[both],
-    )
-
-
-def _numbered(labels: np.ndarray, border_px: int) -> tuple[np.ndarray, int]:
-    """Number labels 1, 2, ... leaving out those wholly within `border_px` of the edge."""
-    inner = labels
-    if border_px:
-        middle = slice(border_px, -border_px)
-        inner = labels[..., middle, middle]
-    kept = np.unique(inner)
-    kept = kept[kept > 0]
-    number = np.searchsorted(kept, labels) + 1
-    known = np.isin(labels, kept)
-    return np.where(known, number, 0), len(kept)
-
-
-def _seg(overlap: _Overlap) -> tuple[int, float]:
-    """Count reference cells, and sum the Jaccard index of those that a mask covers by half."""
-    covering = 2 * overlap.shared > overlap.cells[overlap.pair_cell]
-    return len(overlap.cells), float(overlap.jaccard[covering].sum())
-
-
-def _det(overlap: _Overlap) -> tuple[int, int, int, int]:
-    """Count markers, missed ones, masks over no marker, and markers merged into one mask."""
-    covering = 2 * overlap.shared > overlap.cells[overlap.pair_cell]
+def _det(overlap: Overlap) -> ImageScore:
+    """DET: markers, missed ones, masks over no marker, and markers merged into one mask."""
+    covering = overlap.covering
     held = np.bincount(overlap.pair_mask[covering], minlength=len(overlap.masks))
-    missed = len(overlap.cells) - int(covering.sum())
-    return (
-        len(overlap.cells),
-        missed,
-        int((held == 0).sum()),
-        int(np.clip(held - 1, 0, None).sum()),
+    surplus = len(overlap.masks) - len(overlap.cells)
+    return ImageScore(
+        markers=len(overlap.cells),
+        missed=len(overlap.cells) - int(covering.sum()),
+        false=int((held == 0).sum()),
+        merged=int(np.clip(held - 1, 0, None).sum()),
+        counted=1,
+        miscounted=abs(surplus),
+        surplus=surplus,
     )
 
 
-def _matched(overlap: _Overlap, threshold: float) -> int:
-    """Count one-to-one matches with at least this Jaccard index (most of them, then best)."""
-    from scipy.optimize import linear_sum_assignment
+def _instances(overlap: Overlap) -> ImageScore:
+    """What average precision, F1, PQ and AJI are made of."""
+    jaccard = overlap.jaccard
+    agreeing = jaccard > 0.5
+    shared, union = _aggregated(overlap, jaccard)
+    return ImageScore(
+        masks=len(overlap.masks),
+        cells=len(overlap.cells),
+        matched=tuple(len(matched_pairs(overlap, step)) for step in STEPS),
+        pairs=int(agreeing.sum()),
+        agreement=float(jaccard[agreeing].sum()),
+        shared=shared,
+        union=union,
+    )
 
-    if not len(overlap.shared):
-        return 0
-    jaccard = np.zeros((len(overlap.masks), len(overlap.cells)))
-    jaccard[overlap.pair_mask, overlap.pair_cell] = overlap.jaccard
-    enough = jaccard >= threshold
-    rows, columns = linear_sum_assignment(-(enough + jaccard / (2 * min(jaccard.shape))))
-    return int(enough[rows, columns].sum())
 
+def _aggregated(overlap: Overlap, jaccard: np.ndarray) -> tuple[int, int]:
+    """Pixels shared and in the union of AJI: each cell with its best mask, then masks left over.
 
-def table(named: Sequence[tuple[str, ImageScore, float]]) -> str:
-    """Markdown table of (name, pooled score, seconds a frame)."""
-    head = "| segmenter | SEG | DET | missed | false | merged | s/frame |\n" + "|---" * 7 + "|"
-
-    def shown(value: float | None) -> str:
-        return "-" if value is None else f"{value:.3f}"
-
-    rows = [
-        f"| {name} | {shown(score.seg)} | {shown(score.det)} | {score.missed} | {score.false} "
-        f"| {score.merged} | {seconds:.2f} |"
-        for name, score, seconds in named
-    ]
-    return "\n".join([head, *rows])
+    A mask may be the best of several cells, as its authors have it.
+    """
+    order = np.lexsort((-jaccard, overlap.pair_cell))
+    cell, first = np.unique(overlap.pair_cell[order], return_index=True)
+    best = order[first]
+    untouched = np.delete(overlap.cells, cell)
+    unused = np.delete(overlap.masks, np.unique(overlap.pair_mask[best]))
+    union = overlap.union[best].sum() + untouched.sum() + unused.sum()
+    return int(overlap.shared[best].sum()), int(union)
