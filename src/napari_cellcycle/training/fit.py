@@ -112,6 +112,7 @@ def fit(
     *,
     optimiser: "Callable[[torch.nn.Module], torch.optim.Optimizer] | None" = None,
     checkpoint: Checkpoint | None = None,
+    is_over: Callable[[], bool] | None = None,
     progress: Progress = silent,
 ) -> list[Epoch]:
     """Train `network` in place and return the record of each epoch.
@@ -128,6 +129,8 @@ def fit(
     checkpoint
         Where the state is kept after each epoch. A training found there goes on, and ends with
         the same weights as one that was never interrupted.
+    is_over
+        Asked after each epoch; true ends the training as if it were complete.
 
     Raises
     ------
@@ -156,6 +159,8 @@ def fit(
         _learn(run, task, settings, rates, progress)
         if checkpoint is not None:
             checkpoint.write(run.state(), network, run.rng, about)
+        if is_over is not None and is_over():
+            break
     network.load_state_dict(run.best[1] if run.best else run.average.state_dict())
     network.eval()
     progress(steps, steps, _message(run.history))
