@@ -66,7 +66,7 @@ def segment(
     masks = np.zeros(shape, np.int32) if into is None else into
     total, blank = 0, []
     for time in track_progress(range(len(movie)), len(movie), progress, "Segmenting"):
-        image = _checked(movie, time, channel)
+        image = _checked(movie, time, channel, _colours(movie, segmenter))
         if image.min() == image.max():
             blank.append(time)
         found = segmenter(image, movie.pixel_size, settings)
@@ -103,9 +103,17 @@ def _channel(movie: Movie, name: str | None) -> str | None:
     return name
 
 
-def _checked(movie: Movie, time: int, channel: str | None) -> np.ndarray:
-    """One frame, all of whose values are numbers."""
-    image = movie.frame(time, channel)
+def _colours(movie: Movie, segmenter: Segmenter) -> int:
+    """Channels of a flat movie that the segmenter looks at together, if none is chosen."""
+    return min(getattr(segmenter, "channels", 1), len(movie.channels)) if movie.ndim == 2 else 1
+
+
+def _checked(movie: Movie, time: int, channel: str | None, colours: int = 1) -> np.ndarray:
+    """One frame, all of whose values are numbers: ([Z,] Y, X), or (C, Y, X) of several colours."""
+    if channel is None and colours > 1:
+        image = np.stack([movie.frame(time, name) for name in movie.channels[:colours]])
+    else:
+        image = movie.frame(time, channel)
     if image.dtype.kind in "fc" and not np.isfinite(image).all():
         raise BadInput(
             f"Frame {time} holds values that are not numbers (NaN or infinite); expected finite "
@@ -126,7 +134,8 @@ def _with_diameter(
         return settings
     progress(0, len(movie), "Measuring how large cells are")
     times = dict.fromkeys((0, len(movie) // 2, len(movie) - 1))
-    images = [_checked(movie, time, channel) for time in times]
+    colours = _colours(movie, segmenter)
+    images = [_checked(movie, time, channel, colours) for time in times]
     found = segmenter.find_diameter(images, movie.pixel_size, settings)
     return settings.model_copy(update={"diameter": found}) if found else settings
 

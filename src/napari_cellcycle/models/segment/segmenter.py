@@ -60,4 +60,9 @@ def open_segmenter(
     from napari_cellcycle.models.segment.cellcycle import FlowSegmenter
     from napari_cellcycle.models.store import find_model
 
-    return FlowSegmenter(find_model(name, "segment", folder), device)
+    model = find_model(name, "segment", folder)
+    if model.card.architecture.startswith("coordinate queries"):
+        from napari_cellcycle.models.segment.query.model import open_query_model
+
+        return open_query_model(model, device)
+    return FlowSegmenter(model, device)

@@ -15,34 +15,33 @@ def tiles_of(
     batch_size: int,
     multiple: int,
 ) -> np.ndarray:
-    """Maps (C, Y, X) that `compute` gives of an image (Y, X), in tiles blended where they overlap.
+    """Maps (C, Y, X) that `compute` gives of an image, in tiles blended where they overlap.
 
-    `compute` takes float32 images (N, 1, Y, X) whose sides divide by `multiple` and gives maps
-    (N, C, Y, X). Images are mirrored at their edges.
+    The image is (Y, X), or (K, Y, X) in colours. `compute` takes float32 images (N, K, Y, X),
+    K = 1 without colours, whose sides divide by `multiple`, and gives maps (N, C, Y, X). Images
+    are mirrored at their edges.
     """
-    height, width = image.shape
-    sides = [_side(length, tile, multiple) for length in image.shape]
-    padded = np.pad(
-        image,
-        [(0, max(0, side - length)) for side, length in zip(sides, image.shape, strict=True)],
-        mode="symmetric",
-    )
+    planes = image[None] if image.ndim == 2 else image
+    height, width = shape = planes.shape[1:]
+    sides = [_side(length, tile, multiple) for length in shape]
+    beyond = [(0, max(0, side - length)) for side, length in zip(sides, shape, strict=True)]
+    padded = np.pad(planes, [(0, 0), *beyond], mode="symmetric")
     corners = [
         (y, x)
-        for y in _starts(padded.shape[0], sides[0])
-        for x in _starts(padded.shape[1], sides[1])
+        for y in _starts(padded.shape[1], sides[0])
+        for x in _starts(padded.shape[2], sides[1])
     ]
     if len(corners) == 1:
-        return compute(padded[None, None].astype(np.float32))[0, :, :height, :width]
+        return compute(padded[None].astype(np.float32))[0, :, :height, :width]
     weight = np.outer(_ramp(sides[0]), _ramp(sides[1])).astype(np.float32)
     total: np.ndarray | None = None
-    weights = np.zeros(padded.shape, np.float32)
+    weights = np.zeros(padded.shape[1:], np.float32)
     for start in range(0, len(corners), batch_size):
         chosen = corners[start : start + batch_size]
-        tiles = [padded[y : y + sides[0], x : x + sides[1]] for y, x in chosen]
-        maps = compute(np.stack(tiles)[:, None].astype(np.float32))
+        tiles = [padded[:, y : y + sides[0], x : x + sides[1]] for y, x in chosen]
+        maps = compute(np.stack(tiles).astype(np.float32))
         if total is None:
-            total = np.zeros((maps.shape[1], *padded.shape), np.float32)
+            total = np.zeros((maps.shape[1], *padded.shape[1:]), np.float32)
         for (y, x), part in zip(chosen, maps, strict=True):
             total[:, y : y + sides[0], x : x + sides[1]] += part * weight
             weights[y : y + sides[0], x : x + sides[1]] += weight

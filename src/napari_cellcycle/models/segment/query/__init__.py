@@ -1,0 +1,1 @@
+"""Coordinate queries: a network is asked, point by point, what lies there."""

@@ -1,0 +1,1 @@
+"""Learning to answer coordinate queries, and what kind of cell lies at a point."""
