@@ -16,6 +16,7 @@ from napari_cellcycle.cli import (
     scores,
     steps,
     train,
+    train_segment,
     train_stage,
 )
 from napari_cellcycle.cli.console import spoken_errors
@@ -85,11 +86,12 @@ for _command in (
 _train = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Train models of your own: 'train link' teaches the linking of cells, 'train stage' their "
-    "stages.",
+    help="Train models of your own: 'train segment' teaches the finding of cells, 'train link' "
+    "their linking, 'train stage' their stages.",
     short_help="Train models of your own",
 )
 app.add_typer(_train, name="train")
+_add(train_segment.segment, _train)
 _add(train.link, _train)
 _add(train_stage.stage, _train)
 

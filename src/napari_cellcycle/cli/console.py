@@ -3,7 +3,8 @@
 import inspect
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -68,6 +69,18 @@ def spoken_errors(function: Callable[..., Any]) -> Callable[..., Any]:
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in parameters}
     return command
+
+
+@contextmanager
+def resumable(unfinished: "Path") -> Iterator[None]:
+    """Say how to go on with a training whose state `unfinished` holds, when Ctrl-C stops it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not unfinished.is_file():
+            raise
+        typer.echo("Stopped; the same command with --resume goes on from here.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def say(text: str) -> None:

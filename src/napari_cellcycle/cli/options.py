@@ -32,6 +32,33 @@ MemoryGb = Annotated[
 ModelFolder = Annotated[
     Path | None, typer.Option(help="Folder of your own models; the usual place if not given")
 ]
+ModelOut = Annotated[
+    Path | None, typer.Option(help="Folder for the model; that of your own models if not given")
+]
+HeldOut = Annotated[
+    list[Path] | None,
+    typer.Option(help="Source to score on and not to learn from; may be given several times"),
+]
+Epochs = Annotated[
+    int | None, typer.Option(min=1, help="Most rounds of training; as usual if not given")
+]
+Patience = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="End after so many rounds without a better score, 0: never; as usual if not given",
+    ),
+]
+LearningRate = Annotated[
+    float | None,
+    typer.Option(min=1e-6, max=1, help="How fast it learns; as usual if not given"),
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on with an interrupted training of this name")
+]
+ReplaceModel = Annotated[
+    bool, typer.Option("--overwrite", help="Replace a model of that name in --out")
+]
 PixelSize = Annotated[
     str | None,
     typer.Option(

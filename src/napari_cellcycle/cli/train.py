@@ -8,8 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_cellcycle.cli.console import INTERRUPTED, Bar, say
-from napari_cellcycle.cli.options import AUTO, Device, ModelFolder
+from napari_cellcycle.cli.console import Bar, resumable, say
+from napari_cellcycle.cli.options import (
+    AUTO,
+    Device,
+    Epochs,
+    HeldOut,
+    LearningRate,
+    ModelFolder,
+    ModelOut,
+    Patience,
+    ReplaceModel,
+    Resume,
+)
 
 if TYPE_CHECKING:
     from napari_cellcycle.models.store import Model
@@ -33,10 +44,7 @@ def link(
         ),
     ],
     name: Annotated[str, typer.Option(help="Name of the new model, such as my-links")],
-    out: Annotated[
-        Path | None,
-        typer.Option(help="Folder for the model; that of your own models if not given"),
-    ] = None,
+    out: ModelOut = None,
     preset: Annotated[
         PresetName,
         typer.Option(
@@ -50,10 +58,7 @@ def link(
             "shipped model of the preset if not given"
         ),
     ] = None,
-    held_out: Annotated[
-        list[Path] | None,
-        typer.Option(help="Source to score on and not to learn from; may be given several times"),
-    ] = None,
+    held_out: HeldOut = None,
     held_out_part: Annotated[
         float,
         typer.Option(
@@ -72,28 +77,12 @@ def link(
     simulated: Annotated[
         int, typer.Option(min=0, help="Simulated movies to learn from besides")
     ] = 0,
-    epochs: Annotated[
-        int | None, typer.Option(min=1, help="Most rounds of training; the preset's if not given")
-    ] = None,
-    patience: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            help="End after so many rounds without a better score, 0: never; the preset's if not "
-            "given",
-        ),
-    ] = None,
-    learning_rate: Annotated[
-        float | None,
-        typer.Option(min=1e-6, max=1, help="How fast it learns; the preset's if not given"),
-    ] = None,
+    epochs: Epochs = None,
+    patience: Patience = None,
+    learning_rate: LearningRate = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same model")] = 0,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with an interrupted training of this name")
-    ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a model of that name in --out")
-    ] = False,
+    resume: Resume = False,
+    overwrite: ReplaceModel = False,
     device: Device = AUTO,
     model_folder: ModelFolder = None,
 ) -> None:
@@ -118,28 +107,22 @@ def link(
         seed=seed,
     )
     folder = out or own_folder(model_folder)
-    try:
-        with Bar() as bar:
-            model, learned = teach_links(
-                name,
-                sources,
-                folder,
-                preset=preset.value,
-                start=start,
-                held_out=held_out or (),
-                settings=settings,
-                resume=resume,
-                overwrite=overwrite,
-                device=device.value,
-                model_folder=model_folder,
-                command=shlex.join(["napari-cellcycle", *sys.argv[1:]]),
-                progress=bar,
-            )
-    except KeyboardInterrupt:
-        if (folder / f"{name}.training").is_file():
-            typer.echo("Stopped; the same command with --resume goes on from here.", err=True)
-            raise typer.Exit(INTERRUPTED) from None
-        raise
+    with resumable(folder / f"{name}.training"), Bar() as bar:
+        model, learned = teach_links(
+            name,
+            sources,
+            folder,
+            preset=preset.value,
+            start=start,
+            held_out=held_out or (),
+            settings=settings,
+            resume=resume,
+            overwrite=overwrite,
+            device=device.value,
+            model_folder=model_folder,
+            command=shlex.join(["napari-cellcycle", *sys.argv[1:]]),
+            progress=bar,
+        )
     _report(model, learned, folder == own_folder(model_folder))
 
 
