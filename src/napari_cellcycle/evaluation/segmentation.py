@@ -1,12 +1,13 @@
 """How well masks agree with the truth: all usual scores of an image, and of many pooled."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 
 from napari_cellcycle.evaluation.overlap import Overlap, matched_pairs, overlap_of
+from napari_cellcycle.evaluation.sequence_truth import FrameTruth, open_sequence_truth
 
 THRESHOLDS = (0.5, 0.75, 0.9)
 """Least Jaccard index of a match at which average precision is told."""
@@ -118,7 +119,7 @@ class ImageScore:
             "AJI": self.aji,
             "count error": self.count_error,
             "surplus": self.surplus if self.counted else None,
-            "cells": self.cells or self.markers,
+            "cells": self.markers or self.cells,
             "missed": self.missed,
             "false": self.false,
             "merged": self.merged,
@@ -152,56 +153,29 @@ def score_sequence(
     SEG uses `SEG/man_seg*.tif` (also single planes, `man_seg_T_Z.tif`) where a frame has it, DET
     uses `TRA/man_track*.tif`. Cells wholly within `border_px` of the frame's edge are left out,
     as the challenge does for its field of interest (25 for Fluo-N2DL-HeLa, 50 for DIC-C2DH-HeLa).
-    All other scores come from frames in which every marker has its outline in SEG.
     """
-    folder = Path(truth)
-    outlines = _by_frame(folder / "SEG", "man_seg")
-    markers = _by_frame(folder / "TRA", "man_track")
+    known = open_sequence_truth(truth)
+    scores = (score_frame(masks, known.frame(number), border_px) for number, masks in frames)
+    return sum(scores, ImageScore())
+
+
+def score_frame(masks: np.ndarray, truth: FrameTruth, border_px: int = 0) -> ImageScore:
+    """Score one frame of a sequence.
+
+    SEG of the cells that are drawn, without a border; DET and counts of the markers (or of the
+    outlines, where there are none); all else only if the outlines of all cells are drawn.
+    """
     total = ImageScore()
-    for number, masks in frames:
-        total += score_frame(masks, outlines.get(number, []), markers.get(number, []), border_px)
-    return total
-
-
-TruthFile = tuple[Path, int | None]
-"""A file of reference masks, with the plane that it shows (None: all)."""
-
-
-def score_frame(
-    masks: np.ndarray,
-    outlines: Sequence[TruthFile],
-    markers: Sequence[TruthFile],
-    border_px: int = 0,
-) -> ImageScore:
-    """Score one frame against its files of outlines and of markers."""
-    import tifffile
-
-    total = ImageScore()
-    marked = [tifffile.imread(file) for file, _ in markers]
-    for shown in marked:
-        total += score_markers(masks, shown, border_px)
-    for file, plane in outlines:
-        drawn = tifffile.imread(file)
+    for drawn, plane in truth.outlines:
         total += score_cells(masks if plane is None else masks[plane], drawn)
-        if plane is None and marked and _complete(drawn, marked[0]):
-            total += _instances(overlap_of(masks, drawn, border_px))
+    if truth.markers is not None:
+        total += score_markers(masks, truth.markers, border_px)
+    whole = truth.whole
+    if whole is not None:
+        overlap = overlap_of(masks, whole, border_px)
+        total += _instances(overlap)
+        total += _det(overlap) if truth.markers is None else ImageScore()
     return total
-
-
-def _complete(drawn: np.ndarray, markers: np.ndarray) -> bool:
-    """Whether each marker lies, at least in part, in a cell that is drawn."""
-    marked = np.unique(markers[markers > 0])
-    return len(marked) > 0 and np.isin(marked, markers[drawn > 0]).all().item()
-
-
-def _by_frame(folder: Path, prefix: str) -> dict[int, list[TruthFile]]:
-    """Files of each frame."""
-    found: dict[int, list[TruthFile]] = {}
-    for file in sorted(folder.glob(f"{prefix}*.tif")):
-        parts = file.stem[len(prefix) :].strip("_").split("_")
-        plane = int(parts[1]) if len(parts) > 1 else None
-        found.setdefault(int(parts[0]), []).append((file, plane))
-    return found
 
 
 def _seg(overlap: Overlap) -> ImageScore:
