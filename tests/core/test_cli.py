@@ -67,6 +67,7 @@ def test_version():
         "segment",
         "track",
         "classify",
+        "score",
         "evaluate",
         "export",
         "simulate",
