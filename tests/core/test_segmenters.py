@@ -121,7 +121,7 @@ def test_flows_lead_back_to_the_masks():
     truth = np.zeros((60, 60), np.int32)
     truth[5:20, 5:20], truth[5:20, 20:34], truth[40:52, 30:50] = 3, 9, 70_000
     logits = np.where(truth > 0, 5.0, -5.0)
-    masks = masks_of(5 * flows_of(truth), logits, Rules(), 40, CPU)
+    masks = masks_of(5 * flows_of(truth), logits, Rules(), 15.0)
     assert score_masks(tidy(masks, 1), truth).seg > 0.97
 
 

@@ -10,9 +10,9 @@ import numpy as np
 from napari_cellcycle.config import SegmentSettings
 from napari_cellcycle.errors import OutOfMemory
 from napari_cellcycle.models.segment.diameter import guess_diameter
-from napari_cellcycle.models.segment.dynamics import Rules, masks_of, tidy
+from napari_cellcycle.models.segment.dynamics import Rules, drop_odd, masks_of, tidy
 from napari_cellcycle.models.segment.memory import is_out_of_memory
-from napari_cellcycle.models.segment.normalise import compress, resize, stretch
+from napari_cellcycle.models.segment.normalise import Levels, compress, resize, stretch
 from napari_cellcycle.models.segment.planes import stitch, trim
 from napari_cellcycle.models.segment.tiles import tiles_of
 from napari_cellcycle.models.store import Model
@@ -45,6 +45,7 @@ class FlowSegmenter:
         from napari_cellcycle.models.segment.network import FlowNet
 
         self.name = model.card.name
+        self.takes_levels = True
         least, most = model.card.settings["working_px"]
         self.working_px = (float(least), float(most))
         self.logit_offset = float(model.card.settings.get("logit_offset", 0.0))
@@ -56,14 +57,21 @@ class FlowSegmenter:
         self._batch = 1 << 16
 
     def __call__(
-        self, image: np.ndarray, pixel_size: tuple[float, ...], settings: SegmentSettings
+        self,
+        image: np.ndarray,
+        pixel_size: tuple[float, ...],
+        settings: SegmentSettings,
+        levels: Levels | None = None,
     ) -> np.ndarray:
-        """Masks of one image ([Z,] Y, X), int32, numbered 1, 2, ..."""
+        """Masks of one image ([Z,] Y, X), int32, numbered 1, 2, ...
+
+        `levels` are those of the whole that the image is a piece of.
+        """
         if image.min() == image.max():
             return np.zeros(image.shape, np.int32)
         diameter = settings.diameter or self.find_diameter([image], pixel_size, settings)
         diameter_px = diameter / pixel_size[-1] if diameter else self.working_px[0]
-        values = stretch(image)
+        values = stretch(image, levels=levels)
         if image.ndim == 2:
             return self._segment(values, diameter_px, settings)
         planes = np.stack([self._segment(p, diameter_px, settings, offset=0.0) for p in values])
@@ -108,12 +116,13 @@ class FlowSegmenter:
         least, most = self.working_px
         scale = min(max(diameter_px, least), most) / diameter_px
         height, width = (max(8, round(side * scale)) for side in values.shape)
-        maps = self._maps(compress(resize(values, (height, width))), settings)
-        maps = resize(maps.transpose(1, 2, 0), values.shape[:2]).transpose(2, 0, 1)
+        small = self._maps(compress(resize(values, (height, width))), settings)
+        maps = resize(small.transpose(1, 2, 0), values.shape[:2]).transpose(2, 0, 1)
         least = math.pi / 4 * (settings.min_diameter * diameter_px) ** 2
         offset = self.logit_offset if offset is None else offset
         rules = Rules(settings.cell_threshold - offset, settings.flow_threshold)
-        masks = masks_of(maps[:2], maps[2], rules, round(2 * diameter_px), self.device)
+        masks = masks_of(maps[:2], maps[2], rules, diameter_px)
+        masks = drop_odd(masks, (small if scale < 1 else maps)[:2], rules.flow_threshold)
         return tidy(masks[margin:-margin, margin:-margin], least)
 
     def _maps(self, image: np.ndarray, settings: SegmentSettings) -> np.ndarray:

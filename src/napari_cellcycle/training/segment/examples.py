@@ -79,22 +79,26 @@ def challenge_examples(
 ) -> Iterator[Example]:
     """Frames of a Cell Tracking Challenge sequence (`.../01`) that have full masks.
 
-    Full masks are the silver truth (`01_ST/SEG`), or `01_GT/SEG` where there is none. Around
+    Full masks are the silver truth (`01_ST/SEG`), in which cells that were also drawn by hand
+    (`01_GT/SEG`) take that outline; or those drawn by hand where there is no silver truth. Around
     cells that are tracked but have no mask, and outside masks in the rim that the challenge
     leaves out (`RIM_PX`), the truth counts as unknown.
     """
     import tifffile
 
     number = sequence.name
+    gold = sequence.with_name(f"{number}_GT") / "SEG"
     truth = sequence.with_name(f"{number}_ST") / "SEG"
     if not truth.is_dir():
-        truth = sequence.with_name(f"{number}_GT") / "SEG"
+        truth = gold
     files = sorted(truth.glob("man_seg*.tif"))
     if frames is not None:
         files = [file for file in files if int(file.stem[7:]) in frames]
     message = f"Reading {sequence.parent.name}"
     for file in track_progress(files, len(files), progress, message):
         masks = tifffile.imread(file).astype(np.int32)
+        if truth != gold and (gold / file.name).is_file():
+            masks = redrawn(masks, tifffile.imread(gold / file.name).astype(np.int32))
         image = tifffile.imread(sequence / f"t{file.stem[7:]}.tif")
         markers = tifffile.imread(
             sequence.with_name(f"{number}_GT") / "TRA" / f"man_track{file.stem[7:]}.tif"
@@ -102,6 +106,16 @@ def challenge_examples(
         diameter = float(np.median(diameters_px(masks)))
         rim = RIM_PX.get(sequence.parent.name, 0)
         yield example(image, masks, diameter, known_pixels(masks, markers, diameter, rim))
+
+
+def redrawn(masks: np.ndarray, better: np.ndarray) -> np.ndarray:
+    """Masks in which those that overlap one of `better` by half give way to it; int32."""
+    drawn = better > 0
+    shared = np.bincount(masks[drawn], minlength=masks.max() + 1)
+    gone = 2 * shared > np.bincount(masks.ravel())
+    gone[0] = False
+    kept = np.where(gone[masks], 0, masks)
+    return np.where(drawn, better + masks.max(), kept).astype(np.int32)
 
 
 def known_pixels(

@@ -34,19 +34,21 @@ first half; simulated ones agree as well with it as without."""
 HELA, DIC, PSC, SIM = "Fluo-N2DL-HeLa", "DIC-C2DH-HeLa", "PhC-C2DL-PSC", "Fluo-N2DH-SIM"
 HALVES = {HELA: range(46), DIC: range(42), PSC: range(50)}
 """Frames of sequence 01 that "half" learns from; the others are for scoring."""
-SHARES = {HELA: 0.35, DIC: 0.3, PSC: 0.3, SIM: 0.05}
-"""How often each data set is drawn, of what is drawn from recordings; that is half of all."""
+SHARES = {HELA: 0.45, DIC: 0.25, PSC: 0.25, SIM: 0.05}
+"""How often each data set is drawn, of what is drawn from recordings."""
+REAL = 0.6
+"""Share of recordings among all that is drawn."""
 Part = Literal["simulated", "half", "without-hela", "without-dic", "without-psc", "all"]
 LEFT_OUT = {"without-hela": HELA, "without-dic": DIC, "without-psc": PSC}
 SEEDS = (*range(6), *range(100, 260))
 """Seeds of the simulated movies that are learned from."""
 EPOCHS: dict[Part, int] = {
     "simulated": 22,
-    "half": 12,
+    "half": 30,
     "without-hela": 5,
     "without-dic": 5,
     "without-psc": 5,
-    "all": 12,
+    "all": 30,
 }
 """Passes of 100 batches of eight crops."""
 _MOVIES = "simulated movies, seeds 0 to 5 and 100 to 259, three frames of each"
@@ -66,7 +68,7 @@ def train_nuclei(
     start_folder: Path | None = None,
     progress: Progress = silent,
 ) -> list[Model]:
-    """Train the shipped network and store it in `folder`; about an hour on two cores.
+    """Train the shipped network and store it in `folder`; about 80 minutes on two cores.
 
     Parameters
     ----------
@@ -122,7 +124,7 @@ def _stored(folder: Path, progress: Progress, simulated: list[Example]) -> Model
 def _refined(
     part: Part, start: Model, given: tuple[list[Example], Path, Path], progress: Progress
 ) -> Model:
-    """Go on from `start` with real frames among the simulated ones, half of the draws each."""
+    """Go on from `start` with real frames among the simulated ones."""
     import torch
 
     from napari_cellcycle.models.segment.network import FlowNet
@@ -136,7 +138,8 @@ def _refined(
         epochs=EPOCHS[part], learning_rate=1.5e-3, warmup=0.05, average=0.99, seed=1
     )
     began = time.perf_counter()
-    task = SegmentTask([*real, *simulated], np.concatenate([weights, _by_size(simulated)]))
+    chances = np.concatenate([REAL * weights, (1 - REAL) * _by_size(simulated)])
+    task = SegmentTask([*real, *simulated], chances)
     fit(network, task, settings, progress=progress)
     return _saved(part, network, folder, start.card.name, time.perf_counter() - began)
 
