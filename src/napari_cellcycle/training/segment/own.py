@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -38,6 +38,8 @@ DEFAULT_BASE = "cellcycle-nuclei"
 OUR_ARCHITECTURE = "FlowNet"
 """First word of the architecture of models that are taught here."""
 _FIRST_SEED = 20_000
+_NO_LIMIT = 100_000
+"""Rounds of a training that time ends."""
 
 
 class SegmentTeachSettings(Settings):
@@ -142,6 +144,7 @@ def teach_segmentation(
         No model to begin with.
     """
     settings, began = settings or SegmentTeachSettings(), time.perf_counter()
+    ends = None if settings.minutes is None else clock() + 60 * settings.minutes
     out_folder = Path(out_folder).expanduser()
     unfinished = out_folder / f"{name}.training"
     check_name(name, out_folder, unfinished, resume=resume, overwrite=overwrite)
@@ -149,7 +152,7 @@ def teach_segmentation(
     start = _start(base, model_folder)
     learned, aside, split = dealt(sources, held_out, settings, progress)
     notes = seen_before(start.card, aside)
-    tuning = _tuning(settings, clock, progress)
+    tuning = replace(_tuning(settings, progress), ends=ends, clock=clock)
     about = {
         "learned images": [_fingerprint(image) for image in learned],
         "held-out images": [_fingerprint(image) for image in aside],
@@ -264,18 +267,17 @@ def _start(base: str, folder: Path | None) -> Model:
     return model
 
 
-def _tuning(
-    settings: SegmentTeachSettings, clock: Callable[[], float], progress: Progress
-) -> Tuning:
+def _tuning(settings: SegmentTeachSettings, progress: Progress) -> Tuning:
     usual = USUAL
+    patience = usual.patience if settings.minutes is None else 0
     fitted = usual.model_copy(
         update={
-            "epochs": settings.epochs or usual.epochs,
+            "epochs": settings.epochs or (usual.epochs if settings.minutes is None else _NO_LIMIT),
             "learning_rate": settings.learning_rate or usual.learning_rate,
             "weight_decay": (
                 usual.weight_decay if settings.weight_decay is None else settings.weight_decay
             ),
-            "patience": usual.patience if settings.patience is None else settings.patience,
+            "patience": settings.patience if settings.patience is not None else patience,
             "seed": settings.seed,
         }
     )
@@ -286,8 +288,6 @@ def _tuning(
         optimiser=settings.optimiser or "adamw",
         channel=settings.channel,
         simulated=list(simulated_examples(seeds, progress=progress)),
-        seconds=None if settings.minutes is None else 60 * settings.minutes,
-        clock=clock,
     )
 
 

@@ -48,7 +48,7 @@ _SCORED_EACH_EPOCH = 4
 class Tuning:
     """How a network is taught further.
 
-    After `seconds`, by `clock`, no new epoch begins. `channel` is that of images with several;
+    Once `clock` shows `ends`, no new epoch begins. `channel` is that of images with several;
     `simulated` are examples that are mixed in.
     """
 
@@ -59,7 +59,7 @@ class Tuning:
     optimiser: str = "adamw"
     channel: str | None = None
     simulated: Sequence[Example] = ()
-    seconds: float | None = None
+    ends: float | None = None
     clock: Callable[[], float] = time.perf_counter
 
 
@@ -175,17 +175,27 @@ def tune(
         tuning,
         score if scored else lambda _network: None,
     )
-    ends = None if tuning.seconds is None else tuning.clock() + tuning.seconds
     history = fit(
         network,
         task,
         tuning.fit,
         optimiser=_sgd(tuning) if tuning.optimiser == "sgd" else None,
         checkpoint=checkpoint,
-        is_over=None if ends is None else lambda: tuning.clock() > ends,
-        progress=progress,
+        is_over=lambda: tuning.ends is not None and tuning.clock() >= tuning.ends,
+        progress=progress if tuning.ends is None else _by_clock(tuning, tuning.ends, progress),
     )
     return network.state_dict(), history
+
+
+def _by_clock(tuning: Tuning, ends: float, progress: Progress) -> Progress:
+    """Show how much of the time is over, instead of how many of the batches."""
+    began = tuning.clock()
+
+    def shown(_done: int, _total: int, message: str = "") -> None:
+        whole = max(1, round(ends - began))
+        progress(min(whole, round(tuning.clock() - began)), whole, message)
+
+    return shown
 
 
 def score_flow(
