@@ -42,6 +42,8 @@ class FlowSegmenter:
 
     def __init__(self, model: Model, device: "torch.device") -> None:
 
+        import torch
+
         from napari_cellcycle.models.segment.network import FlowNet
 
         self.name = model.card.name
@@ -52,6 +54,7 @@ class FlowSegmenter:
         self.device = device
         network: FlowNet = FlowNet(tuple(model.card.settings["widths"]))
         network.load_state_dict(model.weights())
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._network = network.eval().to(device)
         self._tile = 1 << 16
         self._batch = 1 << 16
@@ -142,7 +145,7 @@ class FlowSegmenter:
 
         fast = self.device.type == "cpu" and _has_fast_bfloat16()
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=fast):
-            images = torch.from_numpy(batch).to(self.device)
+            images = torch.from_numpy(batch).to(self.device, memory_format=torch.channels_last)
             return self._network(images).float().cpu().numpy()
 
     def _take_less(self, tile: int, batch: int, largest: int) -> None:

@@ -50,15 +50,23 @@ def tiles_of(
 
 
 def _side(length: int, tile: int, multiple: int) -> int:
-    """Side of a tile: the whole length if it fits, as a multiple."""
-    return -(-min(length, tile) // multiple) * multiple
+    """Side of a tile, as a multiple: the whole length if it fits, else of equal tiles, as few."""
+    if length > tile:
+        count = _count(length, tile)
+        length = -(-(length + (count - 1) * OVERLAP) // count)
+    return -(-length // multiple) * multiple
+
+
+def _count(length: int, side: int) -> int:
+    """Fewest tiles that cover `length` with at least the overlap."""
+    return -(-(length - OVERLAP) // (side - OVERLAP))
 
 
 def _starts(length: int, side: int) -> list[int]:
     """Evenly spread first pixels of tiles that cover `length` with at least the overlap."""
     if length <= side:
         return [0]
-    count = -(-(length - OVERLAP) // (side - OVERLAP))
+    count = _count(length, side)
     return [round(start) for start in np.linspace(0, length - side, count)]
 
 
