@@ -36,6 +36,7 @@ from napari_cellcycle.training.stage.weak import (
 from napari_cellcycle.training.stage.weak import (
     Aligner,
     AlignerSettings,
+    begin_at,
     parse_transcript,
     read_grammar,
     transcripts_of,
@@ -157,7 +158,7 @@ def test_it_learns_stages_from_their_order_alone() -> None:
     hidden = CellSequences(
         cells.images, cells.masks, np.full_like(cells.code, -1), cells.paths, cells.group, LIVE_CELL
     )
-    aligner = Aligner(LIVE_CELL, (0, 1, 2), AlignerSettings(memory=30))
+    aligner = Aligner(LIVE_CELL, (0, 1, 2), AlignerSettings(memory=30, prior_weight=1.0))
     fit = GENTLE.model_copy(update={"epochs": 50})
     settings = SMALLER.model_copy(update={"windows": False})
     network, _, _ = train_paper_rnn(hidden, fit, settings, aligner=aligner)
@@ -285,6 +286,29 @@ def test_running_averages_approach_what_the_sequences_show() -> None:
     again = Aligner(LIVE_CELL, transcripts_of(cells))
     again.load_state_dict(aligner.state_dict())
     np.testing.assert_array_equal(again.mean_length, aligner.mean_length)
+
+
+def test_lengths_that_are_known_stay_unless_they_are_to_be_learned() -> None:
+    cells = blinking_cells(8, 16, seed=2)
+    code = torch.from_numpy(cells.code.reshape(8, 16))
+    log_probs = torch.log(torch.nn.functional.one_hot(code, 3) * 0.9 + 0.03)
+    valid, known, found = torch.ones(8, 16, dtype=torch.bool), np.array([9.0, 2.0, 0.5]), []
+    for learn in (False, True):
+        settings = AlignerSettings(memory=20, learn_lengths=learn)
+        aligner = Aligner(LIVE_CELL, transcripts_of(cells), settings, mean_length=known)
+        for _ in range(20):
+            aligner.targets(log_probs, valid, np.arange(8))
+        found.append(aligner.mean_length)
+        np.testing.assert_allclose(aligner.prior, np.bincount(cells.code) / 128, atol=0.05)
+    assert found[0].tolist() == [9.0, 2.0, 1.0]  # no stage is shorter than a frame
+    assert found[1][1] == pytest.approx((cells.code == 1).sum() / 8, rel=0.2)
+
+
+def test_a_network_that_is_told_the_order_alone_begins_with_how_frequent_stages_are() -> None:
+    head, prior = torch.nn.Linear(20, 3), np.array([0.7, 0.2, 0.1])
+    begin_at(head, prior)
+    told = head(torch.randn(50, 20)).softmax(1).detach().numpy()
+    np.testing.assert_allclose(told, np.tile(prior, (50, 1)), atol=0.1)
 
 
 def test_as_published_only_the_last_sequence_counts() -> None:

@@ -1,15 +1,20 @@
 """Sources of known stages are recognised by their layout, cut alike, and must fit each other."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from tests.core.crop_layouts import live_cell, write, zhong
 
-from napari_cellcycle.data.stages import H2B, LIVE_CELL, MITOSIS
+from napari_cellcycle.data.experiment import Experiment
+from napari_cellcycle.data.movie import Movie
+from napari_cellcycle.data.stages import H2B, LIVE_CELL, MITOSIS, free_stages
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.features.crop_scale import crop_diameter
 from napari_cellcycle.training.stage.lessons import Cells
-from napari_cellcycle.training.stage.order import aligner_of
+from napari_cellcycle.training.stage.order import aligner_of, mean_lengths
 from napari_cellcycle.training.stage.sources import (
+    StageSource,
     colour_examples,
     common_stages,
     cut_sequences,
@@ -87,6 +92,20 @@ def test_orders_of_stages_are_told_for_all_cells_or_for_each(tmp_path):
         aligner_of(cells, MITOSIS, None, table)
     with pytest.raises(BadInput, match="Both"):
         aligner_of(cells, MITOSIS, "interphase", table)
+
+
+def test_stages_last_as_long_as_their_set_says_where_frames_have_a_rate():
+    def source(interval, stages=H2B):
+        movie = Movie(np.zeros((2, 1, 8, 8)), (1.0, 1.0), interval, ("H2B",))
+        return StageSource("movie", Path(), stages, experiment=Experiment(movie, stages=stages))
+
+    slow, fast = (mean_lengths([source(seconds)], H2B) for seconds in (600.0, 60.0))
+    np.testing.assert_allclose(fast, 10 * slow)
+    minutes = dict(zip(H2B.names, fast, strict=True))
+    assert 5 < minutes["metaphase"] < 90 and 240 < minutes["interphase"] < 3000
+    assert mean_lengths([source(60.0), source(600.0)], H2B) is None
+    free = free_stages(["a", "b"])
+    assert mean_lengths([source(60.0, free)], free) is None
 
 
 def test_channels_of_crops_are_numbers(h2b):

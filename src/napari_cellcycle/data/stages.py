@@ -1,8 +1,12 @@
 """Stages of the cell cycle: their names, colours and the order they can follow in."""
 
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
+
+ANY_TIME = (1.0, 100_000.0)
+"""Duration, in minutes, of a stage of which none is known."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,12 @@ class StageSet:
     def names(self) -> tuple[str, ...]:
         """Names in order; a stage's code is its position here."""
         return tuple(stage.name for stage in self.stages)
+
+    @property
+    def timed(self) -> bool:
+        """Whether it is known how long stages last."""
+        limits = [stage.duration for stage in self.stages]
+        return all(limit != ANY_TIME and isfinite(limit[1]) for limit in limits)
 
     @property
     def colours(self) -> dict[str, str]:
@@ -151,7 +161,7 @@ _PALETTE = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#
 def free_stages(names: tuple[str, ...] | list[str]) -> StageSet:
     """Stages of which nothing is known but their names: each can follow any, and last any time."""
     stages = tuple(
-        Stage(name, _PALETTE[i % len(_PALETTE)], (1, 100_000)) for i, name in enumerate(names)
+        Stage(name, _PALETTE[i % len(_PALETTE)], ANY_TIME) for i, name in enumerate(names)
     )
     pairs = frozenset((a, b) for a in names for b in names if a != b)
     every = frozenset(names)

@@ -1,5 +1,6 @@
 """The order of stages, told for all cells or for each, as what a network learns from."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -7,19 +8,29 @@ import pandas as pd
 
 from napari_cellcycle.data.stages import StageSet
 from napari_cellcycle.errors import BadInput
+from napari_cellcycle.pipeline.durations import given_durations
 from napari_cellcycle.training.stage.lessons import Cells
+from napari_cellcycle.training.stage.sources import StageSource
 from napari_cellcycle.training.stage.weak import Aligner, AlignerSettings, parse_transcript
+
+HOLDING_BACK = AlignerSettings(prior_weight=1.0)
+"""Where no lengths or only parts are known: else one stage could do for all frames."""
+HOLDING_BACK_PARTS = HOLDING_BACK.model_copy(update={"partial": True})
 
 
 def aligner_of(
-    cells: Cells, stages: StageSet, transcript: str | None, transcripts: Path | None
+    cells: Cells,
+    stages: StageSet,
+    transcript: str | None,
+    transcripts: Path | None,
+    mean_length: np.ndarray | None = None,
 ) -> Aligner:
     """What lays sequences onto the order of their stages.
 
     `transcript` is that of all cells, of which each may show any part, as movies begin and end
     within lives. `transcripts` is a table (CSV) with the columns `cell` (the name of a lineage or
     a track of crops, as in NAME.split.txt, with or without its source) and `transcript`, of which
-    each cell shows the whole.
+    each cell shows the whole. `mean_length` (S,) is how many frames stages last, if known.
 
     Raises `BadInput` if both are given, a stage is unknown, or a cell has no transcript.
     """
@@ -27,7 +38,7 @@ def aligner_of(
         raise BadInput("Both --transcript and --transcripts are given: leave one of them out.")
     if transcript is not None:
         one = parse_transcript(transcript, stages)
-        return Aligner(stages, one, AlignerSettings(partial=True))
+        return Aligner(stages, one, HOLDING_BACK_PARTS, mean_length=mean_length)
     assert transcripts is not None
     try:
         table = pd.read_csv(transcripts, dtype=str, keep_default_na=False)
@@ -48,4 +59,18 @@ def aligner_of(
                 "source."
             )
         order.append(parse_transcript(own, stages))
-    return Aligner(stages, order)
+    settings = HOLDING_BACK if mean_length is None else AlignerSettings()
+    return Aligner(stages, order, settings, mean_length=mean_length)
+
+
+def mean_lengths(sources: Sequence[StageSource], stages: StageSet) -> np.ndarray | None:
+    """Frames that stages last in the mean, (S,), by the durations of the stage set.
+
+    None, so that they have to be learned, if a source has no frame rate, several have not the
+    same one, or the stages may last any time.
+    """
+    movies = [source.experiment.movie for source in sources if source.experiment is not None]
+    intervals = {movie.frame_interval for movie in movies}
+    if len(movies) < len(sources) or len(intervals) != 1 or not stages.timed:
+        return None
+    return np.array(given_durations(stages).mean_minutes) * 60 / intervals.pop()

@@ -135,9 +135,10 @@ def teach_stages(
     fitted = _fit_settings(chosen, begin, settings)
     aligner = None
     if by_order:
-        from napari_cellcycle.training.stage.order import aligner_of
+        from napari_cellcycle.training.stage.order import aligner_of, mean_lengths
 
-        aligner = aligner_of(learned, stages, transcript, transcripts)
+        known = mean_lengths(opened, stages)
+        aligner = aligner_of(learned, stages, transcript, transcripts, known)
     lesson = StageLesson(
         learned.data,
         stages,

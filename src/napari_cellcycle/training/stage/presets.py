@@ -18,6 +18,7 @@ def train_rnn(lesson: StageLesson, progress: Progress = silent) -> StageLearned:
     """Train our recurrent network, on stages or on their order alone."""
     from napari_cellcycle.models.stage.recurrent import RecurrentNetwork
     from napari_cellcycle.training.stage.recurrent import (
+        BY_ORDER,
         SMOOTHING,
         RecurrentSettings,
         SequenceTaskSettings,
@@ -38,7 +39,7 @@ def train_rnn(lesson: StageLesson, progress: Progress = silent) -> StageLearned:
         sources,
         shares,
         lesson.settings,
-        SequenceTaskSettings(whole=lesson.aligner is not None),
+        SequenceTaskSettings() if lesson.aligner is None else BY_ORDER,
         shape=shape,
         start=start,
         held_out=lesson.held_out,

@@ -1,7 +1,7 @@
 """Train the `rnn` stage model: on stages told frame by frame, or on their order alone."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from napari_cellcycle.training.fit import Epoch, FitSettings, fit
 from napari_cellcycle.training.stage.frame import macro_f1
 from napari_cellcycle.training.stage.sequence_turns import SequenceViewSettings, turn_sequences
 from napari_cellcycle.training.stage.sequences import UNKNOWN, CellSequences
+from napari_cellcycle.training.stage.weak import Aligner, begin_at
 
 IMPOSSIBLE = 20.0
 """How far the log-probability of a stage is lowered where a division all but rules it out."""
@@ -67,19 +68,6 @@ class SequenceBatch(NamedTuple):
     valid: torch.Tensor
     born: torch.Tensor
     which: np.ndarray
-
-
-class Aligner(Protocol):
-    """Turns what a network believes and what is known of the order of stages into targets."""
-
-    @property
-    def prior(self) -> np.ndarray:
-        """Share of the frames that show each stage, (S,), as far as is known."""
-
-    def targets(
-        self, log_probs: torch.Tensor, valid: torch.Tensor, which: np.ndarray
-    ) -> torch.Tensor:
-        """Soft targets (b, t, S) of sequences `which`."""
 
 
 class SequenceTask:
@@ -380,6 +368,8 @@ def train_recurrent(
     network = RecurrentNetwork(len(sources[0].stages), **sizes)
     if start is not None:
         network.load_state_dict(start)
+    elif aligner is not None:
+        begin_at(network.head, aligner.prior)
     task = SequenceTask(sources, shares, held_out, task_settings, shape, aligner)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -392,3 +382,5 @@ def train_recurrent(
 
 
 FIT = FitSettings(epochs=220, learning_rate=2e-3, average=0.995)
+BY_ORDER = SequenceTaskSettings(whole=True, balance=0.0)
+"""For learning from the order of stages alone."""

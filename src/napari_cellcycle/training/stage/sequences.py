@@ -1,6 +1,6 @@
 """Cell-centred crops over time, with known stages: what models with a memory learn from."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -210,9 +210,10 @@ def simulated_sequences(
     side: float | None = None,
     size: int = 64,
     most: int = 14,
+    draw: Callable[[int], SimulateSettings] = random_cycling,
     progress: Progress = silent,
 ) -> CellSequences:
-    """Simulate a movie of `random_cycling` for each seed and cut at most `most` of its paths.
+    """Simulate a movie of what `draw` gives for each seed and cut at most `most` of its paths.
 
     Paths of cells that divide or die come first. `side` is in median diameters (default: `SIDE`).
     """
@@ -220,7 +221,7 @@ def simulated_sequences(
 
     found = []
     for seed in track_progress(seeds, len(seeds), progress, "Simulating cells of every stage"):
-        done = simulate(random_cycling(seed))
+        done = simulate(draw(seed))
         diameter = median_diameter(done.labels, done.movie.pixel_size)
         cut = sequences_of(
             done.movie, done.labels, done.tracks, side=(side or SIDE) * diameter, size=size

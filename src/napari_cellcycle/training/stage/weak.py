@@ -42,7 +42,10 @@ class AlignerSettings(Settings):
     longest: int | None = Field(None, ge=1, description="Most frames of a stage; empty: any")
     boundary: Boundary = Field("new", description="Whose first frame a boundary's frame is")
     prior_weight: float = Field(
-        1.0, ge=0, le=1, description="How far frequent stages are held back when frames are scored"
+        0.0, ge=0, le=1, description="How far frequent stages are held back when frames are scored"
+    )
+    learn_lengths: bool = Field(
+        False, description="Learn how long stages last even where that is given beforehand"
     )
     memory: float = Field(
         200.0, ge=0, description="Sequences that running averages are taken of; 0: the latest one"
@@ -50,7 +53,14 @@ class AlignerSettings(Settings):
 
 
 PAPER = AlignerSettings(
-    soft=False, open_ends=False, lengths="poisson", longest=59, boundary="old", memory=0.0
+    soft=False,
+    open_ends=False,
+    lengths="poisson",
+    longest=59,
+    boundary="old",
+    prior_weight=1.0,
+    learn_lengths=True,
+    memory=0.0,
 )
 """The published choices, but for their mistake of normalising class scores over time."""
 
@@ -58,11 +68,12 @@ PAPER = AlignerSettings(
 class Aligner(nn.Module):
     """Makes targets for sequences of which only the order of stages is known.
 
-    Frames are scored by the network's probability over how frequent the stage is; stages last
-    about as long as they did so far (a hidden semi-Markov model, as in Richard et al. 2018).
-    Both are running averages over all sequences and live in buffers, so a network that this is
-    a part of keeps them in its checkpoint. `transcripts` holds one a sequence, or a single one
-    for all; `mean_length` (S,), in frames, is what is known of lengths beforehand.
+    Frames are scored by the network's probability; stages last about as long as is known, or as
+    they did so far (a hidden semi-Markov model, as in Richard et al. 2018, who also divide by how
+    frequent a stage is: `prior_weight`). Both learned and given at once, alignments drift towards
+    stages of equal length. Running averages over all sequences live in buffers, so a network that
+    this is a part of keeps them in its checkpoint. `transcripts` holds one a sequence, or a single
+    one for all; `mean_length` (S,), in frames, is what is known of lengths beforehand.
     """
 
     frames: torch.Tensor
@@ -88,6 +99,7 @@ class Aligner(nn.Module):
         frames, ends = np.zeros((2, len(stages)))
         if mean_length is not None:
             frames, ends = self._occurs * mean_length, self._occurs
+        self._fixed = None if self.settings.learn_lengths else mean_length
         self.register_buffer("frames", torch.tensor(frames, dtype=torch.float64))
         self.register_buffer("ends", torch.tensor(ends, dtype=torch.float64))
         self._latest: dict[int, np.ndarray] = {}
@@ -106,11 +118,13 @@ class Aligner(nn.Module):
 
     @property
     def mean_length(self) -> np.ndarray:
-        """Mean frames that each stage lasts, (S,); of those never seen to end, frames seen.
+        """Mean frames that each stage lasts, (S,): as given, or as seen so far.
 
-        As if one more of each had lasted as long as stages do in the mean, unless only the
-        latest sequence counts.
+        Of those never seen to end, frames seen; as if one more of each had lasted as long as
+        stages do in the mean, unless only the latest sequence counts.
         """
+        if self._fixed is not None:
+            return np.maximum(self._fixed, 1.0)
         frames, ends = self.frames.cpu().numpy(), self.ends.cpu().numpy()
         overall = frames.sum() / max(ends.sum(), 1e-12)
         if self.settings.memory:
@@ -227,6 +241,16 @@ class Aligner(nn.Module):
         last = torch.from_numpy(frames[-1]).to(self.frames)
         self.frames.copy_(torch.where(last > 0, last, self.frames))
         self.ends.copy_(torch.from_numpy(ends[-1]).to(self.ends))
+
+
+def begin_at(head: nn.Linear, prior: np.ndarray) -> None:
+    """Let a new last layer know how frequent each stage is (S,), and next to nothing else.
+
+    What weights drawn by chance say of the first sequences would be learned, and stay.
+    """
+    with torch.no_grad():
+        head.weight.mul_(0.1)
+        head.bias.copy_(torch.from_numpy(np.log(prior)))
 
 
 def transcripts_of(sequences: CellSequences) -> list[Transcript]:
