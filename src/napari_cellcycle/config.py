@@ -48,6 +48,37 @@ class SegmentSettings(Settings):
         title="Smallest cell",
         description="Masks below this fraction of the typical diameter are dropped",
     )
+    max_diameter: float = Field(
+        0.0,
+        ge=0,
+        le=20,
+        title="Largest cell",
+        description="Masks above this multiple of the typical diameter are dropped; 0: no limit",
+    )
+    drop_at_edge: bool = Field(
+        False,
+        title="Drop cut cells",
+        description="Drop the cells that the edge of the image cuts",
+    )
+    drop_flicker: bool = Field(
+        False,
+        title="Drop one-frame objects",
+        description="Drop what overlaps with nothing in the frame before and in the frame after",
+    )
+    fill_flicker: bool = Field(
+        False,
+        title="Fill one-frame holes",
+        description="Draw cells that are missing for one frame where both frames around agree",
+    )
+    first_frame: int = Field(
+        0, ge=0, title="First frame", description="Frames before this one are left empty"
+    )
+    frame_count: int = Field(
+        0,
+        ge=0,
+        title="Number of frames",
+        description="Frames from there on; those after are left empty; 0: all that follow",
+    )
     tile: int = Field(
         1024,
         ge=128,

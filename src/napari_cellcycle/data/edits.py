@@ -74,7 +74,7 @@ def _tracks(experiment: Experiment) -> Tracks:
     return experiment.tracks
 
 
-def _settled(experiment: Experiment, tracks: Tracks) -> Experiment:
+def settled(labels: LabelStack | None, tracks: Tracks) -> tuple[LabelStack | None, Tracks]:
     """Give every track one label of its own, changing as few as possible, masks included."""
     cells = tracks.cells[["frame", "label"]].assign(track=tracks.components)
     founders = cells.sort_values("frame", kind="stable").drop_duplicates("track")
@@ -84,9 +84,13 @@ def _settled(experiment: Experiment, tracks: Tracks) -> Experiment:
     own[founders["track"]] = founders["label"].mask(fresh, top + fresh.cumsum())
     new = own[cells["track"]]
     changed = new != cells["label"].to_numpy()
-    labels = _repainted(experiment.labels, cells[changed].assign(new=new[changed]))
-    settled = replace(tracks, cells=tracks.cells.assign(label=new))
-    return replace(experiment, labels=labels, tracks=settled)
+    labels = _repainted(labels, cells[changed].assign(new=new[changed]))
+    return labels, replace(tracks, cells=tracks.cells.assign(label=new))
+
+
+def _settled(experiment: Experiment, tracks: Tracks) -> Experiment:
+    labels, tracks = settled(experiment.labels, tracks)
+    return replace(experiment, labels=labels, tracks=tracks)
 
 
 def _repainted(labels: LabelStack | None, changes: pd.DataFrame) -> LabelStack | None:

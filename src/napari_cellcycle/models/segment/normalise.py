@@ -6,16 +6,31 @@ SOFTNESS = 0.05
 """Share of the range between the percentiles above which brightness is compressed."""
 
 
-def stretch(image: np.ndarray, low: float = 1.0, high: float = 99.0) -> np.ndarray:
+LOW, HIGH = 1.0, 99.0
+"""Percentiles that become 0 and 1."""
+SAMPLE = 1_000_000
+"""Pixels that percentiles are taken from, about."""
+
+Levels = tuple[float, float]
+"""Brightness that becomes 0, and that becomes 1."""
+
+
+def stretch(
+    image: np.ndarray, low: float = LOW, high: float = HIGH, levels: Levels | None = None
+) -> np.ndarray:
     """Scale so that the `low` and `high` percentiles become 0 and 1; float32, same shape.
 
-    An offset of the camera cancels. An image of one value becomes zeros.
+    An offset of the camera cancels. An image of one value becomes zeros. `levels` takes the
+    place of the image's own percentiles: those of the whole that it is a piece of.
     """
     values = image.astype(np.float32)
-    step = max(1, values.size // 1_000_000)
-    bottom, top = np.percentile(values.ravel()[::step], [low, high])
-    if top <= bottom:
-        top = values.max()
+    if levels is None:
+        step = max(1, values.size // SAMPLE)
+        bottom, top = np.percentile(values.ravel()[::step], [low, high])
+        if top <= bottom:
+            top = values.max()
+    else:
+        bottom, top = levels
     if top <= bottom:
         return np.zeros_like(values)
     values -= np.float32(bottom)

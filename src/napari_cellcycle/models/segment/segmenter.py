@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeGuard
 
 import numpy as np
 
 from napari_cellcycle.config import SegmentSettings
+from napari_cellcycle.models.segment.normalise import Levels
 
 if TYPE_CHECKING:
     import torch
@@ -33,6 +34,26 @@ class Segmenter(Protocol):
         settings: SegmentSettings,
     ) -> float | None:
         """Typical cell diameter in micrometres; None if there are no cells or it is not needed."""
+
+
+class PieceSegmenter(Segmenter, Protocol):
+    """A segmenter that can be told the brightness of the whole that it sees a piece of."""
+
+    takes_levels: bool
+
+    def __call__(
+        self,
+        image: np.ndarray,
+        pixel_size: tuple[float, ...],
+        settings: SegmentSettings,
+        levels: Levels | None = None,
+    ) -> np.ndarray:
+        """Masks of a piece ([Z,] Y, X); `levels` become 0 and 1 instead of its percentiles."""
+
+
+def takes_levels(segmenter: Segmenter) -> TypeGuard[PieceSegmenter]:
+    """Whether the segmenter can be told the brightness of the whole."""
+    return bool(getattr(segmenter, "takes_levels", False))
 
 
 def open_segmenter(

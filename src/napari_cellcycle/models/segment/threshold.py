@@ -6,7 +6,7 @@ import numpy as np
 
 from napari_cellcycle.config import SegmentSettings
 from napari_cellcycle.models.segment.dynamics import tidy
-from napari_cellcycle.models.segment.normalise import diameters_px, stretch
+from napari_cellcycle.models.segment.normalise import Levels, diameters_px, stretch
 
 USUAL_MICROMETRES = 12.0
 """Diameter that is assumed to begin with, where none is given."""
@@ -21,15 +21,20 @@ class ThresholdSegmenter:
     """
 
     name = "threshold"
+    takes_levels = True
 
     def __call__(
-        self, image: np.ndarray, pixel_size: tuple[float, ...], settings: SegmentSettings
+        self,
+        image: np.ndarray,
+        pixel_size: tuple[float, ...],
+        settings: SegmentSettings,
+        levels: Levels | None = None,
     ) -> np.ndarray:
         """Masks of an image ([Z,] Y, X), int32."""
         if image.min() == image.max():
             return np.zeros(image.shape, np.int32)
         diameter = settings.diameter or self.find_diameter([image], pixel_size, settings)
-        return self._segment(image, pixel_size, settings, diameter or USUAL_MICROMETRES)
+        return self._segment(image, pixel_size, settings, diameter or USUAL_MICROMETRES, levels)
 
     def find_diameter(
         self,
@@ -59,13 +64,14 @@ class ThresholdSegmenter:
         pixel_size: tuple[float, ...],
         settings: SegmentSettings,
         diameter: float,
+        levels: Levels | None = None,
     ) -> np.ndarray:
         from scipy.ndimage import distance_transform_edt, gaussian_filter
         from skimage.feature import peak_local_max
         from skimage.segmentation import watershed
 
         unit = np.array(pixel_size)
-        cell = _foreground(image, diameter / unit, settings.cell_threshold)
+        cell = _foreground(image, diameter / unit, settings.cell_threshold, levels)
         distance = gaussian_filter(
             np.asarray(distance_transform_edt(cell, sampling=unit)), 0.08 * diameter / unit
         )
@@ -83,12 +89,14 @@ class ThresholdSegmenter:
         return tidy(np.asarray(masks, np.int32), least)
 
 
-def _foreground(image: np.ndarray, diameter_px: np.ndarray, threshold: float) -> np.ndarray:
+def _foreground(
+    image: np.ndarray, diameter_px: np.ndarray, threshold: float, levels: Levels | None
+) -> np.ndarray:
     """Pixels that belong to cells; `threshold` shifts the limit by tenths of the log range."""
     from scipy.ndimage import gaussian_filter, median_filter
     from skimage.filters import threshold_otsu
 
-    values = stretch(median_filter(image, 3) if image.ndim == 2 else image)
+    values = stretch(median_filter(image, 3) if image.ndim == 2 else image, levels=levels)
     smooth = gaussian_filter(values, 0.07 * diameter_px)
     around = gaussian_filter(smooth, 2.0 * diameter_px)
     log = np.log(np.clip(smooth, 0, None) + 0.03)
