@@ -8,6 +8,7 @@ import typer
 
 from napari_cellcycle import __version__
 from napari_cellcycle.cli import (
+    cellular,
     demo,
     doctor,
     figures,
@@ -96,6 +97,17 @@ app.add_typer(_train, name="train")
 _add(train_segment.segment, _train)
 _add(train.link, _train)
 _add(train_stage.stage, _train)
+
+_cellular = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Data in the layout of CELLULAR (masks/FIELD/CLASS/*.png): 'cellular run' teaches "
+    "segmentation models on it and scores them, the other commands do one part of that.",
+    short_help="Teach and score on data in the layout of CELLULAR",
+)
+app.add_typer(_cellular, name="cellular")
+for _command in (cellular.run, cellular.prepare, cellular.evaluate, cellular.simulate):
+    _add(_command, _cellular)
 
 
 def main() -> None:
