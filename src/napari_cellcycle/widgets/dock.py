@@ -2,12 +2,11 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import napari
+from napari.layers import Shapes
 from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
@@ -18,28 +17,37 @@ from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.jobs import Failed
 from napari_cellcycle.jobs.job import StepName, StepSettings
 from napari_cellcycle.models.store import list_models
-from napari_cellcycle.widgets import compare, estimates, exports, following, help_sheet
+from napari_cellcycle.widgets import (
+    again,
+    compare,
+    estimates,
+    exports,
+    following,
+    help_sheet,
+    running,
+)
+from napari_cellcycle.widgets.adopting import adopt_opened
 from napari_cellcycle.widgets.below import BelowRow, show_below
 from napari_cellcycle.widgets.errors_panel import ErrorsPanel
 from napari_cellcycle.widgets.filmstrip import Filmstrip
 from napari_cellcycle.widgets.fold import scrolled
 from napari_cellcycle.widgets.job_panel import JobPanel
-from napari_cellcycle.widgets.layers import forget_edits
 from napari_cellcycle.widgets.movie_picker import MoviePicker
-from napari_cellcycle.widgets.movies import METADATA, plain
+from napari_cellcycle.widgets.movies import plain
 from napari_cellcycle.widgets.notice import Notice
 from napari_cellcycle.widgets.picking import Picker, Ring
 from napari_cellcycle.widgets.preferences import compute_settings
+from napari_cellcycle.widgets.preview import Preview
 from napari_cellcycle.widgets.results_panel import ResultsPanel
-from napari_cellcycle.widgets.session import Recording, Result, Session
+from napari_cellcycle.widgets.segment_section import FRAME, REGION, SegmentSection
+from napari_cellcycle.widgets.session import Session
 from napari_cellcycle.widgets.sources import Source, sources
 from napari_cellcycle.widgets.stages_panel import StagesPanel
-from napari_cellcycle.widgets.step_section import KINDS, TITLES, StepSection
+from napari_cellcycle.widgets.step_section import KINDS, StepSection
 from napari_cellcycle.widgets.task import Task, describe
-from napari_cellcycle.widgets.work import Child, Request, compute, load
+from napari_cellcycle.widgets.work import Child
 from napari_cellcycle.widgets.workplace import clean_up
 
-_NAMES: dict[StepName, str] = {**TITLES, "run": "Track and classify"}
 _WARM_AFTER_MS = 1500
 _PAUSE_MS = 15
 
@@ -65,7 +73,7 @@ class CellCycle(QWidget):
         self._build()
         self._connect()
         self._on_chosen(self.picker.layer)
-        self._adopt_opened()
+        adopt_opened(self)
         self._refresh()
 
     # ---------------------------------------------------------------- what it is made of
@@ -80,7 +88,7 @@ class CellCycle(QWidget):
         self.help_button = QPushButton("?")
         self.help_button.setFixedWidth(28)
         self.help_button.setToolTip("What is what, and all keys (?)")
-        self.segment = StepSection("segment", SegmentSettings())
+        self.segment = SegmentSection()
         self.track = StepSection("track", TrackSettings())
         self.classify = StepSection("classify", ClassifySettings())
         sections = (self.segment, self.track, self.classify)
@@ -130,7 +138,8 @@ class CellCycle(QWidget):
         self.session.coloured.connect(self.results.show_colour)
         self.viewer.layers.events.inserted.connect(self._on_layers)
         self.viewer.layers.events.removed.connect(self._on_layers)
-        for keys, slot in (("O", self.switch_colours), ("?", self.show_help)):
+        self._connect_preview()
+        for keys, slot in self._keys().items():
             shortcut = QShortcut(QKeySequence(keys), self)
             shortcut.setContext(Qt.ShortcutContext.WindowShortcut)
             shortcut.activated.connect(slot)
@@ -142,8 +151,30 @@ class CellCycle(QWidget):
         self.session.clicked.connect(self._on_clicked)
         clicks = Picker(self.viewer, self.session)
         ring = Ring(self.viewer, self.session)
-        parts = (self.filmstrip.close_thread, ring.close, clicks.close, self.session.close)
-        self.destroyed.connect(_Closing(*parts, self._child.close))
+        views = (self.filmstrip.close_thread, ring.close, clicks.close, self.preview.close)
+        self.destroyed.connect(_Closing(*views, self.session.close, self._child.close))
+
+    def _connect_preview(self) -> None:
+        self.preview = Preview(
+            self.viewer, self.session, lambda: self.picker.movie, self._segment_settings
+        )
+        section = self.segment
+        section.preview_button.toggled.connect(self.preview.switch)
+        section.adjusted.connect(self.preview.refresh)
+        section.toggled.connect(lambda unfolded: self.preview.process.warm() if unfolded else None)
+        section.again.connect(self.segment_again)
+        self.preview.told.connect(section.tell)
+        self.preview.switched.connect(section.preview_button.setChecked)
+        self.preview.failed.connect(self._on_failed)
+
+    def _keys(self) -> dict[str, Callable[[], object]]:
+        return {
+            "O": self.switch_colours,
+            "Alt+P": self.segment.preview_button.click,
+            "R": partial(self._on_again_key, FRAME),
+            "Shift+R": partial(self._on_again_key, REGION),
+            "?": self.show_help,
+        }
 
     # ---------------------------------------------------------------- running
 
@@ -157,26 +188,11 @@ class CellCycle(QWidget):
 
     def start(self, step: StepName) -> Task | None:
         """Run `step` ("segment", "track", "classify" or "run") on the chosen movie."""
-        reason = self.hindrance(step)
-        recording, movie = self.session.recording, self.picker.movie
-        if reason or recording is None or movie is None:
-            self.notice.tell(reason or "Choose a movie first.")
-            return None
-        experiment = Experiment(movie)
-        known = self.session.experiment
-        if step in self._sources:
-            chosen = self._sources[step][max(0, self.steps[step].source.currentIndex())]
-            tracks = chosen.tracks if step == "classify" else None
-            experiment = replace(experiment, labels=chosen.labels, tracks=tracks)
-            if known is not None and chosen.labels is known.labels:
-                experiment = replace(experiment, stages=known.stages, history=known.history)
-        request = Request(
-            step, self.settings(step), experiment, recording.workplace, compute_settings()
-        )
-        task = Task(_NAMES[step], compute, request, self._child)
-        models = {n: s.settings.model for n, s in self.steps.items() if step in (n, "run")}
-        task.succeeded.connect(partial(self._on_computed, recording, models))
-        return self.begin(task)
+        return running.start(self, step)
+
+    def segment_again(self, kind: str) -> Task | None:
+        """Segment the "frame" shown, a "region" of it or the "range" of frames again."""
+        return again.again(self, kind)
 
     def begin(self, task: Task) -> Task:
         """Start a task, showing how far it is; one at a time."""
@@ -208,26 +224,9 @@ class CellCycle(QWidget):
             }[step]
         return ""
 
-    def _on_computed(
-        self, recording: Recording, models: dict[StepName, str], result: Result
-    ) -> None:
-        if self.session.recording is not recording:
-            self.picker.choose(recording.layer)
-        if self.session.recording is not recording:
-            where = f"The movie was closed meanwhile; its result is in {result.folder}."
-            self._unshown = [partial(self.notice.tell, where, problem=False)]
-            return
-        former = recording.result
-        if result.display.has_stages and not (former and former.display.has_stages):
-            self.session.colour("stage")
-        history = result.experiment.history[-len(models) :]
-        notes = " ".join(note for step in history for note in step.notes)
-        self._unshown = [
-            *recording.layers.steps(result.display),
-            partial(self.session.replace, result),
-            partial(estimates.learn, result.experiment.movie, history, models),
-            partial(self.notice.tell, notes, problem=False) if notes else self.notice.hide,
-        ]
+    def show_later(self, steps: list[Callable[[], object]]) -> None:
+        """Have these parts of a result shown one by one before the running task counts as ended."""
+        self._unshown = steps
 
     def _on_failed(self, failed: Failed) -> None:
         self.notice.tell(failed.text, failed.details)
@@ -269,10 +268,33 @@ class CellCycle(QWidget):
         show_below(self.viewer, self.stages, "Stages")
 
     @property
+    def child(self) -> Child:
+        """The child process that computes steps."""
+        return self._child
+
+    def source(self, step: StepName) -> Source | None:
+        """What `step` starts from, as chosen; None for steps that start from the movie alone."""
+        known = self._sources.get(step)
+        return known[max(0, self.steps[step].source.currentIndex())] if known else None
+
+    @property
     def known_labels(self) -> LabelStack | None:
         """Masks of the chosen movie: our own, or those of a layer."""
         known = self._sources["track"]
         return known[0].labels if known else None
+
+    def _segment_settings(self) -> SegmentSettings:
+        settings = self.settings("segment")
+        assert isinstance(settings, SegmentSettings)
+        return settings
+
+    def _on_again_key(self, kind: str) -> None:
+        """Segment again; but in a Shapes layer R chooses the tool that draws rectangles."""
+        active = plain(self.viewer.layers.selection.active)
+        if kind == FRAME and isinstance(active, Shapes):
+            active.mode = "add_rectangle"
+        else:
+            self.segment_again(kind)
 
     def _on_clicked(self, frame: int, place: Any) -> None:
         following.follow(self, frame, place)
@@ -289,34 +311,8 @@ class CellCycle(QWidget):
 
     def _on_layers(self, _event: object = None) -> None:
         self.session.forget_all_but(map(plain, self.viewer.layers))
-        self._adopt_opened()
+        adopt_opened(self)
         self._refresh()
-
-    def _adopt_opened(self) -> None:
-        """Take over an experiment that was opened as layers, or from a file."""
-        if self.task is not None:
-            return
-        movie, recording = self.picker.layer, self.session.recording
-        if movie is None or recording is None or self.session.result is not None:
-            return
-        known = movie.metadata.get(METADATA, {})
-        layers = [x for x in map(plain, self.viewer.layers) if _experiment_of(x) is not None]
-        own = [layer for layer in layers if _experiment_of(layer) == known.get("experiment")]
-        if own and len(own) >= known["layers"]:
-            task = Task("Open", _opened, Path(known["experiment"]))
-            task.succeeded.connect(partial(self._on_adopted, own))
-            self.begin(task)
-
-    def _on_adopted(self, own: list[Any], result: Result) -> None:
-        recording = self.session.recording
-        if recording is None:
-            return
-        kinds = {layer.metadata[METADATA].get("shows"): layer for layer in own}
-        recording.layers.adopt(kinds.get("labels"), kinds.get("tracks"))
-        recording.saved_in = result.folder
-        self.session.open(result)
-        if "labels" in kinds:
-            forget_edits(kinds["labels"])
 
     # ---------------------------------------------------------------- keeping it up to date
 
@@ -330,6 +326,9 @@ class CellCycle(QWidget):
                 self.steps[step].offer_sources([source.name for source in found])
         for step, section in self.steps.items():
             section.set_ready(self.hindrance(step))
+        self.segment.set_again_ready(again.hindrance(self))
+        self.segment.set_preview_ready("" if movie is not None else self.hindrance("segment"))
+        self.segment.offer_frames(len(movie) if movie is not None else 0)
         reason = self.hindrance("run")
         self.run_button.setEnabled(not reason)
         self.run_button.setToolTip(
@@ -380,14 +379,6 @@ class _Closing:
     def __call__(self, *_: object) -> None:
         for close in self._parts:
             close()
-
-
-def _opened(folder: Path, *, progress: Any) -> Result:
-    return load(folder, progress)
-
-
-def _experiment_of(layer: Any) -> Any:
-    return layer.metadata.get(METADATA, {}).get("experiment")
 
 
 def _line() -> QFrame:

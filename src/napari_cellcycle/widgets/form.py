@@ -1,6 +1,6 @@
 """An editor for any settings model, built from its fields."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import NoneType, UnionType
 from typing import Annotated, Any, Generic, Literal, TypeVar, Union, get_args, get_origin
 
@@ -19,9 +19,11 @@ from qtpy.QtWidgets import (
 )
 
 from napari_cellcycle.config import Settings
+from napari_cellcycle.widgets.slider import NumberSlider
 
 S = TypeVar("S", bound=Settings)
-BY_ITSELF = "found by itself"
+Range = tuple[float, float]
+BY_ITSELF, SHORT = "found by itself", "by itself"
 _MOST = 1_000_000
 
 
@@ -30,10 +32,17 @@ class Row(QObject):
 
     changed = Signal()
 
-    def __init__(self, name: str, info: FieldInfo, choices: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        info: FieldInfo,
+        choices: Sequence[str] | None = None,
+        slide: Range | None = None,
+    ) -> None:
         super().__init__()
         self.name = name
         self.info = info
+        self._slide = slide
         self._kind, self._optional = _plain(info.annotation)
         self.widget = self._build(choices)
         self.widget.setToolTip(info.description or "")
@@ -81,6 +90,10 @@ class Row(QObject):
             widget.currentTextChanged.connect(self.changed)
         elif self._kind in (int, float):
             widget = self._number()
+            if self._slide is not None:
+                low, high = self._slide
+                widget.setSpecialValueText(SHORT if self._optional else "")
+                widget = NumberSlider(widget, low, high, logarithmic=low > 0)
             widget.valueChanged.connect(self.changed)
         else:
             widget = QLineEdit()
@@ -113,6 +126,7 @@ class SettingsForm(QWidget, Generic[S]):
 
     `fields` chooses and orders the fields that are shown; the others keep their value.
     `choices` offers, by field name, what a text field can be; other text may be typed in.
+    `slides` gives numbers a slider over a range, logarithmic if that begins above 0.
     """
 
     edited = Signal(object)
@@ -122,12 +136,15 @@ class SettingsForm(QWidget, Generic[S]):
         settings: S,
         fields: Iterable[str] | None = None,
         choices: dict[str, Sequence[str]] | None = None,
+        slides: Mapping[str, Range] | None = None,
     ) -> None:
         super().__init__()
         self._settings = settings
         model = type(settings).model_fields
         names = list(model) if fields is None else list(fields)
-        self.rows = {n: Row(n, model[n], (choices or {}).get(n)) for n in names}
+        self.rows = {
+            n: Row(n, model[n], (choices or {}).get(n), (slides or {}).get(n)) for n in names
+        }
         layout = QFormLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)

@@ -21,19 +21,29 @@ _HINTS = {
     "classify": "Give every cell its stage of the cell cycle",
 }
 _MAIN = {
-    "segment": ("diameter", "cell_threshold"),
+    "segment": ("diameter", "cell_threshold", "flow_threshold", "min_diameter"),
     "track": ("max_distance", "max_gap", "division_cost"),
     "classify": ("smoothing",),
+}
+_SLIDES = {
+    "diameter": (2.0, 200.0),
+    "cell_threshold": (-6.0, 6.0),
+    "flow_threshold": (0.0, 3.0),
+    "min_diameter": (0.0, 1.0),
 }
 _HIDDEN = ("model", "channel")
 _ALWAYS = {"segment": ("threshold",), "track": (), "classify": ()}
 
 
 class StepSection(Fold):
-    """Folds; shows the model and a Run button in its header, the settings in its body."""
+    """Folds; shows the model and a Run button in its header, the settings in its body.
+
+    `edited` tells that another model was chosen, `adjusted` that this or any setting was changed.
+    """
 
     run = Signal(str)
     edited = Signal()
+    adjusted = Signal()
 
     def __init__(self, step: StepName, settings: StepModel) -> None:
         super().__init__(TITLES[step])
@@ -57,7 +67,7 @@ class StepSection(Fold):
         self.source.setMinimumContentsLength(8)
         fields = [n for n in type(settings).model_fields if n not in _HIDDEN]
         main = [name for name in _MAIN[step] if name in fields]
-        self.form = SettingsForm(settings, main)
+        self.form = SettingsForm(settings, main, slides=_SLIDES)
         self.more_form = SettingsForm(settings, [name for name in fields if name not in main])
         self.more = Fold("More")
         self.more.body.addWidget(self.more_form)
@@ -120,4 +130,6 @@ class StepSection(Fold):
         self.run_button.clicked.connect(lambda: self.run.emit(self.step))
         self.model.currentTextChanged.connect(self._on_model)
         self.model.currentTextChanged.connect(lambda _: self.edited.emit())
+        for signal in (self.model.currentTextChanged, self.form.edited, self.more_form.edited):
+            signal.connect(lambda _: self.adjusted.emit())
         self.toggled.connect(lambda unfolded: self.shown_model.setVisible(not unfolded))

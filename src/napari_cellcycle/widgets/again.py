@@ -1,0 +1,117 @@
+"""Segmenting some frames, or a region of the one that is shown, again."""
+
+import time
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_cellcycle.config import ComputeSettings, SegmentSettings
+from napari_cellcycle.data.experiment import Experiment, Step
+from napari_cellcycle.data.labels import LabelStack
+from napari_cellcycle.data.region import Region
+from napari_cellcycle.widgets import display, running
+from napari_cellcycle.widgets.place import drawn_region, visible_region
+from napari_cellcycle.widgets.preferences import compute_settings
+from napari_cellcycle.widgets.preview_talk import RemoteSegmenter, Talk
+from napari_cellcycle.widgets.segment_section import FRAME, REGION
+from napari_cellcycle.widgets.session import Recording, Result
+from napari_cellcycle.widgets.task import Task
+
+if TYPE_CHECKING:
+    from napari_cellcycle.widgets.dock import CellCycle
+
+NO_MASKS = "There are no masks yet: press Run first, or look at the Preview."
+_NO_REGION = (
+    "The whole frame is in view: zoom in, or draw a rectangle in a Shapes layer, to segment a "
+    "region again; This frame (R) segments all of it."
+)
+
+
+def hindrance(dock: "CellCycle") -> str:
+    """Why nothing can be segmented again now; empty if it can."""
+    reason = dock.hindrance("segment")
+    known = dock.session.experiment
+    return reason or ("" if known is not None and known.labels is not None else NO_MASKS)
+
+
+def again(dock: "CellCycle", kind: str) -> Task | None:
+    """Segment the frame shown, a region of it, or the range of frames again."""
+    reason = hindrance(dock)
+    recording, experiment = dock.session.recording, dock.session.experiment
+    if reason or recording is None or experiment is None or experiment.labels is None:
+        dock.notice.tell(reason or NO_MASKS)
+        return None
+    count = len(experiment.labels)
+    region: Region | None = None
+    times = [min(max(dock.session.frame, 0), count - 1)]
+    if kind == REGION:
+        movie = recording.layer
+        region = drawn_region(dock.viewer, movie) or visible_region(dock.viewer, movie)
+        if region is None:
+            dock.notice.tell(_NO_REGION, problem=False)
+            return None
+    elif kind != FRAME:
+        times = [frame for frame in dock.segment.frames if frame < count]
+    settings = dock.settings("segment")
+    assert isinstance(settings, SegmentSettings)
+    task = Task(
+        "Segment again",
+        _segmented_again,
+        experiment,
+        times,
+        settings,
+        region,
+        dock.preview.process.talk,
+        compute_settings(),
+    )
+    task.succeeded.connect(partial(_on_done, dock, recording))
+    return dock.begin(task)
+
+
+def _segmented_again(
+    experiment: Experiment,
+    times: list[int],
+    settings: SegmentSettings,
+    region: Region | None,
+    talk: Talk,
+    compute: ComputeSettings,
+    *,
+    progress: Any,
+) -> Result:
+    from napari_cellcycle.pipeline.resegment import resegment
+    from napari_cellcycle.pipeline.run import software_versions
+
+    started = time.monotonic()
+    assert experiment.labels is not None
+    model = RemoteSegmenter(talk, settings.model, compute, lambda: progress(0, 0))
+    labels, tracks = resegment(
+        experiment.labels,
+        experiment.tracks,
+        experiment.movie,
+        times,
+        settings,
+        region,
+        model=model,
+        progress=progress,
+    )
+    told = {"frames": times, "region": list(vars(region).values()) if region else None}
+    step = Step(
+        "segment again",
+        {**settings.model_dump(mode="json"), **told},
+        settings.model,
+        software_versions(),
+        round(time.monotonic() - started, 3),
+        model.notes,
+    )
+    done = experiment.with_result(step, labels=labels, tracks=tracks)
+    shown = display.prepare(done, progress=progress)
+    if isinstance(shown.labels, np.ndarray):
+        done = replace(done, labels=LabelStack(shown.labels))
+    return Result(done, shown)
+
+
+def _on_done(dock: "CellCycle", recording: Recording, result: Result) -> None:
+    notes = " ".join(result.experiment.history[-1].notes)
+    running.show(dock, recording, result, notes)

@@ -1,0 +1,79 @@
+"""Running a step of the dock on the chosen movie, and showing what it gave."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from napari_cellcycle.data.experiment import Experiment
+from napari_cellcycle.jobs.job import StepName
+from napari_cellcycle.widgets import estimates
+from napari_cellcycle.widgets.preferences import compute_settings
+from napari_cellcycle.widgets.session import Recording, Result
+from napari_cellcycle.widgets.step_section import TITLES
+from napari_cellcycle.widgets.task import Task
+from napari_cellcycle.widgets.work import Request, compute
+
+if TYPE_CHECKING:
+    from napari_cellcycle.widgets.dock import CellCycle
+
+NAMES: dict[StepName, str] = {**TITLES, "run": "Track and classify"}
+
+
+def start(dock: "CellCycle", step: StepName) -> Task | None:
+    """Run `step` ("segment", "track", "classify" or "run") on the chosen movie."""
+    reason = dock.hindrance(step)
+    recording, movie = dock.session.recording, dock.picker.movie
+    if reason or recording is None or movie is None:
+        dock.notice.tell(reason or "Choose a movie first.")
+        return None
+    experiment = Experiment(movie)
+    known = dock.session.experiment
+    chosen = dock.source(step)
+    if chosen is not None:
+        tracks = chosen.tracks if step == "classify" else None
+        experiment = replace(experiment, labels=chosen.labels, tracks=tracks)
+        if known is not None and chosen.labels is known.labels:
+            experiment = replace(experiment, stages=known.stages, history=known.history)
+    request = Request(
+        step, dock.settings(step), experiment, recording.workplace, compute_settings()
+    )
+    task = Task(NAMES[step], compute, request, dock.child)
+    models = {n: s.settings.model for n, s in dock.steps.items() if step in (n, "run")}
+    task.succeeded.connect(partial(_on_computed, dock, recording, models))
+    return dock.begin(task)
+
+
+def _on_computed(
+    dock: "CellCycle", recording: Recording, models: dict[StepName, str], result: Result
+) -> None:
+    history = result.experiment.history[-len(models) :]
+    notes = " ".join(note for step in history for note in step.notes)
+    learn = partial(estimates.learn, result.experiment.movie, history, models)
+    show(dock, recording, result, notes, learn)
+
+
+def show(
+    dock: "CellCycle",
+    recording: Recording,
+    result: Result,
+    notes: str = "",
+    *others: Callable[[], object],
+) -> None:
+    """Show `result` and its `notes` part by part, so that the viewer is not held up.
+
+    If the movie was closed meanwhile, the dock only says where the result is. `others` are done
+    afterwards.
+    """
+    if dock.session.recording is not recording:
+        dock.picker.choose(recording.layer)
+    if dock.session.recording is not recording:
+        where = f"The movie was closed meanwhile; its result is in {result.folder}."
+        dock.show_later([partial(dock.notice.tell, where, problem=False)])
+        return
+    former = recording.result
+    if result.display.has_stages and not (former and former.display.has_stages):
+        dock.session.colour("stage")
+    tell = partial(dock.notice.tell, notes, problem=False) if notes else dock.notice.hide
+    steps = recording.layers.steps(result.display)
+    dock.show_later([*steps, partial(dock.session.replace, result), *others, tell])
