@@ -19,6 +19,10 @@ from napari_cellcycle.models.segment.query.prepare import COLOURS, colours_last,
 
 NEAR, FAR = 112, 64
 """Sides of the two views in their pixels."""
+NEAR_DIAMETER_PX = 28.3
+"""Diameter of the usual nucleus in the near view."""
+WIDTH = 16
+"""Feature maps to begin with."""
 AWAY = 3
 """How much coarser the far view is than the near one."""
 MARGIN = 1.5
@@ -90,7 +94,7 @@ def kind_crops(
 class KindNet(nn.Module):
     """Logits (n, K) of two views of each cell, from small residual trunks, one a view."""
 
-    def __init__(self, kinds: int = 2, width: int = 16, dropout: float = 0.3) -> None:
+    def __init__(self, kinds: int = 2, width: int = WIDTH, dropout: float = 0.3) -> None:
         super().__init__()
         self.near = _Trunk(width, 3)
         self.far = _Trunk(width, 2)

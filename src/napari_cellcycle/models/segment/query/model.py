@@ -3,7 +3,7 @@
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -27,13 +27,15 @@ from napari_cellcycle.models.segment.query.prepare import (
     working_size,
 )
 from napari_cellcycle.models.segment.tiles import tiles_of
-from napari_cellcycle.models.store import Model
+from napari_cellcycle.models.store import Model, ModelCard
 
 if TYPE_CHECKING:
     import torch
 
 DEFAULT, PAPER = "coordinate queries", "coordinate queries, as published"
 """The `architecture` on the cards of query models."""
+MARGIN_PX = 24
+"""By how much images are mirrored at their edges, in pixels of the default network."""
 _LEAST_TILE = 128
 
 
@@ -73,6 +75,11 @@ class QueryModel(Protocol):
     def points(self, image: np.ndarray, diameter_px: float | None = None) -> Points:
         """Points of cells in pixels of the image, the surest first."""
 
+    def cells(
+        self, image: np.ndarray, diameter_px: float | None = None
+    ) -> tuple[Points, np.ndarray]:
+        """Points in pixels of the image, and masks (Y, X): number i has the value i + 1."""
+
     def __call__(
         self, image: np.ndarray, pixel_size: tuple[float, ...], settings: SegmentSettings
     ) -> np.ndarray:
@@ -92,7 +99,10 @@ def open_query_model(model: Model, device: "torch.device") -> "QueryModel":
 
     Raises `MissingModel` if its weights do not fit the card.
     """
-    kinds = {DEFAULT: QuerySegmenter, PAPER: PaperQuerySegmenter}
+    kinds: dict[str, type[QuerySegmenter] | type[PaperQuerySegmenter]] = {
+        DEFAULT: QuerySegmenter,
+        PAPER: PaperQuerySegmenter,
+    }
     kind = kinds.get(model.card.architecture)
     if kind is None:
         raise MissingModel(
@@ -100,7 +110,9 @@ def open_query_model(model: Model, device: "torch.device") -> "QueryModel":
             f"({model.card.architecture!r}); install a newer version."
         )
     try:
-        return kind(model, device)
+        network = kind.network_of(model.card)
+        network.load_state_dict(model.weights())
+        return kind(model.card, network, device)
     except (KeyError, TypeError, RuntimeError) as error:
         raise MissingModel(
             f"The weights in {model.path} do not fit their card; expected a network of "
@@ -123,12 +135,11 @@ class _Base:
 
     channels = COLOURS
 
-    def __init__(self, model: Model, device: "torch.device", network: Any) -> None:
-        self.name = model.card.name
+    def __init__(self, card: ModelCard, network: Any, device: "torch.device") -> None:
+        self.name = card.name
         self.device = device
-        self.search = Search(**model.card.settings.get("search", {}))
-        self.level = float(model.card.settings.get("level", 0.5))
-        network.load_state_dict(model.weights())
+        self.search = Search(**card.settings.get("search", {}))
+        self.level = float(card.settings.get("level", 0.5))
         self._network = network.eval().to(device)
 
     def query_maps(
@@ -170,20 +181,27 @@ class _Base:
                 f"The model {self.name!r} finds cells in flat images, and this one is a volume "
                 f"{image.shape}; project it, or choose another model."
             )
-        if min(image.shape[-2:]) < 2 or image.min() == image.max():
-            return np.zeros(image.shape[-2:], np.int32)
         diameter_px = settings.diameter / pixel_size[-1] if settings.diameter else None
-        maps = self.query_maps(image, diameter_px, settings)
-        search = Search(
-            _moved(self.search.threshold, settings.cell_threshold),
-            self.search.smoothing,
-            self.search.radius,
-        )
-        found = in_image(search(maps[1]), maps.shape, image.shape)
-        large = resize(maps.transpose(1, 2, 0), image.shape[-2:])
-        level = _moved(self.level, settings.cell_threshold)
-        masks = masks_from(large[..., 0], large[..., 1], found, level)
+        _, masks = self.cells(image, diameter_px, settings)
         return self._tidied(masks, settings, diameter_px)
+
+    def cells(
+        self,
+        image: np.ndarray,
+        diameter_px: float | None = None,
+        settings: SegmentSettings | None = None,
+    ) -> tuple[Points, np.ndarray]:
+        """Points in pixels of the image, and masks (Y, X): number i has the value i + 1."""
+        shape = image.shape[-2:]
+        if min(shape) < 2 or image.min() == image.max():
+            return Points(np.zeros((0, 2)), np.zeros(0)), np.zeros(shape, np.int32)
+        settings = settings or SegmentSettings()
+        maps = self.query_maps(image, diameter_px, settings)
+        threshold = _moved(self.search.threshold, settings.cell_threshold)
+        found = in_image(replace(self.search, threshold=threshold)(maps[1]), maps.shape, shape)
+        large = resize(maps.transpose(1, 2, 0), shape)
+        level = _moved(self.level, settings.cell_threshold)
+        return found, masks_from(large[..., 0], large[..., 1], found, level)
 
     def _tidied(
         self, masks: np.ndarray, settings: SegmentSettings, diameter_px: float | None
@@ -199,10 +217,12 @@ class _Base:
 class PaperQuerySegmenter(_Base):
     """The published network: one answer a point, on 224 x 224 points of the squeezed image."""
 
-    def __init__(self, model: Model, device: "torch.device") -> None:
+    @staticmethod
+    def network_of(card: ModelCard) -> Any:
+        """The network that a card describes, with random weights."""
         from napari_cellcycle.models.segment.query.paper import PaperQueryNet
 
-        super().__init__(model, device, PaperQueryNet())
+        return PaperQueryNet()
 
     def query_maps(
         self,
@@ -220,16 +240,20 @@ class PaperQuerySegmenter(_Base):
 class QuerySegmenter(_Base):
     """The default network, at the size of cells that it learned, in tiles where need be."""
 
-    def __init__(self, model: Model, device: "torch.device") -> None:
+    def __init__(self, card: ModelCard, network: Any, device: "torch.device") -> None:
+        super().__init__(card, network, device)
+        self.channels = int(card.settings["channels"])
+        self.scale = float(card.settings["scale"])
+        self.diameter_px = float(card.settings["diameter_px"])
+        self._tile = 1 << 16
+
+    @staticmethod
+    def network_of(card: ModelCard) -> Any:
+        """The network that a card describes, with random weights."""
         from napari_cellcycle.models.segment.query.network import QueryNet
 
-        known = model.card.settings
-        self.channels = int(known["channels"])
-        self.scale, self.diameter_px = float(known["scale"]), float(known["diameter_px"])
-        super().__init__(
-            model, device, QueryNet(self.channels, tuple(known["widths"]), int(known["features"]))
-        )
-        self._tile = 1 << 16
+        known = card.settings
+        return QueryNet(int(known["channels"]), tuple(known["widths"]), int(known["features"]))
 
     def query_maps(
         self,
@@ -240,17 +264,23 @@ class QuerySegmenter(_Base):
         """Chances of being in a cell, and depth in it: (2, y, x) at the working size.
 
         `diameter_px` are the cells' pixels in the image; without it, those that were learned.
+        The image is mirrored at its edges, so that a nucleus which the edge cuts looks like half
+        of one and not like a shred.
         """
         scale = self.scale * self.diameter_px / (diameter_px or self.diameter_px)
         size = working_size(image.shape, scale)
+        margin = min(MARGIN_PX, *size)
+        edges = ((0, 0), (margin, margin), (margin, margin))
         values = prepared(image, self.channels, size).transpose(2, 0, 1)
+        values = np.pad(values, edges, mode="symmetric")
         settings = settings or SegmentSettings()
         while True:
             tile = min(settings.tile, self._tile)
             try:
-                return tiles_of(
+                maps = tiles_of(
                     values, self._compute, tile, settings.batch_size, self._network.stride
                 )
+                return maps[:, margin:-margin, margin:-margin]
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise

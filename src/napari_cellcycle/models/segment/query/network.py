@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-WIDTHS = (16, 32, 64, 128)
+WIDTHS = (16, 32, 48, 64)
 """Feature maps at strides 2, 4, 8 and 16."""
 
 

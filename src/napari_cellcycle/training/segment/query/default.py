@@ -2,15 +2,37 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from napari_cellcycle.training.segment.query.examples import UNKNOWN, QueryExample
+from napari_cellcycle.config import SegmentSettings
+from napari_cellcycle.evaluation.keypoints import KeypointScore, score_keypoints
+from napari_cellcycle.models.segment.query.model import DEFAULT, QuerySegmenter, Search, in_image
+from napari_cellcycle.models.segment.query.network import WIDTHS, QueryNet
+from napari_cellcycle.models.segment.query.prepare import COLOURS
+from napari_cellcycle.models.store import ModelCard
+from napari_cellcycle.progress import Progress
+from napari_cellcycle.training.checkpoint import Checkpoint
+from napari_cellcycle.training.fit import Epoch, FitSettings, fit
+from napari_cellcycle.training.segment.query.examples import (
+    UNKNOWN,
+    QueryExample,
+    query_examples,
+)
 
 if TYPE_CHECKING:
     import torch
 
+    from napari_cellcycle.io.labelme import LabelledImage
+    from napari_cellcycle.training.segment.query.own import Lesson
+
+FIT = FitSettings(epochs=12, learning_rate=3e-3, average=0.99)
+WORKING_PX = 22.6
+"""Diameter of the usual cell in pixels at the working size."""
+SEARCH = Search(threshold=0.5, smoothing=1.5, radius=5.0)
+_THRESHOLDS = (0.5, 0.45, 0.55, 0.4, 0.6, 0.35, 0.65, 0.3, 0.7)
 _DEEPEST = 254
 _SCALES = (0.75, 1.35)
 
@@ -41,7 +63,7 @@ class QueryTask:
         *,
         batches_per_epoch: int = 100,
         batch_size: int = 8,
-        side_px: int = 256,
+        side_px: int = 192,
         queries: int = 768,
         score: Callable[[Any], float] | None = None,
     ) -> None:
@@ -163,3 +185,75 @@ def _recoloured(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         values = values.reshape(crop.shape)
     noise = rng.uniform(0, 0.05)
     return values + noise * rng.standard_normal(crop.shape)
+
+
+def taught_default(
+    lesson: "Lesson", checkpoint: Checkpoint, progress: Progress
+) -> tuple[dict[str, "torch.Tensor"], str, dict[str, Any], list[Epoch]]:
+    """Train the default network: its weights, architecture, settings and epochs.
+
+    The epoch and the threshold are those that find the cells of the images kept aside best.
+    """
+    import torch
+
+    from napari_cellcycle.training.segment.query.own import annotated, usual_diameter
+
+    diameter = usual_diameter(lesson.learned)
+    scale, search = WORKING_PX / diameter, asdict(SEARCH)
+    known: dict[str, Any] = {
+        "channels": COLOURS,
+        "widths": list(WIDTHS),
+        "features": 64,
+        "scale": scale,
+        "diameter_px": diameter,
+        "search": search,
+    }
+    images = annotated(lesson.learned, progress, "Reading images")
+    rng = np.random.default_rng(lesson.settings.seed)
+    examples = query_examples(images, scale, COLOURS, rng)
+    del images
+    card = ModelCard(name=lesson.name, kind="segment", architecture=DEFAULT, settings=known)
+    torch.manual_seed(lesson.settings.seed)
+    network = QuerySegmenter.network_of(card).to(lesson.device)
+    trial = _Trial(card, lesson.held_out, lesson.device) if lesson.held_out else None
+    history = fit(
+        network,
+        QueryTask(examples, score=None if trial is None else trial.score),
+        FIT.model_copy(
+            update={"seed": lesson.settings.seed, "epochs": lesson.settings.epochs or FIT.epochs}
+        ),
+        checkpoint=checkpoint,
+        progress=progress,
+    )
+    if trial is not None:
+        scores = trial.scores(network)
+        search["threshold"] = max(scores, key=lambda threshold: scores[threshold].f1)
+    return network.state_dict(), DEFAULT, known, history
+
+
+class _Trial:
+    """Cells of the images kept aside, to be found."""
+
+    def __init__(
+        self, card: ModelCard, images: "Sequence[LabelledImage]", device: "torch.device"
+    ) -> None:
+        self.card, self.device = card, device
+        self.images = [(image.pixels(), image) for image in images]
+
+    def scores(self, network: QueryNet) -> dict[float, KeypointScore]:
+        """Score at each of some thresholds."""
+        model = QuerySegmenter(self.card, network, self.device)
+        scores = dict.fromkeys(_THRESHOLDS, KeypointScore())
+        for pixels, image in self.images:
+            values = model.query_maps(pixels, None, SegmentSettings())[1]
+            truth = [(shape.corner, shape.mask) for shape in image.shapes]
+            for threshold in _THRESHOLDS:
+                points = in_image(
+                    replace(SEARCH, threshold=threshold)(values), values.shape, pixels.shape
+                )
+                scores[threshold] += score_keypoints(points.places, None, truth, [])
+        return scores
+
+    def score(self, network: QueryNet) -> float:
+        """Mean F1 over the thresholds."""
+        return float(np.nanmean([score.f1 for score in self.scores(network).values()]))

@@ -1,7 +1,7 @@
 """Learn what kind of cell lies at a point: turned, mirrored and recoloured views."""
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -9,22 +9,32 @@ from torch import Tensor
 from torch.nn import functional
 
 from napari_cellcycle.config import Settings
+from napari_cellcycle.models.segment.query.finder import KINDS, centres_of
 from napari_cellcycle.models.segment.query.kind import (
     FAR,
     NEAR,
+    NEAR_DIAMETER_PX,
+    WIDTH,
     KindCrops,
     KindNet,
     as_floats,
+    joined,
+    kind_crops,
     planes_of,
     seen_at,
     tell,
     turned,
 )
-from napari_cellcycle.progress import Progress, silent
+from napari_cellcycle.models.segment.query.prepare import COLOURS, colours_last, lit_colours
+from napari_cellcycle.progress import Progress, silent, track_progress
 from napari_cellcycle.training.checkpoint import Checkpoint
 from napari_cellcycle.training.fit import Epoch, FitSettings, fit
 
-FIT = FitSettings(epochs=30, learning_rate=2e-3, weight_decay=0.05, average=0.99)
+if TYPE_CHECKING:
+    from napari_cellcycle.io.labelme import LabelledImage
+    from napari_cellcycle.training.segment.query.own import Lesson
+
+FIT = FitSettings(epochs=36, learning_rate=2e-3, weight_decay=0.05, average=0.99)
 
 
 class KindSettings(Settings):
@@ -103,6 +113,86 @@ def train_kinds(
     task = KindTask(learned, held_out, settings or KindSettings())
     history = fit(network, task, fit_settings, checkpoint=checkpoint, progress=progress)
     return network, history
+
+
+def taught_kinds(
+    lesson: "Lesson", checkpoint: Checkpoint, progress: Progress
+) -> tuple[dict[str, Tensor], str, dict[str, Any], list[Epoch]]:
+    """Train the default classifier: its weights, architecture, settings and epochs."""
+    from napari_cellcycle.training.segment.query.own import usual_diameter
+
+    scale = NEAR_DIAMETER_PX / usual_diameter(lesson.learned)
+    parts = [
+        _examples(images, lesson.classes, scale, progress)
+        for images in (lesson.learned, lesson.held_out)
+    ]
+    asked = {"seed": lesson.settings.seed, "epochs": lesson.settings.kind_epochs or FIT.epochs}
+    network, history = train_kinds(
+        parts[0],
+        parts[1] if len(parts[1].kinds) else None,
+        FIT.model_copy(update=asked),
+        kinds=len(lesson.classes),
+        checkpoint=checkpoint,
+        device=lesson.device,
+        progress=progress,
+    )
+    return network.state_dict(), KINDS, {"scale": scale, "width": WIDTH}, history
+
+
+def taught_crops(
+    lesson: "Lesson", checkpoint: Checkpoint, progress: Progress
+) -> tuple[dict[str, Tensor], str, dict[str, Any], list[Epoch]]:
+    """Train the published classifier: its weights, architecture, settings and epochs."""
+    from napari_cellcycle.models.stage.cell_classifier import SIZE, zero_padded
+    from napari_cellcycle.models.stage.model import CLASSIFIER
+    from napari_cellcycle.training.stage.cell_classifier import FIT as PUBLISHED
+    from napari_cellcycle.training.stage.cell_classifier import train_classifier
+    from napari_cellcycle.training.stage.crop_examples import Examples
+
+    parts = []
+    for images in (lesson.learned, lesson.held_out):
+        crops, kinds = [np.zeros((0, SIZE, SIZE, COLOURS), np.uint8)], [np.zeros(0, np.int64)]
+        for image in track_progress(images, len(images), progress, "Cutting out cells"):
+            kind = image.kinds(lesson.classes)
+            boxes = np.array([shape.box for shape in image.shapes], float).reshape(-1, 4)
+            middles = (boxes[:, :2] + boxes[:, 2:]) / 2
+            colours = (255 * lit_colours(colours_last(image.pixels(), COLOURS))).astype(np.uint8)
+            crops.append(zero_padded(colours, middles[kind >= 0]))
+            kinds.append(kind[kind >= 0])
+        code = np.concatenate(kinds)
+        parts.append(Examples(np.concatenate(crops), code, np.arange(len(code)), lesson.classes))
+    asked = {
+        "seed": lesson.settings.seed,
+        "epochs": lesson.settings.kind_epochs or PUBLISHED.epochs,
+    }
+    network, history = train_classifier(
+        parts[0],
+        PUBLISHED.model_copy(update=asked),
+        held_out=parts[1] if len(parts[1]) else None,
+        checkpoint=checkpoint,
+        device=lesson.device,
+        progress=progress,
+    )
+    return network.state_dict(), CLASSIFIER, {}, history
+
+
+def _examples(
+    images: "Sequence[LabelledImage]", classes: Sequence[str], scale: float, progress: Progress
+) -> KindExamples:
+    """Views of all cells of the given classes."""
+    parts, kinds = [], [np.zeros(0, np.int64)]
+    for image in track_progress(images, len(images), progress, "Cutting out cells"):
+        masks, kind = image.masks(), image.kinds(classes)
+        seen = np.isin(np.arange(1, len(kind) + 1), masks) & (kind >= 0)
+        numbers = np.flatnonzero(seen) + 1
+        places = centres_of(masks, numbers, np.zeros((len(numbers), 2)))
+        parts.append(kind_crops(image.pixels(), masks, numbers, places, scale))
+        kinds.append(kind[seen])
+    crops = joined(parts) if parts else None
+    if crops is None:
+        side = (0, NEAR, NEAR, 4)
+        crops = KindCrops(np.zeros(side), np.zeros(side), np.zeros(0), np.zeros(0))
+    return KindExamples(crops, np.concatenate(kinds))
 
 
 def _varied(crops: KindCrops, generator: torch.Generator) -> tuple[Tensor, Tensor]:

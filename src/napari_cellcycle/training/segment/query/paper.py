@@ -7,8 +7,8 @@ a draw, gives as many points as it has.
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,11 +17,15 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from napari_cellcycle.config import Settings
 from napari_cellcycle.data.annotated import Annotated
+from napari_cellcycle.models.segment.query.model import PAPER, Search
 from napari_cellcycle.models.segment.query.paper import SIDE, PaperQueryNet
 from napari_cellcycle.models.segment.query.prepare import COLOURS, colours_last, lit_colours
-from napari_cellcycle.progress import Progress, silent
+from napari_cellcycle.progress import Progress, silent, track_progress
 from napari_cellcycle.training.checkpoint import Checkpoint
 from napari_cellcycle.training.fit import Epoch, FitSettings, fit
+
+if TYPE_CHECKING:
+    from napari_cellcycle.training.segment.query.own import Lesson
 
 FIT = FitSettings(
     epochs=2000, learning_rate=3e-4, weight_decay=0, warmup=0, schedule="constant", clip=0
@@ -150,6 +154,29 @@ def train_paper_queries(
         progress=progress,
     )
     return network, history
+
+
+def taught_paper(
+    lesson: "Lesson", checkpoint: Checkpoint, progress: Progress
+) -> tuple[dict[str, Tensor], str, dict[str, Any], list[Epoch]]:
+    """Train the published network: its weights, architecture, settings and epochs."""
+    learned, aside = (
+        [
+            paper_example(image.annotated())
+            for image in track_progress(images, len(images), progress, "Reading images")
+        ]
+        for images in (lesson.learned, lesson.held_out)
+    )
+    asked = {"seed": lesson.settings.seed, "epochs": lesson.settings.epochs or FIT.epochs}
+    network, history = train_paper_queries(
+        learned,
+        aside,
+        FIT.model_copy(update=asked),
+        checkpoint=checkpoint,
+        device=lesson.device,
+        progress=progress,
+    )
+    return network.state_dict(), PAPER, {"search": asdict(Search())}, history
 
 
 def paper_crop(
