@@ -176,12 +176,12 @@ def train_resnet18(lesson: StageLesson, progress: Progress = silent) -> StageLea
     )
     told = before = None
     if lesson.held_out is not None:
-        told = predict(network, lesson.held_out.images)
+        told = predict(network, lesson.held_out.images, device)
         if start is not None:
             shape = (training.width, training.classes, training.size)
             former = ResNetClassifier(len(lesson.stages), *shape)
             former.load_state_dict(start)
-            before = predict(former.to(device).eval(), lesson.held_out.images)
+            before = predict(former.to(device).eval(), lesson.held_out.images, device)
     state = {name: tensor.cpu() for name, tensor in network.state_dict().items()}
     return StageLearned(state, card_settings(lesson.stages, training), history, told, before)
 
