@@ -15,6 +15,7 @@ from napari_cellcycle.cli import (
     files,
     mask_scores,
     models,
+    queries,
     scores,
     steps,
     train,
@@ -108,6 +109,17 @@ _cellular = typer.Typer(
 app.add_typer(_cellular, name="cellular")
 for _command in (cellular.run, cellular.prepare, cellular.evaluate, cellular.simulate):
     _add(_command, _cellular)
+
+_queries = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Cells as points, from images annotated with labelme or X-AnyLabeling: 'queries train' "
+    "teaches a segmenter and a classifier on them, 'queries evaluate' scores both.",
+    short_help="Teach and score cells as points on labelme files",
+)
+app.add_typer(_queries, name="queries")
+for _command in (queries.prepare, queries.train, queries.evaluate):
+    _add(_command, _queries)
 
 
 def main() -> None:
