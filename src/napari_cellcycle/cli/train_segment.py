@@ -25,7 +25,7 @@ from napari_cellcycle.errors import BadInput
 
 if TYPE_CHECKING:
     from napari_cellcycle.models.store import Model
-    from napari_cellcycle.training.segment.own import Taught
+    from napari_cellcycle.training.segment.lesson import Taught
 
 
 class Optimiser(StrEnum):

@@ -14,7 +14,7 @@ from napari_cellcycle.io.ctc import Truth, find_truth
 from napari_cellcycle.io.experiment import is_experiment, open_experiment
 from napari_cellcycle.models.segment.normalise import diameters_px
 from napari_cellcycle.progress import Progress, silent, track_progress
-from napari_cellcycle.training.segment.examples import RIM_PX, known_pixels
+from napari_cellcycle.training.segment.examples import RIM_PX, known_pixels, redrawn
 from napari_cellcycle.training.segment.pairs import checked, find_pairs, read_pairs
 
 MOST_IMAGES = 200
@@ -163,6 +163,10 @@ def _of_truth(file: Path, images: Path, tracking: Path | None, group: str) -> li
     """The image or the planes that one file of masks is of."""
     number, _, plane = file.stem.removeprefix("man_seg").strip("_").partition("_")
     masks, image = _stack(file), _stack(images / f"t{number}.tif")
+    gold = find_truth(images).gold
+    if gold is not None and file.parent != gold and masks.ndim == 2:
+        drawn = gold / file.name
+        masks = redrawn(masks.astype(np.int32), _stack(drawn)) if drawn.is_file() else masks
     marked = None if tracking is None else tracking / f"man_track{number}.tif"
     markers = None if marked is None or not marked.is_file() else _stack(marked)
     name = f"t{number}"

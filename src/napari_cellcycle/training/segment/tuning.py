@@ -33,7 +33,7 @@ USUAL = FitSettings(
     learning_rate=1e-3,
     weight_decay=0.0,
     schedule="constant",
-    average=0.98,
+    average=0.95,
     patience=6,
 )
 BATCHES, BATCH_SIZE, SIDE_PX = 25, 8, 160
@@ -191,7 +191,7 @@ def _by_clock(tuning: Tuning, ends: float, progress: Progress) -> Progress:
     """Show how much of the time is over, instead of how many of the batches."""
     began = tuning.clock()
 
-    def shown(_done: int, _total: int, message: str = "") -> None:
+    def shown(done: int, total: int, message: str = "") -> None:
         whole = max(1, round(ends - began))
         progress(min(whole, round(tuning.clock() - began)), whole, message)
 
