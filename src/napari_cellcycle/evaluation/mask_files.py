@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.evaluation.sequence_truth import SequenceTruth, open_sequence_truth
 from napari_cellcycle.io.frames import natural_order, open_labels
@@ -49,6 +50,11 @@ def open_masks(path: str | Path) -> MaskImages:
         return MaskImages((path.stem,), lambda _row: read_masks(path))
     else:
         labels = open_labels(path)
+    return masks_of_stack(labels)
+
+
+def masks_of_stack(labels: LabelStack) -> MaskImages:
+    """The frames of a stack, named t000, t001, ..."""
     return MaskImages(tuple(f"t{time:03d}" for time in range(len(labels))), labels.frame)
 
 

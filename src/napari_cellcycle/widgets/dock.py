@@ -6,9 +6,7 @@ from functools import partial
 from typing import Any
 
 import napari
-from napari.layers import Shapes
-from qtpy.QtCore import Qt, QTimer, Signal
-from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_cellcycle.config import ClassifySettings, RunSettings, SegmentSettings, TrackSettings
@@ -16,7 +14,6 @@ from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.jobs import Failed
 from napari_cellcycle.jobs.job import StepName, StepSettings
-from napari_cellcycle.models.store import list_models
 from napari_cellcycle.widgets import (
     again,
     compare,
@@ -24,9 +21,11 @@ from napari_cellcycle.widgets import (
     exports,
     following,
     help_sheet,
+    keys,
     running,
 )
 from napari_cellcycle.widgets.adopting import adopt_opened
+from napari_cellcycle.widgets.agreement import Agreement
 from napari_cellcycle.widgets.below import BelowRow, show_below
 from napari_cellcycle.widgets.errors_panel import ErrorsPanel
 from napari_cellcycle.widgets.filmstrip import Filmstrip
@@ -35,11 +34,12 @@ from napari_cellcycle.widgets.job_panel import JobPanel
 from napari_cellcycle.widgets.movie_picker import MoviePicker
 from napari_cellcycle.widgets.movies import plain
 from napari_cellcycle.widgets.notice import Notice
+from napari_cellcycle.widgets.offers import offered_models
 from napari_cellcycle.widgets.picking import Picker, Ring
 from napari_cellcycle.widgets.preferences import compute_settings
 from napari_cellcycle.widgets.preview import Preview
 from napari_cellcycle.widgets.results_panel import ResultsPanel
-from napari_cellcycle.widgets.segment_section import FRAME, REGION, SegmentSection
+from napari_cellcycle.widgets.segment_section import SegmentSection
 from napari_cellcycle.widgets.session import Session
 from napari_cellcycle.widgets.sources import Source, sources
 from napari_cellcycle.widgets.stages_panel import StagesPanel
@@ -134,15 +134,13 @@ class CellCycle(QWidget):
         self.results.save.connect(partial(exports.ask_and_save, self))
         self.results.export.connect(partial(exports.ask_and_export, self))
         self.results.compare.connect(partial(compare.ask_and_compare, self))
+        self.results.compare_masks.connect(partial(compare.ask_and_compare_masks, self))
         self.session.changed.connect(self._on_result)
         self.session.coloured.connect(self.results.show_colour)
         self.viewer.layers.events.inserted.connect(self._on_layers)
         self.viewer.layers.events.removed.connect(self._on_layers)
         self._connect_preview()
-        for keys, slot in self._keys().items():
-            shortcut = QShortcut(QKeySequence(keys), self)
-            shortcut.setContext(Qt.ShortcutContext.WindowShortcut)
-            shortcut.activated.connect(slot)
+        keys.bind(self)
         self._unshown: list[Callable[[], object]] = []
         self._next = QTimer(self, singleShot=True, interval=_PAUSE_MS)
         self._next.timeout.connect(self._on_ended)
@@ -151,7 +149,14 @@ class CellCycle(QWidget):
         self.session.clicked.connect(self._on_clicked)
         clicks = Picker(self.viewer, self.session)
         ring = Ring(self.viewer, self.session)
-        views = (self.filmstrip.close_thread, ring.close, clicks.close, self.preview.close)
+        agreement = Agreement(self.viewer, self.session)
+        views = (
+            self.filmstrip.close_thread,
+            ring.close,
+            clicks.close,
+            agreement.close,
+            self.preview.close,
+        )
         self.destroyed.connect(_Closing(*views, self.session.close, self._child.close))
 
     def _connect_preview(self) -> None:
@@ -166,15 +171,6 @@ class CellCycle(QWidget):
         self.preview.told.connect(section.tell)
         self.preview.switched.connect(section.preview_button.setChecked)
         self.preview.failed.connect(self._on_failed)
-
-    def _keys(self) -> dict[str, Callable[[], object]]:
-        return {
-            "O": self.switch_colours,
-            "Alt+P": self.segment.preview_button.click,
-            "R": partial(self._on_again_key, FRAME),
-            "Shift+R": partial(self._on_again_key, REGION),
-            "?": self.show_help,
-        }
 
     # ---------------------------------------------------------------- running
 
@@ -288,14 +284,6 @@ class CellCycle(QWidget):
         assert isinstance(settings, SegmentSettings)
         return settings
 
-    def _on_again_key(self, kind: str) -> None:
-        """Segment again; but in a Shapes layer R chooses the tool that draws rectangles."""
-        active = plain(self.viewer.layers.selection.active)
-        if kind == FRAME and isinstance(active, Shapes):
-            active.mode = "add_rectangle"
-        else:
-            self.segment_again(kind)
-
     def _on_clicked(self, frame: int, place: Any) -> None:
         following.follow(self, frame, place)
 
@@ -359,9 +347,8 @@ class CellCycle(QWidget):
         """Offer the models that are found now."""
         folder = compute_settings().model_folder
         for step, section in self.steps.items():
-            cards = [model.card for model in list_models(KINDS[step], folder)]
-            about = {card.name: card.description for card in cards}
-            section.offer_models([card.name for card in cards], about)
+            offered = offered_models(KINDS[step], folder)
+            section.offer_models(list(offered), offered)
 
     def showEvent(self, event: Any) -> None:
         """Look for models whenever the dock is shown."""

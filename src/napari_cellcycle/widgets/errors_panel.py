@@ -1,4 +1,4 @@
-"""What the tracks differ in from a truth: scores, and a table that leads to each error."""
+"""What tracks or masks differ in from a truth: scores, and a table that leads to each error."""
 
 from typing import Any
 
@@ -16,10 +16,23 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_cellcycle.widgets.agreement import legend
 from napari_cellcycle.widgets.session import Compared, Session
 
 _COLUMNS = {"frame": "Frame", "kind": "Kind", "cell": "Cell", "sentence": "What is wrong"}
-_SCORES = {"TRA": "TRA", "LNK": "LNK", "CT": "CT", "DIV_F1(1)": "Divisions F1", "CHOTA": "CHOTA"}
+_SCORES = {
+    "TRA": "TRA",
+    "LNK": "LNK",
+    "CT": "CT",
+    "DIV_F1(1)": "Divisions F1",
+    "CHOTA": "CHOTA",
+    "SEG": "SEG",
+    "DET": "DET",
+    "AP@0.5": "AP@0.5",
+    "F1@0.5": "F1@0.5",
+    "PQ": "PQ",
+    "AJI": "AJI",
+}
 _EMPTY = "No comparison of the result that is shown; press Compare with truth… in the dock."
 
 
@@ -84,6 +97,8 @@ class ErrorsPanel(QWidget):
         self._session = session
         self.facts = QLabel()
         self.facts.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.legend = QLabel()
+        self.legend.setToolTip("Colours of the layers that show where masks agree with the truth")
         self.kind = QComboBox()
         self.kind.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.kind.setToolTip("Show errors of one kind only")
@@ -112,6 +127,7 @@ class ErrorsPanel(QWidget):
             table.setColumnWidth(column, width)
         line = QHBoxLayout()
         line.addWidget(self.facts, 1)
+        line.addWidget(self.legend)
         line.addWidget(self.kind)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 4, 6, 4)
@@ -123,6 +139,9 @@ class ErrorsPanel(QWidget):
         compared = self._session.comparison
         self.facts.setText(_facts(compared) if compared else _EMPTY)
         self.facts.setToolTip(f"Compared with {compared.truth}" if compared else "")
+        of_masks = compared.of_masks if compared else None
+        self.legend.setText(legend(of_masks) if of_masks else "")
+        self.legend.setVisible(of_masks is not None)
         self.kind.blockSignals(True)
         self.kind.clear()
         if compared:

@@ -15,6 +15,9 @@ Metadata &gt; Features table shows all measurements of the tracks layer.</p>
 yet, a click while the filmstrip is open follows that one cell.</p>
 <table cellspacing="6">
 <tr><td><b>O</b></td><td>colour by track or by stage</td></tr>
+<tr><td><b>Alt P</b></td><td>preview of the segmentation, on and off</td></tr>
+<tr><td><b>R</b></td><td>segment the frame that is shown again; all else stays</td></tr>
+<tr><td><b>Shift R</b></td><td>the same in a rectangle you drew, or in what you see</td></tr>
 <tr><td><b>?</b></td><td>this sheet</td></tr>
 <tr><td><b>← →</b></td><td>frame back and forward (of napari)</td></tr>
 <tr><td><b>← → Home End</b></td><td>with the filmstrip chosen: from crop to crop</td></tr>

@@ -40,6 +40,7 @@ class ResultsPanel(QWidget):
     save = Signal()
     export = Signal(str)
     compare = Signal()
+    compare_masks = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -97,6 +98,7 @@ class ResultsPanel(QWidget):
         for button in (self.save_button, self.export_button):
             button.setEnabled(idle)
         self.compare_button.setEnabled(idle and self._has_tracks)
+        self.compare_masks_button.setEnabled(idle)
 
     def _build(self) -> None:
         colour = QHBoxLayout()
@@ -113,7 +115,12 @@ class ResultsPanel(QWidget):
             "Compare with truth…",
             "Score the tracks against a truth or another result, and list what differs",
         )
+        self.compare_masks_button = _button(
+            "Masks only…",
+            "Score the masks against a truth, and show which are right, false or missing",
+        )
         self.compare_button.clicked.connect(self.compare)
+        self.compare_masks_button.clicked.connect(self.compare_masks)
         menu = QMenu(self.export_button)
         for kind, text in _EXPORTS.items():
             menu.addAction(text, partial(self.export.emit, kind))
@@ -130,7 +137,10 @@ class ResultsPanel(QWidget):
         layout.addLayout(colour)
         layout.addWidget(self.legend)
         layout.addLayout(buttons)
-        layout.addWidget(self.compare_button)
+        compare = QHBoxLayout()
+        compare.addWidget(self.compare_button, 1)
+        compare.addWidget(self.compare_masks_button)
+        layout.addLayout(compare)
 
     def _fill_legend(self, display: Display) -> None:
         while self._rows.count():

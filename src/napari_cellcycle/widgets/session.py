@@ -21,16 +21,21 @@ _MOST_KEPT = 2_000_000_000
 
 
 if TYPE_CHECKING:
+    from napari_cellcycle.evaluation.mask_comparison import MaskComparison
     from napari_cellcycle.evaluation.tracking import TrackingComparison
 
 
 @dataclass(frozen=True)
 class Compared:
-    """What a result differs in from the truth in a folder."""
+    """What the tracks, or the masks, of a result differ in from the truth in a folder.
+
+    `of_masks` is the same as `comparison` if masks were compared.
+    """
 
     result: "Result"
     truth: Path
-    comparison: "TrackingComparison"
+    comparison: "TrackingComparison | MaskComparison"
+    of_masks: "MaskComparison | None" = None
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,6 @@ _SLIDES = {
     "min_diameter": (0.0, 1.0),
 }
 _HIDDEN = ("model", "channel")
-_ALWAYS = {"segment": ("threshold",), "track": (), "classify": ()}
 
 
 class StepSection(Fold):
@@ -83,9 +82,9 @@ class StepSection(Fold):
         return type(self.form.settings).model_validate(known)
 
     def offer_models(self, names: Sequence[str], about: Mapping[str, str] | None = None) -> None:
-        """Offer these models and those that need no file; `about` says what each is."""
+        """Offer these models; `about` says what each is."""
         chosen = self.model.currentText()
-        offered = dict.fromkeys([*names, *_ALWAYS[self.step]])
+        offered = dict.fromkeys(names)
         self.model.blockSignals(True)
         self.model.clear()
         self.model.addItems(list(offered))

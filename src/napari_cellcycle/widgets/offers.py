@@ -1,0 +1,41 @@
+"""The models that a step offers, and what each is, in plain words."""
+
+from importlib.metadata import PackageNotFoundError, version
+
+from napari_cellcycle.models.store import Kind, list_models
+
+CELLPOSE_3 = {
+    "cyto3": "Cellpose: whole cells of many kinds, stained or not; fetched once, 25 MB",
+    "nuclei": "Cellpose: nuclei of many kinds; fetched once, 25 MB",
+    "cyto2": "Cellpose: whole cells whose body is stained; fetched once, 25 MB",
+}
+CELLPOSE_4 = {
+    "cpsam": "Cellpose-SAM: cells of nearly any kind; fetched once, 1.2 GB, slow without a "
+    "graphics card",
+}
+THRESHOLD = "No network: what is brighter than its surroundings; good for bright, separate cells"
+_SEEN = "; its probability map is shown with the preview"
+
+
+def offered_models(kind: Kind, folder: str | None) -> dict[str, str]:
+    """Names of the models there are for a step, ours first, and what to say of each."""
+    cards = [model.card for model in list_models(kind, folder)]
+    known = {card.name: card.description for card in cards}
+    if kind != "segment":
+        return known
+    maps = {card.name for card in cards if is_query(card.architecture)}
+    shown = {name: text + _SEEN if name in maps else text for name, text in known.items()}
+    return {**shown, **_cellpose(), "threshold": THRESHOLD}
+
+
+def is_query(architecture: str) -> bool:
+    """Whether a network is asked point by point, and so has a map to show."""
+    return architecture.startswith("coordinate queries")
+
+
+def _cellpose() -> dict[str, str]:
+    """Models of the Cellpose that is installed; nothing is imported."""
+    try:
+        return CELLPOSE_3 if int(version("cellpose").split(".")[0]) < 4 else CELLPOSE_4
+    except (PackageNotFoundError, ValueError):
+        return {}
