@@ -15,9 +15,10 @@ class FrameArray:
     """Frames read when they are indexed: integers, slices, lists of numbers and `...`.
 
     `read` takes one number for each of the first `leading` axes, (time, channel) in a movie or
-    (time,) in masks, and returns one frame ([Z,] Y, X). The object holds no pixels and no open
-    file, and can be pickled if `read` can. `name` is what a message calls the file; `axes` are
-    the axes that the caller said the file has, if any.
+    (time,) in masks, and returns one frame ([Z,] Y, X). If it has a method `part`, which takes
+    slices of the frame before these numbers, pieces of a frame are read by that alone. The object
+    holds no pixels and no open file, and can be pickled if `read` can. `name` is what a message
+    calls the file; `axes` are the axes that the caller said the file has, if any.
     """
 
     shape: tuple[int, ...]
@@ -55,7 +56,7 @@ class FrameArray:
         parts = _expand(index, self.ndim)
         outer, inner = parts[: self.leading], parts[self.leading :]
         picks = [_positions(part, n) for part, n in zip(outer, self.shape, strict=False)]
-        frames = [self._frame(place)[inner] for place in product(*picks)]
+        frames = [self._part(place, inner) for place in product(*picks)]
         kept = [
             len(pick)
             for pick, part in zip(picks, outer, strict=True)
@@ -72,6 +73,14 @@ class FrameArray:
         """Load everything. For movies that fit into memory only."""
         return self[...].astype(dtype or self.dtype, copy=False)
 
+    def _part(self, place: tuple[int, ...], inner: tuple[Any, ...]) -> np.ndarray:
+        """Read a frame and give what `inner` asks for, or read only that where it can be done."""
+        part = getattr(self.read, "part", None)
+        plain = all(isinstance(i, slice) and i.step in (None, 1) for i in inner)
+        if part is None or not plain or all(i == slice(None) for i in inner):
+            return self._frame(place)[inner]
+        return self._checked(part(inner, *place), place)
+
     def _frame(self, place: tuple[int, ...]) -> np.ndarray:
         frame = self.read(*place)
         if frame.shape != self.shape[self.leading :]:
@@ -80,6 +89,9 @@ class FrameArray:
                 f"{self.shape[self.leading :]}: all frames must have the same size, so crop or "
                 "remove those that differ."
             )
+        return self._checked(frame, place)
+
+    def _checked(self, frame: np.ndarray, place: tuple[int, ...]) -> np.ndarray:
         if frame.dtype.kind == "f" and not np.isfinite(frame).all():
             raise BadInput(
                 f"Frame {place[0]} of {self.name} holds values that are not numbers (NaN or "
@@ -113,15 +125,20 @@ class ArrayFrames:
         return take(self.array, self.axes, time, channel)
 
 
-def take(array: Any, axes: str, time: int = 0, channel: int = 0) -> np.ndarray:
+def take(
+    array: Any, axes: str, time: int = 0, channel: int = 0, part: tuple[slice, ...] | None = None
+) -> np.ndarray:
     """Read one channel of one time as ([Z,] Y, X) from an array with axes such as "ZCTYX".
 
-    Axes other than T, C, Z, Y and X must have length 1.
+    Axes other than T, C, Z, Y and X must have length 1. With `part`, only these slices of the
+    frame are read.
     """
-    place = {"T": time, "C": channel}
-    index = tuple(slice(None) if axis in "ZYX" else place.get(axis, 0) for axis in axes)
     left = [axis for axis in axes if axis in "ZYX"]
     wanted = [axis for axis in "ZYX" if axis in left]
+    place: dict[str, Any] = {"T": time, "C": channel, **dict.fromkeys(wanted, slice(None))}
+    if part is not None:
+        place |= dict(zip(wanted, part, strict=True))
+    index = tuple(place.get(axis, 0) for axis in axes)
     frame = np.asarray(array[index])
     return frame.transpose([left.index(axis) for axis in wanted])
 

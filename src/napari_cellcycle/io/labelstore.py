@@ -27,12 +27,19 @@ class StoredFrames:
 
     def __call__(self, time: int, channel: int = 0) -> np.ndarray:
         """Read one channel of one time as ([Z,] Y, X)."""
+        return self._take(None, time, channel)
+
+    def part(self, part: tuple[slice, ...], time: int, channel: int = 0) -> np.ndarray:
+        """Read a piece of a frame, and no more chunks than it lies in."""
+        return self._take(part, time, channel)
+
+    def _take(self, part: tuple[slice, ...] | None, time: int, channel: int) -> np.ndarray:
         if not (Path(self.path) / "c" / str(time)).is_dir():
             raise BadInput(
                 f"Frame {time} is not in {self.path}, because it was replaced or never finished: "
                 "open the experiment again."
             )
-        return take(open_array(self.path), self.axes, time, channel)
+        return take(open_array(self.path), self.axes, time, channel, part)
 
 
 def new_label_store(folder: str | Path, shape: Sequence[int]) -> Any:

@@ -29,8 +29,15 @@ class ZarrFrames:
 
     def __call__(self, time: int, channel: int = 0) -> np.ndarray:
         """Read one channel of one time as ([Z,] Y, X)."""
+        return self._take(None, time, channel)
+
+    def part(self, part: tuple[slice, ...], time: int, channel: int = 0) -> np.ndarray:
+        """Read a piece of a frame, and no more chunks than it lies in."""
+        return self._take(part, time, channel)
+
+    def _take(self, part: tuple[slice, ...] | None, time: int, channel: int) -> np.ndarray:
         try:
-            return take(open_array(self.path), self.axes, time, channel)
+            return take(open_array(self.path), self.axes, time, channel, part)
         except Exception as error:
             raise BadInput(
                 f"Frame {time} of {self.path} cannot be read ({type(error).__name__}: "

@@ -20,9 +20,10 @@ from napari_cellcycle.pipeline.clean import at_edge, numbered, too_large
 from napari_cellcycle.pipeline.prepare import Prepared
 from napari_cellcycle.progress import Progress, silent
 
-PIECE_PX = 2048 * 2048
+PIECE_PX = 1024 * 1024
 """Pixels of a piece without its halo, about."""
-_LEAST_SIDE_PX = 512
+LEAST_HALOS = 8
+"""Side of a piece in halos, at least: much smaller ones would be looked at twice."""
 _SAME = 0.5
 """Share of the smaller of two masks that both cover, above which they are one cell."""
 _TOLERANCE = 0.25
@@ -46,15 +47,15 @@ def segment_pieces(
     into
         Array (T, [Z,] Y, X) of int32, such as a zarr array, that can be read back.
     side_px
-        Side of a piece without its halo; by default such that a piece holds four million pixels.
+        Side of a piece without its halo; by default such that a piece holds a million pixels.
     progress
         Counts pieces.
     """
     shape = prepared.movie.frame_shape
     frame = _Frame(into, time, len(shape))
-    pieces = list(_pieces(shape, side_px or _side(shape)))
-    for piece in pieces:
-        frame.write(piece, np.zeros((*shape[:-2], *piece.shape), np.int32))
+    pieces = list(_pieces(shape, side_px or _side(shape, prepared.halo_px)))
+    for block in _pieces(shape, _stored_side(into)):
+        frame.write(block, np.zeros((*shape[:-2], *block.shape), np.int32))
     levels = prepared.levels(time)
     seam = _Seam(_TOLERANCE * (prepared.diameter_px or 0.0))
     for done, piece in enumerate(pieces):
@@ -222,8 +223,13 @@ def _is_plain(owner: np.ndarray) -> bool:
     return bool((owner == np.arange(len(owner))).all())
 
 
-def _side(shape: tuple[int, ...]) -> int:
-    return max(_LEAST_SIDE_PX, int(math.sqrt(PIECE_PX / math.prod(shape[:-2]))))
+def _side(shape: tuple[int, ...], halo_px: int) -> int:
+    return max(LEAST_HALOS * halo_px, int(math.sqrt(PIECE_PX / math.prod(shape[:-2]))))
+
+
+def _stored_side(into: Any) -> int:
+    """Side of the blocks in which an array is written fastest."""
+    return int((getattr(into, "chunks", None) or (1024,))[-1])
 
 
 def _pieces(shape: tuple[int, ...], side: int) -> Iterator[Region]:
