@@ -193,7 +193,8 @@ def _picture(path: Path) -> np.ndarray:
 
     is_tiff = path.suffix.lower() in (".tif", ".tiff")
     try:
-        image = np.asarray(tifffile.imread(path) if is_tiff else imread(path))
+        with path.open("rb") as file:  # so that it is closed again, whatever it holds
+            image = np.asarray(tifffile.imread(file) if is_tiff else imread(file))
     except Exception as error:
         raise BadInput(
             f"{path} cannot be read as an image ({type(error).__name__}): get it again."
