@@ -59,6 +59,9 @@ class SegmentTeachSettings(Settings):
     batch_size: int | None = Field(
         None, ge=1, le=64, description="Crops learned from at once; empty: as usual"
     )
+    batches: int | None = Field(
+        None, ge=1, description="Batches of crops in a round; empty: as usual"
+    )
     optimiser: Literal["adamw", "sgd"] | None = Field(
         None, description="How steps are made of gradients; empty: as usual"
     )

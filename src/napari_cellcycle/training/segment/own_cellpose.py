@@ -18,6 +18,7 @@ from napari_cellcycle.training.segment.lesson import (
     metrics,
 )
 
+_BATCH_SIZE = 8
 _NO_LIMIT = 10_000
 """Rounds of a training that time ends."""
 
@@ -67,5 +68,7 @@ def _settings(settings: SegmentTeachSettings) -> CellposeSettings:
         "epochs": settings.epochs or (None if settings.minutes is None else _NO_LIMIT),
         "schedule": None if settings.minutes is None or settings.epochs else "halving",
     }
+    if settings.batches is not None:
+        asked["images_per_epoch"] = settings.batches * (settings.batch_size or _BATCH_SIZE)
     given = {name: value for name, value in asked.items() if value is not None}
     return CellposeSettings(**given, rescale=settings.rescale, seed=settings.seed)

@@ -20,6 +20,7 @@ from napari_cellcycle.training.segment.lesson import (
 )
 from napari_cellcycle.training.segment.tuning import (
     BATCH_SIZE,
+    BATCHES,
     USUAL,
     LearnedModel,
     Tuning,
@@ -95,6 +96,7 @@ def _tuning(settings: SegmentTeachSettings, progress: Progress) -> Tuning:
     return Tuning(
         fitted,
         batch_size=settings.batch_size or BATCH_SIZE,
+        batches=settings.batches or BATCHES,
         optimiser=settings.optimiser or "adamw",
         channel=settings.channel,
         simulated=list(simulated_examples(seeds, progress=progress)),
