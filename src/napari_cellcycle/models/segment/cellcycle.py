@@ -34,8 +34,8 @@ class FlowSegmenter:
     ----------
     model
         Weights and card; its settings hold `widths`, `working_px` (the least and the greatest
-        cell diameter in pixels at which the network works) and `logit_offset` (added to the cell
-        logit).
+        cell diameter in pixels at which the network works), `logit_offset` (added to the cell
+        logit) and `flow_tolerance` (by which the threshold of the flow's error is multiplied).
     device
         Where the network runs. Falls back to the CPU when memory does not suffice.
     """
@@ -51,6 +51,7 @@ class FlowSegmenter:
         least, most = model.card.settings["working_px"]
         self.working_px = (float(least), float(most))
         self.logit_offset = float(model.card.settings.get("logit_offset", 0.0))
+        self.flow_tolerance = float(model.card.settings.get("flow_tolerance", 1.0))
         self.device = device
         network: FlowNet = FlowNet(tuple(model.card.settings["widths"]))
         network.load_state_dict(model.weights())
@@ -116,14 +117,15 @@ class FlowSegmenter:
         """
         margin = min(math.ceil(0.7 * diameter_px), *values.shape)
         values = np.pad(values, margin, mode="symmetric")
-        least, most = self.working_px
-        scale = min(max(diameter_px, least), most) / diameter_px
+        smallest, largest = self.working_px
+        scale = min(max(diameter_px, smallest), largest) / diameter_px
         height, width = (max(8, round(side * scale)) for side in values.shape)
         small = self._maps(compress(resize(values, (height, width))), settings)
         maps = resize(small.transpose(1, 2, 0), values.shape[:2]).transpose(2, 0, 1)
         least = math.pi / 4 * (settings.min_diameter * diameter_px) ** 2
         offset = self.logit_offset if offset is None else offset
-        rules = Rules(settings.cell_threshold - offset, settings.flow_threshold)
+        most_error = self.flow_tolerance * settings.flow_threshold
+        rules = Rules(settings.cell_threshold - offset, most_error)
         masks = masks_of(maps[:2], maps[2], rules, diameter_px)
         masks = drop_odd(masks, (small if scale < 1 else maps)[:2], rules.flow_threshold)
         return tidy(masks[margin:-margin, margin:-margin], least)

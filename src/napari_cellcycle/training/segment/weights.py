@@ -28,9 +28,12 @@ FIRST_SIZES_PX = (10.5, 21.0)
 WORKING_PX = (18.0, 40.0)
 """Least and greatest cell diameter at which the network is used: small cells are enlarged, large
 ones made smaller, all others taken as they are."""
-LOGIT_OFFSET = 0.75
+LOGIT_OFFSET = 0.5
 """Added to the cell logit, so that outlines reach as far as those drawn by hand on HeLa 01's
 first half; simulated ones agree as well with it as without."""
+FLOW_TOLERANCE = 1.5
+"""How much larger an error of the flow is let pass than from Cellpose, whose flows are more exact:
+at 1, five of 321 nuclei of HeLa 01 are lost."""
 HELA, DIC, PSC, SIM = "Fluo-N2DL-HeLa", "DIC-C2DH-HeLa", "PhC-C2DL-PSC", "Fluo-N2DH-SIM"
 HALVES = {HELA: range(46), DIC: range(42), PSC: range(50)}
 """Frames of sequence 01 that "half" learns from; the others are for scoring."""
@@ -185,6 +188,7 @@ def _saved(
             "widths": [16, 32, 64, 128],
             "working_px": list(sizes),
             "logit_offset": LOGIT_OFFSET,
+            "flow_tolerance": FLOW_TOLERANCE,
         },
         data=_data_of(part),
         split=_split_of(part),
