@@ -48,6 +48,31 @@ class SegmentSettings(Settings):
         title="Smallest cell",
         description="Masks below this fraction of the typical diameter are dropped",
     )
+    point_threshold: Probability | None = Field(
+        None,
+        title="Least chance",
+        description="Query models: least value of the map at a cell; empty: as the model learned",
+    )
+    point_smoothing: float | None = Field(
+        None,
+        ge=0,
+        le=20,
+        title="Smoothing",
+        description=(
+            "Query models: how far the map is smoothed, in its pixels; raise it if cells are found "
+            "twice; empty: as the model learned"
+        ),
+    )
+    point_radius: float | None = Field(
+        None,
+        gt=0,
+        le=100,
+        title="Least distance",
+        description=(
+            "Query models: how far cells are apart at least, in pixels of the map; empty: as the "
+            "model learned"
+        ),
+    )
     max_diameter: float = Field(
         0.0,
         ge=0,

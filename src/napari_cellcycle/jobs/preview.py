@@ -101,6 +101,7 @@ class Eye:
         self._model: tuple[Any, Segmenter] | None = None
         self._image: tuple[Path, np.ndarray] | None = None
         self._diameters: dict[Any, float | None] = {}
+        self._map: tuple[Any, np.ndarray] | None = None
 
     def __call__(self, look: Look) -> None:
         """Write what was found to the file of `look`.
@@ -141,7 +142,11 @@ class Eye:
         }
         shows_map = getattr(segmenter, "probability_map", None)
         if shows_map is not None:
-            found["map"] = shows_map(image[seen.region.slices], seen.prepared.diameter_px)
+            known = (look.images, seen.region, diameter, self._model and self._model[0])
+            if self._map is None or self._map[0] != known:
+                part = image[seen.region.slices]
+                self._map = (known, shows_map(part, seen.prepared.diameter_px))
+            found["map"] = self._map[1]
         return found
 
     def _opened(self, look: Look) -> "Segmenter":

@@ -34,7 +34,7 @@ from napari_cellcycle.widgets.job_panel import JobPanel
 from napari_cellcycle.widgets.movie_picker import MoviePicker
 from napari_cellcycle.widgets.movies import plain
 from napari_cellcycle.widgets.notice import Notice
-from napari_cellcycle.widgets.offers import offered_models
+from napari_cellcycle.widgets.offers import offered_models, query_models
 from napari_cellcycle.widgets.picking import Picker, Ring
 from napari_cellcycle.widgets.preferences import compute_settings
 from napari_cellcycle.widgets.preview import Preview
@@ -349,6 +349,7 @@ class CellCycle(QWidget):
         for step, section in self.steps.items():
             offered = offered_models(KINDS[step], folder)
             section.offer_models(list(offered), offered)
+        self.segment.offer_queries(query_models(folder))
 
     def showEvent(self, event: Any) -> None:
         """Look for models whenever the dock is shown."""

@@ -155,6 +155,13 @@ class SettingsForm(QWidget, Generic[S]):
             row.value = getattr(settings, row.name)
             row.changed.connect(self._on_changed)
 
+    def show_rows(self, names: Iterable[str], shown: bool) -> None:
+        """Show or hide rows; hidden ones keep their value."""
+        layout = self.layout()
+        assert isinstance(layout, QFormLayout)
+        for name in names:
+            layout.setRowVisible(self.rows[name].widget, shown)
+
     @property
     def settings(self) -> S:
         """What the form shows, validated."""

@@ -20,14 +20,8 @@ from qtpy.QtWidgets import (
 from napari_cellcycle.data.movie import Movie
 from napari_cellcycle.errors import UserError
 from napari_cellcycle.widgets.movies import METADATA, is_ambiguous, movie_layers, movie_of, plain
+from napari_cellcycle.widgets.narrow import narrow
 
-_SPIN = """
-QAbstractSpinBox { padding: 1px 4px; min-width: 40px; %s }
-QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {
-  width: 0px; border: none; subcontrol-origin: content;
-}
-QAbstractSpinBox::up-arrow, QAbstractSpinBox::down-arrow { image: none; width: 0px; }
-"""
 _GUESSED = "background-color: #ffb000; color: #000000;"
 
 
@@ -204,7 +198,7 @@ class MoviePicker(QWidget):
         look = {"pixel_size": (self.planes, self.pixel), "frame_interval": (self.interval,)}
         for name, spins in look.items():
             for spin in spins:
-                spin.setStyleSheet(_SPIN % (_GUESSED if name in self._guessed else ""))
+                spin.setStyleSheet(narrow(_GUESSED if name in self._guessed else ""))
         words = {"pixel_size": "pixel size", "frame_interval": "time between frames"}
         text = self.problem
         if self._guessed and not text:

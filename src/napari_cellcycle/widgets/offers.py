@@ -23,14 +23,15 @@ def offered_models(kind: Kind, folder: str | None) -> dict[str, str]:
     known = {card.name: card.description for card in cards}
     if kind != "segment":
         return known
-    maps = {card.name for card in cards if is_query(card.architecture)}
+    maps = query_models(folder)
     shown = {name: text + _SEEN if name in maps else text for name, text in known.items()}
     return {**shown, **_cellpose(), "threshold": THRESHOLD}
 
 
-def is_query(architecture: str) -> bool:
-    """Whether a network is asked point by point, and so has a map to show."""
-    return architecture.startswith("coordinate queries")
+def query_models(folder: str | None) -> set[str]:
+    """Names of the segmentation models that are asked point by point, and so have a map to show."""
+    cards = [model.card for model in list_models("segment", folder)]
+    return {card.name for card in cards if card.architecture.startswith("coordinate queries")}
 
 
 def _cellpose() -> dict[str, str]:

@@ -1,5 +1,6 @@
 """The Segment step: a live preview beside its settings, and segmenting parts again."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from qtpy.QtCore import Signal
@@ -7,7 +8,8 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSpinBox, QWidget
 
 from napari_cellcycle.config import SegmentSettings
 from napari_cellcycle.widgets.fold import Fold
-from napari_cellcycle.widgets.step_section import StepSection
+from napari_cellcycle.widgets.narrow import narrow
+from napari_cellcycle.widgets.step_section import QUERY_FIELDS, StepSection
 
 _BOX = 56
 FRAME, REGION, RANGE = "frame", "region", "range"
@@ -37,6 +39,7 @@ class SegmentSection(StepSection):
     again = Signal(str)
 
     def __init__(self) -> None:
+        self._queries: frozenset[str] = frozenset()
         super().__init__("segment", SegmentSettings())
         self.preview_button = QPushButton("Preview")
         self.preview_button.setCheckable(True)
@@ -48,7 +51,7 @@ class SegmentSection(StepSection):
         self.told.hide()
         self.frame_button = QPushButton("This frame")
         self.region_button = QPushButton("This region")
-        self.range_button = QPushButton("These frames")
+        self.range_button = QPushButton("These")
         self.first, self.last = QSpinBox(), QSpinBox()
         self._buttons = {
             FRAME: self.frame_button,
@@ -59,6 +62,18 @@ class SegmentSection(StepSection):
         self._build_again()
         self.body.addWidget(self.told)
         self.body.addWidget(self.again_fold)
+
+    def offer_queries(self, names: Iterable[str]) -> None:
+        """Say which of the models are asked point by point, and have settings of their own."""
+        self._queries = frozenset(names)
+        self._on_model(self.model.currentText())
+
+    def _on_model(self, name: str) -> None:
+        """Show the settings that the chosen model has."""
+        asked = name in self._queries
+        self.form.show_rows(QUERY_FIELDS, asked)
+        self.form.show_rows(["flow_threshold"], not asked)
+        super()._on_model(name)
 
     @property
     def frames(self) -> range:
@@ -98,7 +113,7 @@ class SegmentSection(StepSection):
         )
         for box, what in ((self.first, "First"), (self.last, "Last")):
             box.setToolTip(f"{what} frame to be segmented again, counted from 0")
-            box.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
+            box.setStyleSheet(narrow())
             box.setFixedWidth(_BOX)
         for kind, button in self._buttons.items():
             button.setToolTip(_HINTS[kind])

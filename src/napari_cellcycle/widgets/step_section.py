@@ -15,13 +15,15 @@ from napari_cellcycle.widgets.form import SettingsForm
 StepModel = SegmentSettings | TrackSettings | ClassifySettings
 KINDS: dict[StepName, Kind] = {"segment": "segment", "track": "link", "classify": "stage"}
 TITLES: dict[StepName, str] = {"segment": "Segment", "track": "Track", "classify": "Classify"}
+QUERY_FIELDS = ("point_threshold", "point_smoothing", "point_radius")
+"""Settings that query models alone know."""
 _HINTS = {
     "segment": "Find the cells in every frame",
     "track": "Follow the cells over time and find their divisions",
     "classify": "Give every cell its stage of the cell cycle",
 }
 _MAIN = {
-    "segment": ("diameter", "cell_threshold", "flow_threshold", "min_diameter"),
+    "segment": ("diameter", "cell_threshold", "flow_threshold", *QUERY_FIELDS, "min_diameter"),
     "track": ("max_distance", "max_gap", "division_cost"),
     "classify": ("smoothing",),
 }
@@ -30,6 +32,9 @@ _SLIDES = {
     "cell_threshold": (-6.0, 6.0),
     "flow_threshold": (0.0, 3.0),
     "min_diameter": (0.0, 1.0),
+    "point_threshold": (0.01, 1.0),
+    "point_smoothing": (0.1, 10.0),
+    "point_radius": (1.0, 50.0),
 }
 _HIDDEN = ("model", "channel")
 

@@ -197,8 +197,7 @@ class _Base:
             return Points(np.zeros((0, 2)), np.zeros(0)), np.zeros(shape, np.int32)
         settings = settings or SegmentSettings()
         maps = self.query_maps(image, diameter_px, settings)
-        threshold = _moved(self.search.threshold, settings.cell_threshold)
-        found = in_image(replace(self.search, threshold=threshold)(maps[1]), maps.shape, shape)
+        found = in_image(_wished(self.search, settings)(maps[1]), maps.shape, shape)
         large = resize(maps.transpose(1, 2, 0), shape)
         level = _moved(self.level, settings.cell_threshold)
         return found, masks_from(large[..., 0], large[..., 1], found, level)
@@ -314,6 +313,20 @@ class QuerySegmenter(_Base):
                 "close other programs and start again."
             )
         warnings.warn(f"Memory ran out, so segmentation went on with {what}.", stacklevel=1)
+
+
+def _wished(search: Search, settings: SegmentSettings) -> Search:
+    """How points are found, with what the settings say of it instead of the model."""
+    threshold = settings.point_threshold
+    if threshold is None:
+        threshold = _moved(search.threshold, settings.cell_threshold)
+    smoothing, radius = settings.point_smoothing, settings.point_radius
+    return replace(
+        search,
+        threshold=threshold,
+        smoothing=search.smoothing if smoothing is None else smoothing,
+        radius=radius or search.radius,
+    )
 
 
 def _moved(share: float, logit: float) -> float:
