@@ -17,6 +17,8 @@ from napari_cellcycle.training.checkpoint import Checkpoint
 if TYPE_CHECKING:
     import torch
 
+_HALVED_FROM = 0.8
+
 
 class FitSettings(Settings):
     """How long and how fast a network learns (AdamW, warm-up, then a cosine to zero)."""
@@ -25,8 +27,10 @@ class FitSettings(Settings):
     learning_rate: float = Field(1e-3, gt=0, description="Greatest step of the weights")
     weight_decay: float = Field(1e-2, ge=0, description="Pull of the weights towards zero")
     warmup: float = Field(0.05, ge=0, lt=1, description="Share of the training with a slow start")
-    schedule: Literal["cosine", "constant"] = Field(
-        "cosine", description="The learning rate falls to zero, or stays after the slow start"
+    schedule: Literal["cosine", "constant", "halving"] = Field(
+        "cosine",
+        description="After the slow start the learning rate falls to zero, stays, or stays and is "
+        "halved ten times in the last fifth, as Cellpose does",
     )
     clip: float = Field(5.0, ge=0, description="Longest gradient that is followed; 0: any")
     average: float = Field(
@@ -242,6 +246,8 @@ def _share(done: float, settings: FitSettings) -> float:
         return done / warmup + 1e-3
     if settings.schedule == "constant":
         return 1.0
+    if settings.schedule == "halving":
+        return 0.5 ** max(0, math.floor((done - _HALVED_FROM) / (1 - _HALVED_FROM) * 10) + 1)
     return 0.5 * (1 + math.cos(math.pi * (done - warmup) / (1 - warmup)))
 
 
