@@ -43,7 +43,7 @@ def main() -> None:
     """Measure what was asked for and print it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--huge", action="store_true", help="one frame of 8192 x 8192 pixels")
-    parser.add_argument("--frames", action="store_true", help="1,000 frames of 256 x 256 pixels")
+    parser.add_argument("--frames", action="store_true", help="1,000 frames of 128 x 128 pixels")
     parser.add_argument("--model", default="cellcycle-nuclei")
     parser.add_argument("--side", type=int, default=_SIDE, help="pixels along the huge frame")
     parser.add_argument("--diameter", type=float, default=13.0, help="micrometres; 0: to be found")
@@ -88,9 +88,9 @@ def measure_frames(folder: Path, model: str, diameter: float | None) -> None:
     from napari_cellcycle.pipeline.segment import segment
     from napari_cellcycle.simulate import simulate
 
-    made = simulate(SimulateSettings(frames=20, size=256, cells=20, seed=1)).movie
+    made = simulate(SimulateSettings(frames=20, size=128, cells=6, seed=1)).movie
     movie = Movie(_Again(made.pixels, 1000), made.pixel_size, made.frame_interval, made.channels)
-    masks = new_label_store(folder / "masks", (1000, 256, 256))
+    masks = new_label_store(folder / "masks", (1000, 128, 128))
     settings = SegmentSettings(model=model, diameter=diameter)
     _warm(made, settings)
     forget_peak()
