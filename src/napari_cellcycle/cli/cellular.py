@@ -1,17 +1,18 @@
 """Commands for data in the layout of CELLULAR: prepare, run, evaluate, simulate."""
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_cellcycle.cli.console import Bar, refuse_existing, resumable, say
+from napari_cellcycle.cli.console import INTERRUPTED, Bar, refuse_existing, say
 from napari_cellcycle.cli.options import AUTO, Device, ModelFolder, settings_options
 from napari_cellcycle.io.cellular_settings import PrepareSettings, SplitSettings
 from napari_cellcycle.training.segment.cellular_settings import PAPER_BASES, ExperimentSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from napari_cellcycle.training.segment.cellular_scores import Scored
 
@@ -84,7 +85,7 @@ def run(
     """
     from napari_cellcycle.training.segment.cellular import run_cellular
 
-    with resumable(out / "data.json"), Bar() as bar:
+    with _going_on(), Bar() as bar:
         scored = run_cellular(
             source,
             out,
@@ -161,6 +162,16 @@ def simulate(
     with Bar() as bar, writing_to(out), replaced_folder(out) as draft:
         write_cellular(draft, side_px=side, cells=cells, radius_px=radius, seed=seed, progress=bar)
     say(f"{out} holds {len(FIELDS)} fields in images and masks.")
+
+
+@contextmanager
+def _going_on() -> "Iterator[None]":
+    """Say how to go on with an experiment that Ctrl-C stops."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("Stopped; the same command goes on from here.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _report(scored: "Sequence[Scored]") -> None:

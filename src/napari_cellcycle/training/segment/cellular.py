@@ -9,6 +9,7 @@ import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,11 @@ from napari_cellcycle.training.segment.cellular_settings import (
     PAPER_BASES,
     ExperimentSettings,
 )
-from napari_cellcycle.training.segment.own import SegmentTeachSettings, teach_segmentation
+from napari_cellcycle.training.segment.lesson import in_words
+from napari_cellcycle.training.segment.own import (
+    SegmentTeachSettings,
+    teach_segmentation,
+)
 from napari_cellcycle.training.segment.pairs import find_pairs, read_pairs
 from napari_cellcycle.training.segment.sources import read_sources
 
@@ -93,8 +98,8 @@ def run_cellular(
     scored: list[Scored] = []
     for base in bases:
         taught = stages.teach(base, names[base])
-        scored += stages.score(names[base], taught["file"], taught["diameter px"], taught)
-        scored += stages.score(_plain(base), base, settings.base_diameter or None, {})
+        scored += stages.score(names[base], taught["file"], taught["diameter px"])
+        scored += stages.score(_plain(base), base, settings.base_diameter or None)
     with writing_to(stages.out):
         table = comparison(scored).to_csv(index=False, float_format="%.6g")
         replace_file(stages.out / "comparison.csv", table)
@@ -155,6 +160,7 @@ class _Stages:
         folder = self.out / "models"
         about = {
             "base": base,
+            "file": _digest_if_file(base),
             "data": _read_record(self.out / "data.json")["about"],
             "settings": self.settings.model_dump(mode="json", exclude={"base_diameter"}),
         }
@@ -169,14 +175,12 @@ class _Stages:
         diameter = self._write_diameter(folder)
         teach = self._teach_cellpose if is_cellpose(base) else self._teach_own
         file = teach(base, name, folder)
-        known = diameter if is_cellpose(base) else None
+        known = diameter if is_cellpose(base) and _takes_sizes() else None
         _write_record(record, about, name=file.name, **{"diameter px": known})
         return {**_read_record(record), "file": str(file)}
 
-    def score(
-        self, name: str, model: str, diameter_px: float | None, taught: Mapping[str, Any]
-    ) -> list[Scored]:
-        """Score a model on all splits; `taught` is its record, if it was taught here."""
+    def score(self, name: str, model: str, diameter_px: float | None) -> list[Scored]:
+        """Score a model on all splits."""
         return score_model(
             self.data,
             self.out / "results" / name,
@@ -188,9 +192,10 @@ class _Stages:
             model_folder=self.model_folder,
             about={
                 "model": name,
-                "taught": _digest(taught["file"]) if taught else None,
+                "file": _digest_if_file(model),
                 "data": _read_record(self.out / "data.json")["about"],
             },
+            again=self.overwrite,
             notify=self.notify,
             progress=self.progress,
         )
@@ -210,16 +215,21 @@ class _Stages:
         if self.overwrite:
             unfinished.unlink(missing_ok=True)
         file = folder / f"{name}{SUFFIX}"
+        learned = read_sources([train], progress=self.progress)
+        aside = read_sources(valid, progress=self.progress)
         fine_tune(
-            read_sources([train], progress=self.progress),
-            read_sources(valid, progress=self.progress),
+            learned,
+            aside,
             usual.model_copy(update={**given, "seed": self.settings.seed}),
             base=base,
             out=file,
             channel=self.settings.channel,
             device=self.device,
             checkpoint=Checkpoint(unfinished, {"data": _digest(self.out / "data.json")}),
-            told={"data": [str(train)], "split": f"epoch chosen on {len(valid)} held-out set"},
+            told={
+                "data": in_words(learned),
+                "split": f"epoch chosen on {'; '.join(in_words(aside)) or 'nothing'}",
+            },
             progress=self.progress,
         )
         unfinished.unlink(missing_ok=True)
@@ -254,19 +264,21 @@ class _Stages:
         return model.path
 
     def _write_diameter(self, folder: Path) -> float:
-        """Keep the median diameter of the cells learned from, as the published pipeline does."""
+        """Keep the diameter of the cells learned from, the mean of images, as Cellpose does."""
         pairs = find_pairs(self._splits()[0])
         sizes = [diameters_px(read_pairs([pair], "train")[0].cells) for pair in pairs]
-        every = np.concatenate(sizes)
-        if not len(every):
+        medians = [float(np.median(found)) for found in sizes if len(found)]
+        if not medians:
             raise BadInput(
                 f"No cell is in {self._splits()[0]}, so there is nothing to learn from: split the "
                 "fields in another way."
             )
-        diameter = float(np.median(every))
+        diameter = float(np.mean(medians))
         with writing_to(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            text = json.dumps({"diam_labels": round(diameter, 2), "cells": len(every)}, indent=2)
+            text = json.dumps(
+                {"diam_labels": round(diameter, 2), "cells": sum(map(len, sizes))}, indent=2
+            )
             replace_file(folder / "diameter.json", text + "\n")
         return diameter
 
@@ -304,6 +316,15 @@ def _fingerprint(source: Path, settings: PrepareSettings) -> str:
 def _digest(file: str | Path) -> str:
     with Path(file).open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()[:16]
+
+
+def _digest_if_file(model: str) -> str | None:
+    return _digest(model) if Path(model).is_file() else None
+
+
+def _takes_sizes() -> bool:
+    """Whether the installed Cellpose works at one size of cells, as version 4 does not."""
+    return int(version("cellpose").split(".")[0]) < 4
 
 
 def _is_done(record: Path, about: Mapping[str, Any], made: Path, *, overwrite: bool) -> bool:

@@ -58,12 +58,14 @@ def score_model(
     device: str = "auto",
     model_folder: Path | None = None,
     about: Mapping[str, Any] | None = None,
+    again: bool = False,
     notify: Callable[[str], None] = lambda _note: None,
     progress: Progress = silent,
 ) -> list[Scored]:
     """Score a model on all splits of data that `prepare_cellular` made; see `evaluate_split`.
 
-    `out`/SPLIT is replaced, unless it holds scores of the same model, data and settings.
+    `out`/SPLIT is replaced, unless it holds scores of the same model, data and settings, which
+    `about` tells, and `again` is not set.
 
     Raises `BadInput` if `prepared` holds no such set, `MissingModel` if there is no such model.
     """
@@ -79,7 +81,7 @@ def score_model(
     for split in (name for name in ORDER if (folder / name).is_dir()):
         place = Path(out).expanduser() / split
         found = read_evaluation(place, split)
-        if about is not None and found is not None and found.get("about") == told:
+        if not again and about is not None and found and found.get("about") == told:
             notify(f"{place} is scored already")
         else:
             if segmenter is None:
