@@ -2,19 +2,21 @@
 #   make demo     the main job on the sample movie, with a table and a picture in demo/
 #   make test     the whole test suite          make lint     style, types, import directions
 #   make docs     the documentation, in site/   make bench    figures of docs/benchmarks.md
+#   make test-cellpose4  what is said to Cellpose 4, in an environment of its own
 #   make weights  train every shipped model again (real data: set CELLCYCLE_DATA)
 
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+VENV4  := .venv-cellpose4
 SCREEN := xvfb-run -a -s "-screen 0 1600x1000x24"
 # CELLCYCLE_DATA: folder of the public data sets that `make weights` and `make bench` read
 export CELLCYCLE_DATA ?= ../shared/data
 # BTRACK: "--btrack PYTHON", the python of an environment with btrack, to compare with it as well
 BTRACK ?=
 
-.PHONY: demo test lint docs weights bench wheel clean
+.PHONY: demo test test-cellpose4 lint docs weights bench wheel clean
 .DEFAULT_GOAL := demo
 
 demo: $(READY)
@@ -22,6 +24,9 @@ demo: $(READY)
 
 test: $(READY) $(VENV)/.screen
 	OMP_NUM_THREADS=1 $(SCREEN) $(BIN)/python -m pytest $(ARGS)
+
+test-cellpose4: $(VENV4)/.ready
+	OMP_NUM_THREADS=1 $(VENV4)/bin/python -m pytest $(wildcard tests/core/test_cellpose*.py) $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff format --check .
@@ -46,7 +51,7 @@ wheel: $(READY)
 	$(BIN)/python -m build --wheel
 
 clean:
-	rm -rf $(VENV) dist site demo .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VENV4) dist site demo .pytest_cache .mypy_cache .ruff_cache
 
 # --- set-up -------------------------------------------------------------------------------
 
@@ -54,6 +59,10 @@ clean:
 # several gigabytes is pulled in. numpy < 2.1 and cellpose 3 belong together.
 $(READY): pyproject.toml tools/setup.sh
 	PYTHON="$(PYTHON)" VENV="$(VENV)" sh tools/setup.sh
+	@touch $@
+
+$(VENV4)/.ready: pyproject.toml tools/setup_cellpose4.sh
+	PYTHON="$(PYTHON)" VENV4="$(VENV4)" sh tools/setup_cellpose4.sh
 	@touch $@
 
 $(VENV)/.screen: $(READY) tools/screen.sh

@@ -230,7 +230,7 @@ class CellposeSegmenter:
         """
         if self._taught is None:
             return
-        net = copy.deepcopy(self._taught).requires_grad_(False).to(self.device).eval()
+        net: Any = copy.deepcopy(self._taught).requires_grad_(False).to(self.device).eval()
         if self.major < 4:
             net.mkldnn = model.mkldnn
             model.diam_mean = float(net.diam_mean)
