@@ -59,7 +59,7 @@ def segment_pieces(
     levels = prepared.levels(time)
     seam = _Seam(_TOLERANCE * (prepared.diameter_px or 0.0))
     for done, piece in enumerate(pieces):
-        progress(done, len(pieces), "Segmenting")
+        progress(done, len(pieces), "Segmenting pieces")
         window = piece.grown(prepared.halo_px, shape)
         image = prepared.read(time, window)
         if image.min() == image.max():

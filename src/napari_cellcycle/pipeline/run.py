@@ -37,6 +37,7 @@ _BY_FRAME = {
 _SUB_SHARES = {
     "Opening the model": 0.02,
     "Measuring how large cells are": 0.04,
+    "Segmenting pieces": 0.94,
     "Linking cells": 0.2,
     **_BY_FRAME,
 }
