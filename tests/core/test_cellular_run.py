@@ -13,7 +13,7 @@ from napari_cellcycle.training.segment.cellpose_settings import PAPER
 from napari_cellcycle.training.segment.cellular_settings import PAPER_BASES, ExperimentSettings
 
 OURS = "cellcycle-nuclei"
-QUICK = ["--epochs", 1, "--batch-size", 1, "--simulated", 0, "--base-diameter", 0]
+QUICK = ["--epochs", 1, "--batch-size", 2, "--batches", 6, "--simulated", 0, "--base-diameter", 0]
 
 
 @pytest.fixture(scope="module")

@@ -211,6 +211,9 @@ class _Stages:
         usual = PAPER if self.settings.preset == "paper" else CellposeSettings()
         changes = {"epochs": self.settings.epochs, "batch_size": self.settings.batch_size}
         given = {key: value for key, value in changes.items() if value is not None}
+        if self.settings.batches is not None:
+            size = self.settings.batch_size or usual.batch_size or 1
+            given["images_per_epoch"] = self.settings.batches * size
         unfinished = folder / f"{name}.training"
         if self.overwrite:
             unfinished.unlink(missing_ok=True)
@@ -250,6 +253,7 @@ class _Stages:
                 minutes=self.settings.minutes,
                 epochs=self.settings.epochs,
                 batch_size=self.settings.batch_size,
+                batches=self.settings.batches,
                 seed=self.settings.seed,
             ),
             resume=not self.overwrite,

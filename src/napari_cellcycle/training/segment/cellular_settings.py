@@ -24,6 +24,9 @@ class ExperimentSettings(Settings):
     batch_size: int | None = Field(
         None, ge=1, le=64, description="Crops learned from at once; empty: as preset"
     )
+    batches: int | None = Field(
+        None, ge=1, description="Batches of crops in a round of training; empty: as preset"
+    )
     minutes: float | None = Field(
         None, gt=0, description="Models of this package: no new round begins after so long"
     )
