@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import warnings
+from contextlib import suppress
 from dataclasses import astuple, dataclass
 from importlib import import_module
 from pathlib import Path
@@ -36,7 +37,7 @@ SLOW = (
     "napari_cellcycle.pipeline.preview",
     "napari_cellcycle.models.segment.cellcycle",
 )
-"""What is imported before the first look."""
+"""What is imported while nothing is asked for yet."""
 MOST_PX = 1024 * 1024
 """Most pixels of a preview: what takes about a second on two processor cores."""
 
@@ -182,7 +183,10 @@ class _Previews:
         """Answer until the parent is gone."""
         threading.Thread(target=self._listen, name="listen", daemon=True).start()
         for name in SLOW:
-            import_module(name)
+            if not self._looks.empty():
+                break
+            with suppress(Exception):  # the look that needs it will say what is wrong
+                import_module(name)
         while (look := self._newest()) is not None:
             self._answer(look)
 
