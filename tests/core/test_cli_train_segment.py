@@ -1,6 +1,7 @@
 """Teaching a segmentation from the command line: from sequences, folders and corrections."""
 
 import json
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -11,10 +12,12 @@ from typer.testing import CliRunner
 from napari_cellcycle.cli import app
 from napari_cellcycle.config import SegmentSettings
 from napari_cellcycle.data.annotated import Annotated
+from napari_cellcycle.errors import BadInput
 from napari_cellcycle.io.frames import open_labels
 from napari_cellcycle.io.movies import open_movie
 from napari_cellcycle.models.segment.cellcycle import FlowSegmenter
 from napari_cellcycle.models.segment.network import FlowNet
+from napari_cellcycle.models.segment.quiet import cellpose_module
 from napari_cellcycle.models.segment.segmenter import open_segmenter
 from napari_cellcycle.models.store import ModelCard, find_model, save_model
 from napari_cellcycle.progress import Cancelled
@@ -215,3 +218,29 @@ def test_a_base_that_saw_the_data_set_is_named():
     (note,) = seen_before(card, aside)
     assert "had learned from Fluo-N2DL-HeLa" in note
     assert seen_before(card, [Annotated(blank, blank, "mine.cellcycle", "t0")]) == ()
+
+
+@pytest.mark.skipif(version("cellpose") >= "4", reason="the base is a file of Cellpose 3")
+def test_a_cellpose_model_is_taught_and_stored_with_both_scores(cells, tmp_path):
+    network = cellpose_module("resnet_torch").CPnet([2, 4, 8, 16, 256], 3, sz=3)
+    network.diam_mean.data.fill_(12.0)
+    network.diam_labels.data.fill_(12.0)
+    network.save_model(str(tmp_path / "narrow"))
+    settings = SegmentTeachSettings(epochs=1, batches=2, batch_size=1, frames=(0, 1))
+
+    def teach():
+        base = str(tmp_path / "narrow")
+        return teach_segmentation(
+            "mine", [cells], tmp_path, base=base, settings=settings, device="cpu", command="so"
+        )
+
+    model, result = teach()
+    assert model.path == tmp_path / "mine.cellpose"
+    card = json.loads((tmp_path / "mine.json").read_text())
+    assert set(card["metrics"]) == {"kept aside", "kept aside, before"}
+    assert card["data"] == ["cells/01, t000"] and card["command"] == "so"
+    assert len(result.history) == 1 and result.score.images == result.before.images == 1
+    opened = open_segmenter(SegmentSettings(model=str(model.path)), torch.device("cpu"))
+    assert opened.name == str(model.path)
+    with pytest.raises(BadInput, match="holds a model called 'mine' already"):
+        teach()
