@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(
     int(version("cellpose").split(".")[0]) >= 4, reason="networks of Cellpose 3"
 )
 CPU = torch.device("cpu")
-QUICK = CellposeSettings(epochs=3, images_per_epoch=4, crop_px=64, batch_size=4)
+QUICK = CellposeSettings(epochs=2, images_per_epoch=2, crop_px=64, batch_size=2)
 RADIUS = 6.0
 
 
@@ -57,7 +57,7 @@ def taught(base, tmp_path_factory):
     """A network that learned from four images for some seconds, and what was kept aside."""
     out = tmp_path_factory.mktemp("taught") / "discs.cellpose"
     settings = CellposeSettings(
-        epochs=10, images_per_epoch=40, crop_px=64, batch_size=8, learning_rate=0.01, score_every=5
+        epochs=8, images_per_epoch=32, crop_px=64, batch_size=4, learning_rate=0.01, score_every=4
     )
     aside = [discs(100), discs(101)]
     result = fine_tune(
@@ -91,7 +91,7 @@ def test_a_network_that_knows_nothing_learns_to_find_discs(base, taught):
     assert losses[-1] < 0.6 * losses[0]
     scores = [epoch.precision for epoch in result.history]
     assert max(score for score in scores if score is not None) == pytest.approx(after / 2, abs=0.02)
-    assert [score is not None for score in scores] == [False] * 4 + [True] + [False] * 4 + [True]
+    assert [score is not None for score in scores] == [False] * 3 + [True] + [False] * 3 + [True]
 
 
 def test_the_size_of_the_cells_is_kept_with_the_model(taught):
@@ -100,7 +100,7 @@ def test_the_size_of_the_cells_is_kept_with_the_model(taught):
     card = json.loads(result.path.with_suffix(".json").read_text())
     assert card["settings"]["diameter px"] == pytest.approx(result.diameter_px, abs=0.01)
     assert card["data"] == ["discs"]
-    assert len(card["settings"]["training"]["epochs done"]["loss"]) == 10
+    assert len(card["settings"]["training"]["epochs done"]["loss"]) == 8
     state = torch.load(result.path, weights_only=True)
     assert float(state["diam_labels"]) == pytest.approx(result.diameter_px)
     settings = SegmentSettings(model=str(result.path))
