@@ -13,6 +13,7 @@ from napari_cellcycle.evaluation.segmentation import score_masks
 from napari_cellcycle.io.ctc import read_ctc
 from napari_cellcycle.io.movies import open_movie
 from napari_cellcycle.io.samples import sample_path
+from napari_cellcycle.widgets.place import visible_region
 from napari_cellcycle.widgets.preview import NAME
 from napari_cellcycle.widgets.preview_thread import Previews, Wanted
 
@@ -118,10 +119,10 @@ def test_a_rectangle_is_segmented_again_and_cells_outside_stay(viewer, tracked, 
     assert tracked.session.experiment.history[-1].settings["region"] == [0, 0, 141, 141]
 
 
-def test_a_region_needs_a_rectangle_or_a_closer_view(viewer, tracked):
-    viewer.reset_view()
-    viewer.scene.camera.zoom *= 0.5
-    viewer.window._qt_window.repaint()
+def test_a_region_needs_a_rectangle_or_a_closer_view(viewer, tracked, qtbot):
+    viewer.scene.camera.zoom *= 0.4
+    movie = viewer.layers["nuclei 2d"]
+    qtbot.waitUntil(lambda: visible_region(viewer, movie) is None, timeout=20_000)
     assert tracked.segment_again("region") is None
     assert "draw a rectangle" in tracked.notice.sentence.text()
 

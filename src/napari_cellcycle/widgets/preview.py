@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Image, Labels, Layer
+from napari.utils.colormaps import DirectLabelColormap
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_cellcycle.config import SegmentSettings
 from napari_cellcycle.data.movie import Movie
 from napari_cellcycle.data.region import Region
 from napari_cellcycle.jobs.events import Failed
-from napari_cellcycle.widgets.colours import track_label_colours
 from napari_cellcycle.widgets.layers import placed
 from napari_cellcycle.widgets.movies import METADATA, plain
 from napari_cellcycle.widgets.place import visible_region
@@ -23,6 +23,7 @@ NAME, MAP_NAME = "preview", "preview: where cells are"
 _SOON_MS = 40
 _LATER_MS = 350
 _OPACITY, _STRONG = 0.55, 0.9
+_COLOUR = "#ffe14d"
 _OUTLINE = 2
 """Width of the outlines in pixels of the movie."""
 
@@ -141,7 +142,7 @@ class Preview(QObject):
             layer = Labels(
                 masks,
                 name=NAME,
-                colormap=track_label_colours(),
+                colormap=DirectLabelColormap(color_dict={None: _COLOUR, 0: "transparent"}),
                 opacity=_STRONG,
                 metadata=_OURS,
                 **place,

@@ -7,7 +7,7 @@ from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QDoubleSpinBox, QHBoxLayout, QSlider, QWidget
 
 _STEPS = 200
-_BOX = 96
+_BOX = 106
 
 
 class NumberSlider(QWidget):
