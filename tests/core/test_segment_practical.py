@@ -186,9 +186,9 @@ def test_the_shipped_network_shows_no_seams():
     overlap = (shared / (sizes[0] + sizes[1] - shared))[both]
     best = np.zeros(int(whole.max()) + 1)
     np.maximum.at(best, cell[both], overlap)
-    assert count == pytest.approx(whole.max(), rel=0.01)
-    assert (best[1:] > 0.8).mean() > 0.985
-    assert np.median(best[1:]) > 0.95
+    assert count == whole.max()
+    assert best[1:].min() > 0.9
+    assert np.median(best[1:]) > 0.98
 
 
 def test_a_preview_shows_what_the_whole_frame_would():
