@@ -200,6 +200,17 @@ def test_views_of_a_cell_show_it_in_the_middle_with_its_own_mask():
     )
 
 
+def test_the_company_of_a_cell_counts_only_within_its_image():
+    from napari_cellcycle.models.segment.query.kind import with_company
+
+    chances = np.array([[0.45, 0.55], [0.9, 0.1], [0.9, 0.1], [0.45, 0.55]], np.float32)
+    image = np.array([7, 7, 7, 9])
+    assert with_company(chances, image, 0.5).argmax(1).tolist() == [0, 0, 0, 1]
+    assert np.allclose(with_company(chances, image, 0.5)[3], chances[3], atol=1e-5)
+    assert np.allclose(with_company(chances, image, 0.5).sum(1), 1, atol=1e-5)
+    assert np.array_equal(with_company(chances, image, 0.0), chances)
+
+
 def test_a_movie_of_three_channels_reaches_the_model_whole(tmp_path):
     seen = []
 

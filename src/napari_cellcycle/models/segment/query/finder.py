@@ -104,7 +104,8 @@ def open_teller(model: Model, device: "torch.device") -> Teller:
             known = model.card.settings
             network = KindNet(len(kinds), int(known["width"]))
             network.load_state_dict(model.weights())
-            return KindTeller(network.eval().to(device), kinds, float(known["scale"]))
+            company = float(known.get("company", 0.0))
+            return KindTeller(network.eval().to(device), kinds, float(known["scale"]), company)
         if model.card.architecture == CLASSIFIER:
             crops = CellClassifier(len(kinds))
             crops.load_state_dict(model.weights())
@@ -121,21 +122,31 @@ def open_teller(model: Model, device: "torch.device") -> Teller:
 
 
 class KindTeller:
-    """The default classifier: two views of each cell and its mask, seen in several turns."""
+    """The default classifier: two views of each cell and its mask, seen in several turns.
+
+    `company` is the share of what the other cells of the image seem to be, see `with_company`.
+    """
 
     def __init__(
-        self, network: "KindNet", kinds: tuple[str, ...], scale: float, turns: int = 8
+        self,
+        network: "KindNet",
+        kinds: tuple[str, ...],
+        scale: float,
+        company: float = 0.0,
+        turns: int = 8,
     ) -> None:
-        self.network, self.kinds, self.scale, self.turns = network, kinds, scale, turns
+        self.network, self.kinds, self.scale = network, kinds, scale
+        self.company, self.turns = company, turns
 
     def __call__(self, image: np.ndarray, places: np.ndarray, masks: np.ndarray) -> np.ndarray:
         """Probabilities (n, K); views are centred on the masks, where there are any."""
-        from napari_cellcycle.models.segment.query.kind import kind_crops, tell
+        from napari_cellcycle.models.segment.query.kind import kind_crops, tell, with_company
 
         numbers = np.arange(1, len(places) + 1)
         middles = centres_of(masks, numbers, places)
         crops = kind_crops(image, masks, numbers, middles, self.scale)
-        return tell(self.network, crops, self.turns)
+        chances = tell(self.network, crops, self.turns)
+        return with_company(chances, np.zeros(len(places), np.int64), self.company)
 
 
 class CropTeller:

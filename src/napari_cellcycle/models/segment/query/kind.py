@@ -193,6 +193,23 @@ def tell(network: KindNet, crops: KindCrops, turns: int = 8, batch_size: int = 6
     return np.concatenate([np.zeros((0, network.kinds), np.float32), *found])
 
 
+def with_company(chances: np.ndarray, image: np.ndarray, share: float) -> np.ndarray:
+    """Probabilities (n, K) that take the other cells of the same image into account.
+
+    `share` of the mean logits of the others, of all with the same number in `image` (n,), is added
+    to those of each cell: how an image was stained, and what grows in it, is common to its cells.
+    """
+    if share == 0 or not len(chances):
+        return chances
+    logits = np.log(np.maximum(chances, 1e-6))
+    number = np.unique(image, return_inverse=True)[1]
+    count = np.bincount(number)[number][:, None]
+    total = np.stack([np.bincount(number, column)[number] for column in logits.T], 1)
+    logits = logits + share * (total - logits) / np.maximum(count - 1, 1)
+    raised = np.exp(logits - logits.max(1, keepdims=True))
+    return np.asarray(raised / raised.sum(1, keepdims=True), np.float32)
+
+
 def turned(angle: Tensor, mirrored: bool | Tensor = False) -> Tensor:
     """Matrices (n, 2, 2) of turns by `angle` (n,), after mirroring where asked for."""
     flip = torch.where(torch.as_tensor(mirrored, device=angle.device), -1.0, 1.0).expand(len(angle))

@@ -24,6 +24,7 @@ from napari_cellcycle.models.segment.query.kind import (
     seen_at,
     tell,
     turned,
+    with_company,
 )
 from napari_cellcycle.models.segment.query.prepare import COLOURS, colours_last, lit_colours
 from napari_cellcycle.progress import Progress, silent, track_progress
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 FIT = FitSettings(epochs=36, learning_rate=2e-3, weight_decay=0.05, average=0.99)
 
 
+_COMPANY = (0.0, 0.25, 0.5)
+
+
 class KindSettings(Settings):
     """How the kinds of cells are learned."""
 
@@ -46,10 +50,11 @@ class KindSettings(Settings):
 
 
 class KindExamples(NamedTuple):
-    """Views of cells and their kinds, (n,) int."""
+    """Views of cells, their kinds and the number of their image, both (n,) int."""
 
     crops: KindCrops
     kinds: np.ndarray
+    image: np.ndarray | None = None
 
 
 class KindTask:
@@ -136,7 +141,20 @@ def taught_kinds(
         device=lesson.device,
         progress=progress,
     )
-    return network.state_dict(), KINDS, {"scale": scale, "width": WIDTH}, history
+    company = 0.0 if not len(parts[1].kinds) else best_company(network, parts[1])
+    known = {"scale": scale, "width": WIDTH, "company": company}
+    return network.state_dict(), KINDS, known, history
+
+
+def best_company(network: KindNet, held_out: KindExamples) -> float:
+    """How much the other cells of an image should count: the least that does best."""
+    told = tell(network, held_out.crops)
+    image = np.zeros(len(told)) if held_out.image is None else held_out.image
+    right = {
+        share: int((with_company(told, image, share).argmax(1) == held_out.kinds).sum())
+        for share in _COMPANY
+    }
+    return max(right, key=lambda share: right[share])
 
 
 def taught_crops(
@@ -181,6 +199,7 @@ def _examples(
 ) -> KindExamples:
     """Views of all cells of the given classes."""
     parts, kinds = [], [np.zeros(0, np.int64)]
+    counts = []
     for image in track_progress(images, len(images), progress, "Cutting out cells"):
         masks, kind = image.masks(), image.kinds(classes)
         seen = np.isin(np.arange(1, len(kind) + 1), masks) & (kind >= 0)
@@ -188,11 +207,13 @@ def _examples(
         places = centres_of(masks, numbers, np.zeros((len(numbers), 2)))
         parts.append(kind_crops(image.pixels(), masks, numbers, places, scale))
         kinds.append(kind[seen])
+        counts.append(len(numbers))
     crops = joined(parts) if parts else None
     if crops is None:
         side = (0, NEAR, NEAR, 4)
         crops = KindCrops(np.zeros(side), np.zeros(side), np.zeros(0), np.zeros(0))
-    return KindExamples(crops, np.concatenate(kinds))
+    image_number = np.repeat(np.arange(len(counts)), counts)
+    return KindExamples(crops, np.concatenate(kinds), image_number)
 
 
 def _varied(crops: KindCrops, generator: torch.Generator) -> tuple[Tensor, Tensor]:
