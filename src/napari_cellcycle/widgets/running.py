@@ -68,7 +68,10 @@ def show(
     if dock.session.recording is not recording:
         dock.picker.choose(recording.layer)
     if dock.session.recording is not recording:
-        where = f"The movie was closed meanwhile; its result is in {result.folder}."
+        where = "The movie was closed meanwhile"
+        where += (
+            f"; its result is in {result.folder}." if result.folder else ", and nothing is kept."
+        )
         dock.show_later([partial(dock.notice.tell, where, problem=False)])
         return
     former = recording.result
