@@ -49,6 +49,21 @@ def compare_tracks(viewer: "napari.viewer.Viewer") -> None:
     compare.ask_and_compare(open_dock(viewer))
 
 
+def compare_masks(viewer: "napari.viewer.Viewer") -> None:
+    """Compare the masks with a truth and show which are right."""
+    compare.ask_and_compare_masks(open_dock(viewer))
+
+
+def preview_frame(viewer: "napari.viewer.Viewer") -> None:
+    """Show what the present settings find in this frame, or stop showing it."""
+    open_dock(viewer).segment.preview_button.click()
+
+
+def segment_again(viewer: "napari.viewer.Viewer") -> None:
+    """Find the cells of this frame anew."""
+    open_dock(viewer).segment_again("frame")
+
+
 def show_filmstrip(viewer: "napari.viewer.Viewer") -> None:
     """Show the chosen cell over time."""
     open_dock(viewer).show_filmstrip()
