@@ -191,10 +191,13 @@ def test_views_of_a_cell_show_it_in_the_middle_with_its_own_mask():
     masks = np.zeros((200, 200), np.int32)
     masks[90:111, 50:71], masks[90:111, 80:101] = 4, 9
     image[2, masks == 4] = 200
+    image[0, 120:140, ::4] = 90
     seen = kind_crops(image, masks, np.array([4]), np.array([[100.0, 60.0]]), 0.5)
     middle = seen.near.shape[1] // 2
     assert seen.near[0, middle, middle].tolist() == [0, 0, 200, OWN]
     assert seen.near[0, middle, middle + 15].tolist()[-1] == OTHER
+    assert seen.near[0, middle + 15, middle, 1] > 200, "stripes are fibres"
+    assert seen.near[0, middle - 15, middle, 1] == 0
     assert (seen.far[0, ..., 3] == OWN).sum() == pytest.approx(
         (seen.near[0, ..., 3] == OWN).sum() / 9, rel=0.4
     )

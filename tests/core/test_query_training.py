@@ -151,7 +151,7 @@ def small(usual):
 
     def made(self, examples, **settings):
         usual(
-            self, examples, batches_per_epoch=40, batch_size=2, side_px=96, queries=300, **settings
+            self, examples, batches_per_epoch=30, batch_size=2, side_px=96, queries=300, **settings
         )
 
     return made

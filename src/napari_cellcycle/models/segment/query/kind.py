@@ -1,8 +1,9 @@
 """What kind of cell lies at a point: the default classifier of coordinate queries.
 
-It sees each cell twice: a near view that shows its fibres, and a far one of its neighbourhood. A
-plane of each view says where its nucleus is and another where the others are, so that the network
-knows whose fibres it looks at.
+It sees each cell twice: a near view that shows its fibres, and a far one of its neighbourhood. Of
+the image's colours it takes the first, a marker, and the last, the nuclei; between them stands how
+fibrous the marker is, measured before the image is reduced. A plane of each view says where its
+nucleus is and another where the others are, so that the network knows whose fibres it looks at.
 """
 
 from collections.abc import Sequence
@@ -21,13 +22,14 @@ NEAR, FAR = 112, 64
 """Sides of the two views in their pixels."""
 NEAR_DIAMETER_PX = 28.3
 """Diameter of the usual nucleus in the near view."""
-WIDTH = 16
+WIDTH = 12
 """Feature maps to begin with."""
 AWAY = 3
 """How much coarser the far view is than the near one."""
 MARGIN = 1.5
 """How much wider than the views crops are cut, to be turned."""
 OWN, OTHER = 255, 128
+_FIBRES = 12.0
 PLANES = COLOURS + 3
 
 
@@ -35,9 +37,9 @@ PLANES = COLOURS + 3
 class KindCrops:
     """Views of n cells, uint8, wide enough to be turned.
 
-    `near` and `far` (n, side, side, 4) hold three colours and the masks: `OWN` on the cell's own
-    nucleus, `OTHER` on others. `low` and `high` (n,) are the range of the first colour in the
-    whole image.
+    `near` and `far` (n, side, side, 4) hold marker, fibres, nuclei and the masks: `OWN` on the
+    cell's own nucleus, `OTHER` on others. `low` and `high` (n,) are the range of the marker in
+    the whole image.
     """
 
     near: np.ndarray
@@ -73,7 +75,7 @@ def kind_crops(
     """
     import cv2
 
-    colours = _bytes(colours_last(image, COLOURS))
+    colours = _with_fibres(_bytes(colours_last(image, COLOURS)), 1 / scale)
     low, high = np.percentile(colours[::4, ::4, 0], [1, 99.9])
     views = []
     for side, reduced in ((NEAR, scale), (FAR, scale / AWAY)):
@@ -94,7 +96,7 @@ def kind_crops(
 class KindNet(nn.Module):
     """Logits (n, K) of two views of each cell, from small residual trunks, one a view."""
 
-    def __init__(self, kinds: int = 2, width: int = WIDTH, dropout: float = 0.3) -> None:
+    def __init__(self, kinds: int = 2, width: int = WIDTH, dropout: float = 0.4) -> None:
         super().__init__()
         self.near = _Trunk(width, 3)
         self.far = _Trunk(width, 2)
@@ -156,7 +158,7 @@ def seen_at(view: Tensor, matrix: Tensor, side: int) -> Tensor:
 
 
 def as_floats(crops: KindCrops, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Near and far views (n, 4, y, x) of values 0 to 1, and the range of the first colour."""
+    """Near and far views (n, 4, y, x) of values 0 to 1, and the range of the marker."""
     near, far = (
         torch.from_numpy(np.ascontiguousarray(view)).to(device).permute(0, 3, 1, 2).float() / 255
         for view in (crops.near, crops.far)
@@ -223,6 +225,17 @@ def _bytes(colours: np.ndarray) -> np.ndarray:
         return colours
     high = max(float(np.percentile(colours[::2, ::2], 99.99)), 1e-6)
     return np.clip(255 * (colours.astype(np.float32) / high), 0, 255).astype(np.uint8)
+
+
+def _with_fibres(colours: np.ndarray, width_px: float) -> np.ndarray:
+    """Bytes (Y, X, 3) whose second plane is the local contrast of the first, finer than a width."""
+    import cv2
+
+    marker = colours[..., 0].astype(np.float32)
+    fine = marker - cv2.GaussianBlur(marker, (0, 0), width_px)
+    power = cv2.GaussianBlur(fine * fine, (0, 0), 1.25 * width_px)
+    fibres = np.clip(_FIBRES * np.sqrt(power), 0, 255).astype(np.uint8)
+    return np.stack([colours[..., 0], fibres, colours[..., -1]], -1)
 
 
 def _cut(

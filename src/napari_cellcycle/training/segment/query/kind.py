@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from napari_cellcycle.io.labelme import LabelledImage
     from napari_cellcycle.training.segment.query.own import Lesson
 
-FIT = FitSettings(epochs=36, learning_rate=2e-3, weight_decay=0.05, average=0.99)
+FIT = FitSettings(epochs=16, learning_rate=3e-3, weight_decay=0.1, average=0.99)
 
 
 _COMPANY = (0.0, 0.25, 0.5)
@@ -46,7 +46,7 @@ class KindSettings(Settings):
 
     batch_size: int = 32
     smoothing: float = 0.05
-    turns: int = 4
+    turns: int = 1
 
 
 class KindExamples(NamedTuple):
