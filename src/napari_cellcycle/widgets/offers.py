@@ -1,8 +1,10 @@
 """The models that a step offers, and what each is, in plain words."""
 
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
-from napari_cellcycle.models.store import Kind, list_models
+from napari_cellcycle.errors import UserError
+from napari_cellcycle.models.store import Kind, Model, find_model, list_models
 
 CELLPOSE_3 = {
     "cyto3": "Cellpose: whole cells of many kinds, stained or not; fetched once, 25 MB",
@@ -30,8 +32,21 @@ def offered_models(kind: Kind, folder: str | None) -> dict[str, str]:
 
 def query_models(folder: str | None) -> set[str]:
     """Names of the segmentation models that are asked point by point, and so have a map to show."""
-    cards = [model.card for model in list_models("segment", folder)]
-    return {card.name for card in cards if card.architecture.startswith("coordinate queries")}
+    return {model.card.name for model in list_models("segment", folder) if _is_query(model)}
+
+
+def is_query_file(name: str) -> bool:
+    """Whether `name` is the path of such a model."""
+    if Path(name).suffix != ".safetensors":
+        return False
+    try:
+        return _is_query(find_model(name, "segment"))
+    except UserError:
+        return False
+
+
+def _is_query(model: Model) -> bool:
+    return model.card.architecture.startswith("coordinate queries")
 
 
 def _cellpose() -> dict[str, str]:

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSpinBox, QWidget
 from napari_cellcycle.config import SegmentSettings
 from napari_cellcycle.widgets.fold import Fold
 from napari_cellcycle.widgets.narrow import narrow
+from napari_cellcycle.widgets.offers import is_query_file
 from napari_cellcycle.widgets.step_section import QUERY_FIELDS, StepSection
 
 _BOX = 56
@@ -70,7 +71,7 @@ class SegmentSection(StepSection):
 
     def _on_model(self, name: str) -> None:
         """Show the settings that the chosen model has."""
-        asked = name in self._queries
+        asked = name in self._queries or is_query_file(name)
         self.form.show_rows(QUERY_FIELDS, asked)
         self.form.show_rows(["flow_threshold"], not asked)
         super()._on_model(name)
