@@ -102,7 +102,8 @@ def test_less_memory_means_smaller_batches_then_tiles_then_an_error(movie):
         masks = segmenter(image, PIXEL, SegmentSettings(diameter=13))
     assert score_masks(masks, movie.labels.frame(0)).seg > 0.75
     most = 0
-    with pytest.raises(OutOfMemory, match="close other programs"):
+    smaller = pytest.warns(UserWarning, match="Memory ran out")
+    with smaller, pytest.raises(OutOfMemory, match="close other programs"):
         segmenter(image, PIXEL, SegmentSettings(diameter=13))
 
 
