@@ -11,6 +11,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 VENV4  := .venv-cellpose4
 SCREEN := xvfb-run -a -s "-screen 0 1600x1000x24"
+PYTEST := OMP_NUM_THREADS=1 $(SCREEN) $(BIN)/python -m pytest
 # CELLCYCLE_DATA: folder of the public data sets that `make weights` and `make bench` read
 export CELLCYCLE_DATA ?= ../shared/data
 # BTRACK: "--btrack PYTHON", the python of an environment with btrack, to compare with it as well
@@ -23,7 +24,12 @@ demo: $(READY)
 	$(BIN)/napari-cellcycle demo --out demo --overwrite
 
 test: $(READY) $(VENV)/.screen
-	OMP_NUM_THREADS=1 $(SCREEN) $(BIN)/python -m pytest $(ARGS)
+ifeq ($(ARGS),)
+	$(PYTEST) tests/core --numprocesses 2 --dist loadfile
+	$(PYTEST) tests/widgets
+else
+	$(PYTEST) $(ARGS)
+endif
 
 test-cellpose4: $(VENV4)/.ready
 	OMP_NUM_THREADS=1 $(VENV4)/bin/python -m pytest $(wildcard tests/core/test_cellpose*.py) $(ARGS)
