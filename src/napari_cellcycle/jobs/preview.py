@@ -156,7 +156,11 @@ class Eye:
             self._model = None
             from napari_cellcycle.pipeline.prepare import open_model
 
-            self._model = (key, open_model(look.settings, look.device, look.model_folder))
+            opened = open_model(look.settings, look.device, look.model_folder)
+            remember = getattr(opened, "remember", None)
+            if remember is not None:
+                remember()
+            self._model = (key, opened)
         return self._model[1]
 
     def _read(self, path: Path) -> np.ndarray:

@@ -59,6 +59,12 @@ class FlowSegmenter:
         self._network = network.eval().to(device)
         self._tile = 1 << 16
         self._batch = 1 << 16
+        self._last: tuple[int, np.ndarray] | None = None
+        self._remembers = False
+
+    def remember(self) -> None:
+        """Keep what the network said of the last image, for whoever changes thresholds only."""
+        self._remembers = True
 
     def __call__(
         self,
@@ -132,6 +138,14 @@ class FlowSegmenter:
 
     def _maps(self, image: np.ndarray, settings: SegmentSettings) -> np.ndarray:
         """Network output (3, Y, X) of an image at the working size; less at once if need be."""
+        if not self._remembers:
+            return self._fresh_maps(image, settings)
+        key = hash((image.shape, image.tobytes()))
+        if self._last is None or self._last[0] != key:
+            self._last = (key, self._fresh_maps(image, settings))
+        return self._last[1].copy()
+
+    def _fresh_maps(self, image: np.ndarray, settings: SegmentSettings) -> np.ndarray:
         while True:
             tile, batch = min(settings.tile, self._tile), min(settings.batch_size, self._batch)
             try:
