@@ -126,14 +126,14 @@ class FlowSegmenter:
         smallest, largest = self.working_px
         scale = min(max(diameter_px, smallest), largest) / diameter_px
         height, width = (max(8, round(side * scale)) for side in values.shape)
-        small = self._maps(compress(resize(values, (height, width))), settings)
-        maps = resize(small.transpose(1, 2, 0), values.shape[:2]).transpose(2, 0, 1)
+        maps = self._maps(compress(resize(values, (height, width))), settings)
+        maps = resize(maps.transpose(1, 2, 0), values.shape[:2]).transpose(2, 0, 1)
         least = math.pi / 4 * (settings.min_diameter * diameter_px) ** 2
         offset = self.logit_offset if offset is None else offset
         most_error = self.flow_tolerance * settings.flow_threshold
         rules = Rules(settings.cell_threshold - offset, most_error)
         masks = masks_of(maps[:2], maps[2], rules, diameter_px)
-        masks = drop_odd(masks, (small if scale < 1 else maps)[:2], rules.flow_threshold)
+        masks = drop_odd(masks, maps[:2], rules, diameter_px)
         return tidy(masks[margin:-margin, margin:-margin], least)
 
     def _maps(self, image: np.ndarray, settings: SegmentSettings) -> np.ndarray:
