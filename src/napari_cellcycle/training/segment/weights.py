@@ -71,7 +71,7 @@ def train_nuclei(
     start_folder: Path | None = None,
     progress: Progress = silent,
 ) -> list[Model]:
-    """Train the shipped network and store it in `folder`; about 80 minutes on two cores.
+    """Train the shipped network and store it in `folder`; at most 90 minutes on two cores.
 
     Parameters
     ----------
