@@ -19,11 +19,24 @@ SHIPPED = Path(__file__).parent.parent / "weights"
 _MOST_BYTES = 2_000_000_000
 
 
+class Ancestor(BaseModel):
+    """A model that another was taught from, as far as the other's card tells."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    created: datetime | None = None
+    data: list[str] = Field(default_factory=list)
+
+
 class ModelCard(BaseModel):
     """What a model is, what it was trained on and how well it does.
 
     `settings` holds what the network needs to be built again; `metrics` figures measured on
-    data that took no part in training or selection.
+    data that took no part in training or selection. `examples` is how much it learned from, of
+    each kind ("frames", "cells", "links", "divisions", names of stages). It was taught from the
+    model `parent`; `history` names that one, the one before it and so on, for when they are not
+    at hand. Experiments may know it by one of its `former_names`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -38,7 +51,10 @@ class ModelCard(BaseModel):
     metrics: dict[str, Any] = Field(default_factory=dict)
     command: str = ""
     licence: str = ""
+    examples: dict[str, int] = Field(default_factory=dict)
     parent: str | None = None
+    history: list[Ancestor] = Field(default_factory=list)
+    former_names: list[str] = Field(default_factory=list)
     software: dict[str, str] = Field(default_factory=dict)
     seconds: float | None = None
     created: datetime = Field(default_factory=lambda: datetime.now(UTC))
@@ -89,17 +105,25 @@ def list_models(kind: Kind | None = None, folder: str | Path | None = None) -> l
     return found
 
 
+def named_models(name: str, folder: str | Path | None = None) -> list[Model]:
+    """Models of that name; if there are none, those that had it before they were renamed."""
+    found = list_models(folder=folder)
+    named = [model for model in found if model.card.name == name]
+    return named or [model for model in found if name in model.card.former_names]
+
+
 def find_model(name: str, kind: Kind, folder: str | Path | None = None) -> Model:
     """The model called `name`, or stored in the file `name`, that does `kind`.
 
-    Raises `MissingModel`, naming the models there are, if it is not there or does another job.
+    A name that the model had before it was renamed will do. Raises `MissingModel`, naming the
+    models there are, if it is not there or does another job.
     """
     path = Path(name)
     model = None
     if path.suffix == ".safetensors":
         model = _open(path)
     else:
-        named = [m for m in list_models(folder=folder) if m.card.name == name]
+        named = named_models(name, folder)
         model = next((m for m in named if m.card.kind == kind), named[0] if named else None)
     if model is None:
         names = ", ".join(m.card.name for m in list_models(kind, folder)) or "none"
@@ -126,7 +150,7 @@ def save_model(state: "dict[str, torch.Tensor]", card: ModelCard, folder: str | 
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file(tensors, partial[0])
         partial[0].chmod(0o644)  # safetensors makes files that only their owner can read
-        partial[1].write_text(card.model_dump_json(indent=2) + "\n")
+        partial[1].write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
         partial[0].replace(path)
         partial[1].replace(path.with_suffix(".json"))
     except OSError as error:
@@ -151,7 +175,7 @@ def _open(path: Path) -> Model:
     if path.stat().st_size > _MOST_BYTES:
         raise MissingModel(f"The model {path} is larger than 2 GB; no model of ours is.")
     try:
-        return Model(ModelCard.model_validate_json(card.read_text()), path)
+        return Model(ModelCard.model_validate_json(card.read_text(encoding="utf-8")), path)
     except (ValidationError, UnicodeDecodeError) as error:
         raise MissingModel(
             f"The card {card} cannot be read; expected the fields of a model card; "
