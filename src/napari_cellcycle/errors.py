@@ -1,5 +1,8 @@
 """Errors whose text is meant for the person at the screen."""
 
+from dataclasses import dataclass
+from typing import Any
+
 
 class UserError(Exception):
     """Something the user can mend.
@@ -27,3 +30,20 @@ class OutOfMemory(UserError):
 
 class JobDied(UserError):
     """The child process that ran a step ended without an answer."""
+
+
+@dataclass(frozen=True)
+class Fix:
+    """Something to do instead: what it does in words, and the operation with its arguments."""
+
+    words: str
+    operation: str
+    arguments: dict[str, Any]
+
+
+class Refused(UserError):
+    """A correction that is not possible, with what could be done instead."""
+
+    def __init__(self, text: str, *fixes: Fix) -> None:
+        super().__init__(text)
+        self.fixes = fixes

@@ -31,7 +31,8 @@ class Experiment:
     """A movie and what has been derived from it so far.
 
     A result is `None` until its step has run; `history` says how each came about. Once cells
-    are tracked, the label of a cell in `labels` and in `tracks` equals its track.
+    are tracked, the label of a cell in `labels` and in `tracks` equals its track. `confirmed`
+    holds what the user said is right as it is: (kind, number of a cell or frame).
     """
 
     movie: Movie
@@ -39,6 +40,7 @@ class Experiment:
     tracks: Tracks | None = None
     stages: StageSet = H2B
     history: tuple[Step, ...] = ()
+    confirmed: frozenset[tuple[str, int]] = frozenset()
 
     def with_result(self, step: Step, **results: Any) -> "Experiment":
         """Return a copy holding `results` and recording `step`."""

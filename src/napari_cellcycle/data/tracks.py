@@ -18,6 +18,11 @@ def no_pairs() -> pd.DataFrame:
     return pd.DataFrame({"parent": [], "child": []}, dtype=np.int64)
 
 
+def no_candidates() -> pd.DataFrame:
+    """An empty table of what a tracker thought of links: parent, child, other and score."""
+    return no_pairs().assign(other=np.empty(0, np.int64), score=np.empty(0, np.float32))
+
+
 @dataclass(frozen=True)
 class Tracks:
     """A forest of cells: each has at most one parent and at most two children.
@@ -29,13 +34,16 @@ class Tracks:
     `parent`, `child`, `score` and `by`; a link always points forward in time, by more than
     one frame where a gap was closed. `rejected` lists the pairs of cells, `parent` and `child`,
     that the user said are no link; a pair is forgotten once one of its cells is gone or the two
-    are linked again. The tables are treated as immutable: every edit returns a new `Tracks`,
-    which makes undo a list of references.
+    are linked again. `candidates` is what the tracker thought of links, whether it chose them or
+    not: the probability `score` that `parent` goes on as `child`, or, where `other` is not 0,
+    that it divides into `child` and `other`; improbable ones are left out. The tables are treated
+    as immutable: every edit returns a new `Tracks`.
     """
 
     cells: pd.DataFrame
     links: pd.DataFrame
     rejected: pd.DataFrame = field(default_factory=no_pairs)
+    candidates: pd.DataFrame = field(default_factory=no_candidates)
 
     def __post_init__(self) -> None:
         for name in ("cells", "links"):

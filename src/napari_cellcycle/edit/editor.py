@@ -1,0 +1,164 @@
+"""The open experiment that is being corrected: one history, kept on disk as it grows."""
+
+import getpass
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+from psygnal import Signal
+
+from napari_cellcycle.data.draft import Draft
+from napari_cellcycle.data.experiment import Experiment
+from napari_cellcycle.data.history import Edit, History
+from napari_cellcycle.edit.bench import Bench
+from napari_cellcycle.edit.consequences import follow_up
+from napari_cellcycle.edit.operations import OPERATIONS
+from napari_cellcycle.errors import CannotWrite
+from napari_cellcycle.io.journal import Entry
+
+Step = tuple[str, dict[str, Any]]
+"""An operation and its arguments."""
+
+
+class Record(Protocol):
+    """Where edits are kept, such as a `Journal`."""
+
+    def append(self, entry: Entry) -> None:
+        """Keep an entry; raises `CannotWrite` if that is not possible now."""
+
+
+class Editor:
+    """Does, undoes and redoes corrections, and has each of them written down at once.
+
+    `edited` comes with the edit that was done, taken back or done again. `trouble` comes with a
+    sentence where edits cannot be kept on disk; they are in memory, and go on. Raises nothing but
+    what operations raise.
+    """
+
+    edited = Signal(object)
+    trouble = Signal(str)
+
+    def __init__(
+        self,
+        bench: Bench,
+        record: Record | None = None,
+        *,
+        entries: Iterable[Entry] = (),
+        applied: int = 0,
+        resolving: bool = True,
+        model: str | None = None,
+    ) -> None:
+        self.bench = bench
+        self.draft: Draft = bench.draft
+        self.history = History(self.draft)
+        self.resolving = resolving
+        self.record = record
+        self.model = model
+        self._author = _author()
+        self._replay(entries, applied)
+
+    def _replay(self, entries: Iterable[Entry], applied: int) -> None:
+        """Bring back a history whose first `applied` entries the draft holds already."""
+        done, undone = self.history.done, self.history.undone
+        for number, entry in enumerate(entries):
+            if number >= applied:
+                self._repeat(entry)
+            elif entry.edit is not None:
+                done.append(entry.edit)
+                undone.clear()
+            elif entry.kind == "undo" and done:
+                undone.append(done.pop())
+            elif entry.kind == "redo" and undone:
+                done.append(undone.pop())
+
+    def _repeat(self, entry: Entry) -> None:
+        if entry.edit is not None:
+            for change in entry.edit.changes:
+                self.draft.apply(change)
+            self.history.push(entry.edit)
+        elif entry.kind == "undo":
+            self.history.undo()
+        else:
+            self.history.redo()
+
+    # ---------------------------------------------------------------- correcting
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is an edit to take back."""
+        return bool(self.history.done)
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether an edit was taken back."""
+        return bool(self.history.undone)
+
+    def do(self, operation: str, **arguments: Any) -> Edit | None:
+        """Do one thing, as one step of the history; None if nothing came of it.
+
+        Raises `Refused`, with nothing changed, if it is not possible.
+        """
+        return self.do_all([(operation, arguments)])
+
+    def do_all(self, steps: Sequence[Step]) -> Edit | None:
+        """Do several things as one step of the history: all of them, or none."""
+        with self.draft.recording() as changes:
+            words = [OPERATIONS[name](self.bench, **arguments) for name, arguments in steps]
+            consequences: tuple[str, ...] = ()
+            if changes:
+                consequences = follow_up(self.bench, tuple(changes), resolving=self.resolving)
+        if not changes:
+            return None
+        operation, arguments = steps[0] if len(steps) == 1 else ("several", {"steps": len(steps)})
+        said = words[0] if len(words) == 1 else f"{words[0]}, and {len(words) - 1} more"
+        edit = Edit(
+            operation, arguments, said, tuple(changes), consequences, self._author, self.model
+        )
+        self.history.push(edit)
+        self._keep(Entry("edit", edit))
+        self.edited.emit(edit)
+        return edit
+
+    def undo(self) -> Edit | None:
+        """Take back the last edit."""
+        return self._tell(self.history.undo(), Entry("undo"))
+
+    def redo(self) -> Edit | None:
+        """Do again what was taken back last."""
+        return self._tell(self.history.redo(), Entry("redo"))
+
+    def forget_undone(self) -> None:
+        """Make what was taken back impossible to do again, as something else came after."""
+        self.history.undone.clear()
+
+    def _tell(self, edit: Edit | None, entry: Entry) -> Edit | None:
+        if edit is not None:
+            self._keep(entry)
+            self.edited.emit(edit)
+        return edit
+
+    def _keep(self, entry: Entry) -> None:
+        if self.record is None:
+            return
+        try:
+            self.record.append(entry)
+        except CannotWrite as error:
+            self.trouble.emit(str(error))
+
+    # ---------------------------------------------------------------- what came of it
+
+    def experiment(self, former: Experiment) -> Experiment:
+        """`former` with masks and tracks as they are now; the masks are copied where edited."""
+        draft = self.draft
+        labels = former.labels
+        if labels is not None and draft.masks is not None:
+            for frame in sorted(draft.edited_frames):
+                labels = labels.with_frame(frame, draft.mask(frame).copy())
+        return replace(former, labels=labels, tracks=draft.tracks(), confirmed=draft.confirmed)
+
+
+def _author() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""

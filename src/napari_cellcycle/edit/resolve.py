@@ -1,0 +1,207 @@
+"""Linking the surroundings of an edit anew, around what the user has decided.
+
+Only what an edit set free is decided again: cells that lost their parent or what they went on as,
+cells that came, and their rivals for the same links. Links that the user made or confirmed hold,
+rejected ones stay away, and the scores are those of the tracker. The answer is the exact optimum
+of the same program that tracking solves, on those few cells.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_cellcycle.data.changes import Change, Rows, Values
+from napari_cellcycle.data.draft import NOBODY, Draft
+from napari_cellcycle.data.tracks import BY_MODEL
+from napari_cellcycle.edit.bench import Bench
+from napari_cellcycle.edit.relink import Parent, relink
+from napari_cellcycle.edit.standins import stand_ins
+from napari_cellcycle.features.candidates import Candidates
+from napari_cellcycle.pipeline.assign import assign
+from napari_cellcycle.pipeline.track import DIVISION_WEIGHT
+
+_HOPS = 2
+_MOST = 300
+"""An edit that sets more cells free than this, such as a frame segmented anew, is left alone."""
+
+
+@dataclass(frozen=True)
+class _Options:
+    """Links (n, 2) that could be, divisions (m, 3) of mother and daughters, and their scores."""
+
+    links: np.ndarray
+    link_score: np.ndarray
+    divisions: np.ndarray
+    division_score: np.ndarray
+
+
+def resolve(bench: Bench, changes: tuple[Change, ...]) -> tuple[str, ...]:
+    """Link anew what `changes` set free; returns what became of it, a sentence a link."""
+    draft = bench.draft
+    loose = _loose_ends(draft, changes)
+    if not 0 < len(loose) <= _MOST:
+        return ()
+    options = _options(bench, loose)
+    region = _region(draft, loose, options)
+    decided = _decide(bench, region, options)
+    moved = {child: new for child, new in decided.items() if draft.parent(child) != new.cell}
+    if not moved:
+        return ()
+    former = {child: draft.parent(child) for child in moved}
+    relink(draft, moved)
+    return tuple(_told(draft, child, former[child]) for child in sorted(moved))
+
+
+def _loose_ends(draft: Draft, changes: tuple[Change, ...]) -> np.ndarray:
+    """Cells that lost a parent or a child, or came, and could be linked at that end."""
+    found: list[np.ndarray] = []
+    for change in changes:
+        if isinstance(change, Values) and change.column == "parent":
+            found += [change.cells[change.after == NOBODY], change.before[change.before > 0]]
+        elif isinstance(change, Rows):
+            found.append(change.cells if change.came else change.table["parent"])
+    cells = np.unique(np.concatenate(found)) if found else np.empty(0, np.int64)
+    cells = cells[np.isin(cells, draft.ids)]
+    no_parent = draft.column("parent")[draft.rows(cells)] == NOBODY
+    no_child = ~np.isin(cells, draft.column("parent"))
+    return cells[no_parent | no_child]
+
+
+def _options(bench: Bench, loose: np.ndarray) -> _Options:
+    """Everything the tracker thought of, and stand-ins for cells that it never saw."""
+    draft, table = bench.draft, bench.draft.candidates
+    ends = table[["parent", "child", "other"]].to_numpy(np.int64)
+    score = table["score"].to_numpy(float)
+    here = np.isin(ends[:, :2], draft.ids).all(axis=1)
+    here &= (ends[:, 2] == NOBODY) | np.isin(ends[:, 2], draft.ids)
+    ends, score = ends[here], score[here]
+    single = ends[:, 2] == NOBODY
+    unseen = loose[~np.isin(loose, ends[:, :2])]
+    drawn, chance = stand_ins(draft, unseen, bench.track.max_gap)
+    links = np.concatenate([ends[single, :2], drawn])
+    allowed = np.array([tuple(pair) not in draft.rejected for pair in links.tolist()], bool)
+    allowed = allowed if len(links) else np.zeros(0, bool)
+    return _Options(
+        links[allowed],
+        np.concatenate([score[single], chance])[allowed],
+        ends[~single],
+        score[~single],
+    )
+
+
+def _region(draft: Draft, loose: np.ndarray, options: _Options) -> np.ndarray:
+    """The loose ends, what they could be linked with, and the rivals for that."""
+    region = loose
+    for _ in range(_HOPS):
+        near = np.isin(options.links, region).any(axis=1)
+        near_division = np.isin(options.divisions, region).any(axis=1)
+        linked = np.isin(draft.column("parent"), region) | np.isin(draft.ids, region)
+        linked &= draft.column("parent") != NOBODY
+        region = np.unique(
+            np.concatenate(
+                [
+                    region,
+                    options.links[near].ravel(),
+                    options.divisions[near_division].ravel(),
+                    draft.ids[linked],
+                    draft.column("parent")[linked],
+                ]
+            )
+        )
+    return region
+
+
+def _decide(bench: Bench, region: np.ndarray, options: _Options) -> dict[int, Parent]:
+    """The best parent of every cell of the region that nothing else has decided."""
+    draft = bench.draft
+    parent = draft.column("parent")
+    inside = np.isin(draft.ids, region) & np.isin(parent, region)
+    free = inside & (draft.column("link_by") == BY_MODEL)
+    held = (parent != NOBODY) & ~free
+    has_parent, has_child = draft.ids[held], np.unique(parent[held])
+    known = np.column_stack([parent[free], draft.ids[free]])
+    known_score = draft.column("link_score")[free]
+    links = np.concatenate([options.links, known])
+    score = np.concatenate([options.link_score, known_score])
+    open_ = np.isin(links, region).all(axis=1)
+    open_ &= ~np.isin(links[:, 1], has_parent) & ~np.isin(links[:, 0], has_child)
+    links, score = _once(links[open_], score[open_])
+    pairs = options.divisions
+    whole = np.isin(pairs, region).all(axis=1) & ~np.isin(pairs[:, 0], has_child)
+    whole &= ~np.isin(pairs[:, 1:], has_parent).any(axis=1)
+    pairs, pair_score = _with_known(pairs[whole], options.division_score[whole], draft, free)
+    return _solved(bench, links, score, pairs, pair_score)
+
+
+def _once(links: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each link once, with its first score."""
+    _, first = np.unique(links, axis=0, return_index=True)
+    return links[first], score[first]
+
+
+def _with_known(
+    pairs: np.ndarray, score: np.ndarray, draft: Draft, free: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Divisions, with those that are there now and that the tracker's table does not name."""
+    parent, ids = draft.column("parent"), draft.ids
+    mothers, counts = np.unique(parent[free], return_counts=True)
+    known = {(int(p[0]), *sorted(map(int, p[1:]))) for p in pairs}
+    more, more_score = [], []
+    for mother in mothers[counts == 2].tolist():
+        rows = np.flatnonzero(free & (parent == mother))
+        both = (mother, *sorted(ids[rows].tolist()))
+        if both not in known:
+            more.append(both)
+            more_score.append(float(draft.column("link_score")[rows].mean()))
+    if not more:
+        return pairs, score
+    return np.concatenate([pairs, more]), np.concatenate([score, more_score])
+
+
+def _solved(
+    bench: Bench,
+    links: np.ndarray,
+    score: np.ndarray,
+    pairs: np.ndarray,
+    pair_score: np.ndarray,
+) -> dict[int, Parent]:
+    """Choose, as tracking does, the links and divisions that are worth most together."""
+    draft, settings = bench.draft, bench.track
+    halves = np.concatenate([pairs[:, [0, 1]], pairs[:, [0, 2]]]).reshape(-1, 2)
+    every, inverse = np.unique(np.concatenate([links, halves]), axis=0, return_inverse=True)
+    inverse = inverse.ravel()
+    worth = np.full(len(every), -1.0)
+    value = np.zeros(len(every))
+    value[inverse[: len(links)]] = score
+    worth[inverse[: len(links)]] = score - settings.min_score
+    cells, row = np.unique(every, return_inverse=True)
+    row = row.reshape(-1, 2)
+    frame = draft.column("frame")[draft.rows(cells)]
+    m = len(pairs)
+    first, second = inverse[len(links) : len(links) + m], inverse[len(links) + m :]
+    candidates = Candidates(
+        row[:, 0], row[:, 1], frame[row[:, 1]] - frame[row[:, 0]], first, second
+    )
+    pair_worth = DIVISION_WEIGHT * (pair_score - settings.division_cost)
+    single, pair = assign(candidates, worth, pair_worth, len(cells))
+    free_children = np.unique(every[:, 1])
+    decided = {int(child): Parent(NOBODY, 0.0, BY_MODEL) for child in free_children}
+    for number in np.flatnonzero(single):
+        mother, child = every[number].tolist()
+        decided[child] = Parent(mother, float(value[number]), BY_MODEL)
+    for number in np.flatnonzero(pair):
+        for half in (first[number], second[number]):
+            mother, child = every[half].tolist()
+            decided[child] = Parent(mother, float(pair_score[number]), BY_MODEL)
+    return decided
+
+
+def _told(draft: Draft, child: int, former: int) -> str:
+    now, frame = draft.parent(child), draft.frame(child)
+    name = f"Cell {draft.label(child)}"
+    if now == NOBODY:
+        return f"{name} begins anew in frame {frame}."
+    if len(draft.children(now)) == 2:
+        return f"{name} is born of cell {draft.label(now)} in frame {frame}."
+    verb = "goes on" if former == NOBODY else "goes on otherwise"
+    return f"{name} {verb} from frame {draft.frame(now)} to {frame}."
