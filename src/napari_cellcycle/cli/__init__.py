@@ -58,15 +58,17 @@ def _about(
     """
 
 
-def _add(command: Callable[..., Any], group: typer.Typer = app) -> None:
+def _add(command: Callable[..., Any], group: typer.Typer = app, name: str | None = None) -> None:
     """Make a command, its help from its docstring, the example of it kept on one line."""
+    group.command(name, **_told(command))(spoken_errors(command))
+
+
+def _told(command: Callable[..., Any]) -> dict[str, Any]:
+    """Help, short help and example from the docstring of a command."""
     text, _, example = inspect.cleandoc(command.__doc__ or "").partition("Example: ")
     first = text.split("\n\n")[0].split(": ")[0].replace("\n", " ").strip().rstrip(".")
-    group.command(
-        help=text,
-        short_help=first,
-        epilog=f"\b\nExample:\n  {example.strip()}",
-    )(spoken_errors(command))
+    epilog = f"\b\nExample:\n  {example.strip()}"
+    return {"help": text, "short_help": first, "epilog": epilog}
 
 
 for _command in (
@@ -81,11 +83,27 @@ for _command in (
     figures.movie,
     figures.report,
     files.simulate,
-    models.models,
     doctor.doctor,
     demo.demo,
 ):
     _add(_command)
+
+_models = typer.Typer(rich_markup_mode=None)
+_models.callback(invoke_without_command=True, **_told(models.models))(spoken_errors(models.models))
+app.add_typer(_models, name="models")
+for _command in (
+    models.show,
+    models.compare,
+    models.use,
+    models.rollback,
+    models.rename,
+    models.export,
+    models.remove,
+    models.restore,
+    models.empty_bin,
+):
+    _add(_command, _models)
+_add(models.import_, _models, "import")
 
 _train = typer.Typer(
     no_args_is_help=True,

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from numbers import Number
 from pathlib import Path
 from typing import Any
 
@@ -131,8 +130,8 @@ def scores_of(card: ModelCard) -> list[tuple[str, float | int]]:
     return [
         (name, value)
         for name, value in _flat(card.metrics)
-        if isinstance(value, Number) and not isinstance(value, bool)
-    ]  # type: ignore[misc]
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    ]
 
 
 def headline(card: ModelCard) -> str:
