@@ -42,14 +42,15 @@ def test_every_cell_has_its_time_place_and_ancestry(family):
     assert pd.isna(table.loc[17, "mother_track"])
     assert table.loc[17, ["generation", "lineage"]].tolist() == [0, 9]
     assert list(table) == [
-        "track_id", "mother_track", "generation", "lineage", "frame", "time_min", "x_um", "y_um",
-        "label", "area", "stage", "p_G1", "by",
+        "track_id", "mother_track", "generation", "lineage", "divides", "frame", "time_min", "x_um",
+        "y_um", "x_px", "y_px", "label", "parent_id", "link_score", "link_by", "area", "stage",
+        "p_G1", "by",
     ]  # fmt: skip
 
 
 def test_the_file_holds_the_same_table(family, tmp_path):
     write_cell_table(family, tmp_path / "new" / "cells.csv")
-    read = pd.read_csv(tmp_path / "new" / "cells.csv", dtype={"mother_track": "Int64"})
+    read = pd.read_csv(tmp_path / "new" / "cells.csv", dtype={"mother_track": "Int64", "parent_id": "Int64"})
     pd.testing.assert_frame_equal(read, cell_table(family), check_dtype=False)
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["cells.csv"]
 

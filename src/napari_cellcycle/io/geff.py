@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from napari_cellcycle.data.tracks import Tracks
+from napari_cellcycle.data.tracks import Tracks, no_candidates
 from napari_cellcycle.errors import BadInput
 
 _EXTRA = "napari-cellcycle"
+_CANDIDATES = "candidates"
 _RAW = {"bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"} | {
     "float32",
     "float64",
@@ -61,6 +62,7 @@ def write_geff(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         write_arrays(path, ids, nodes, ends, edges, metadata, structure_validation=False)
+    _write_candidates(tracks.candidates, path)
 
 
 def read_geff(path: Path) -> Tracks:
@@ -88,12 +90,32 @@ def read_geff(path: Path) -> Tracks:
         rows = pd.RangeIndex(len(found["edge_ids"]))
         links = _decode(found["edge_props"], extra["links"], rows, ends)
         pairs = np.array(extra.get("rejected", []), np.int64).reshape(-1, 2)
-        return Tracks(cells, links, pd.DataFrame(pairs, columns=["parent", "child"]))
+        rejected = pd.DataFrame(pairs, columns=["parent", "child"])
+        return Tracks(cells, links, rejected, _read_candidates(path))
     except Exception as error:
         raise BadInput(
             f"The tracks in {path} cannot be read ({type(error).__name__}: "
             f"{' '.join(str(error).split())[:120]}): restore that folder from a copy."
         ) from error
+
+
+def _write_candidates(candidates: pd.DataFrame, path: Path) -> None:
+    """Add what the tracker thought of links as a group that other readers pass over."""
+    import zarr
+
+    group = zarr.open_group(path, mode="a").require_group(_CANDIDATES)
+    for name in no_candidates():
+        group.create_array(str(name), data=candidates[name].to_numpy(), overwrite=True)
+
+
+def _read_candidates(path: Path) -> pd.DataFrame:
+    import zarr
+
+    root = zarr.open_group(path, mode="r")
+    if _CANDIDATES not in root:
+        return no_candidates()
+    group: Any = root[_CANDIDATES]
+    return pd.DataFrame({str(name): group[name][:] for name in no_candidates()})
 
 
 def _metadata(

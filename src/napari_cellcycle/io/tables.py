@@ -15,10 +15,11 @@ def cell_table(experiment: Experiment) -> pd.DataFrame:
     """Give one row per cell and frame, in the order of track and frame.
 
     Columns: `cell_id`, `track_id`, `mother_track` and `generation` (founders: no mother, 0),
-    `lineage` (the founder's track), `frame`, `time_min` (minutes since the first frame),
-    `x_um`, `y_um` and in 3D `z_um` (micrometres), `label`, then the measurements, and once
-    classified `stage`, one probability `p_<stage>` a stage, what the network saw in the frame
-    alone (`seen_<stage>`), and last `by`.
+    `lineage` (the founder's track), `divides` (whether this is a mother's last frame), `frame`,
+    `time_min` (minutes since the first frame), `x_um`, `y_um` and in 3D `z_um` (micrometres),
+    `x_px`, `y_px`, `z_px`, `label`, the cell before it `parent_id` with `link_score` and
+    `link_by`, then the measurements, and once classified `stage`, one probability `p_<stage>` a
+    stage, what the network saw in the frame alone (`seen_<stage>`), and last `by`.
 
     Raises
     ------
@@ -39,6 +40,7 @@ def cell_table(experiment: Experiment) -> pd.DataFrame:
             "mother_track": ancestry["mother"].to_numpy(),
             "generation": ancestry["generation"].to_numpy(),
             "lineage": ancestry["lineage"].to_numpy(),
+            "divides": cells.index.isin(tracks.divisions),
             "frame": cells["frame"].to_numpy(),
             "time_min": cells["frame"].to_numpy() * movie.frame_interval / 60,
         }
@@ -47,7 +49,12 @@ def cell_table(experiment: Experiment) -> pd.DataFrame:
     size = dict(zip("zyx"[-movie.ndim :], movie.pixel_size, strict=True))
     for axis in reversed(tracks.axes):
         table[f"{axis}_um"] = cells[axis].to_numpy() * size[axis]
+    for axis in reversed(tracks.axes):
+        table[f"{axis}_px"] = cells[axis].to_numpy()
     table["label"] = cells["label"].to_numpy()
+    link = tracks.links.set_index("child").reindex(cells.index)
+    table["parent_id"] = link["parent"].astype("Int64").array
+    table["link_score"], table["link_by"] = link["score"].array, link["by"].array
     taken = {*table.columns, *tracks.axes}
     named = [name for name in ("stage",) if name in cells]
     odds = [name for start in ("p_", "seen_") for name in cells if str(name).startswith(start)]

@@ -1,6 +1,7 @@
 """Link cells over time into tracks and lineages."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pandas as pd
 from napari_cellcycle.config import TrackSettings
 from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.data.movie import Movie
-from napari_cellcycle.data.tracks import Tracks
+from napari_cellcycle.data.tracks import Tracks, no_candidates
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.features.graph import CellGraph, build_graph
 from napari_cellcycle.features.shape import measure_overlaps
@@ -27,6 +28,8 @@ from napari_cellcycle.progress import Progress, silent
 
 DIVISION_WEIGHT = 4.0
 """A division makes two links, and one that is lost spoils a lineage."""
+LEAST_LIKELY = 0.02
+"""Links and divisions less probable than this are not kept among the candidates."""
 _DENSE = 4_000_000
 
 
@@ -56,13 +59,17 @@ def track(
     linker = open_linker(model if model is not None else settings.model, device)
     if isinstance(linker, PaperLinker):
         cells, links = link_paper(movie, labels, linker, settings, progress)
+        considered = no_candidates()
     else:
-        cells, links = measure_and_link(movie, labels, linker, settings, progress)
+        cells, links, considered = measure_and_link(movie, labels, linker, settings, progress)
     tracks = without_short_tracks(Tracks(cells, links), settings.min_track)
     numbered = Tracks(tracks.cells.assign(label=tracks.track_id), tracks.links)
     gaps = Gaps(numbered, movie) if settings.fill_gaps else None
     painted = _repaint(labels, tracks, into, progress, gaps)
-    return painted, numbered if gaps is None else gaps.close()
+    done = numbered if gaps is None else gaps.close()
+    ends = considered[["parent", "child"]].isin(done.cells.index).all(axis=1)
+    ends &= considered["other"].isin([0, *done.cells.index])
+    return painted, replace(done, candidates=considered[ends].reset_index(drop=True))
 
 
 def measure_and_link(
@@ -71,8 +78,11 @@ def measure_and_link(
     linker: Linker,
     settings: TrackSettings,
     progress: Progress = silent,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Measured cells and the best consistent set of links between them."""
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Measured cells, the best consistent set of links between them, and all that was considered.
+
+    The last is as in `Tracks.candidates`.
+    """
     unit, eye = None, None
     if isinstance(linker, GraphLinker):
         unit = typical_size(labels, movie.pixel_size)
@@ -86,8 +96,9 @@ def measure_and_link(
             "check the channel, the cell diameter and the cell threshold of the segmentation."
         )
     seen = eye.seen() if eye else None
-    links = link(cells, overlaps, movie, settings, linker, progress, unit=unit, seen=seen)
-    return cells, links
+    graph, scores = score(cells, overlaps, movie, settings, linker, progress, unit=unit, seen=seen)
+    links = links_of(graph, cells, *choose(graph, scores, settings))
+    return cells, links, candidates_of(graph, cells, scores)
 
 
 def link(
@@ -103,6 +114,25 @@ def link(
 ) -> pd.DataFrame:
     """The best consistent set of links between measured cells, as in `Tracks.links`.
 
+    The arguments are those of `score`.
+    """
+    graph, scores = score(cells, overlaps, movie, settings, linker, progress, unit=unit, seen=seen)
+    return links_of(graph, cells, *choose(graph, scores, settings))
+
+
+def score(
+    cells: pd.DataFrame,
+    overlaps: pd.DataFrame,
+    movie: Movie,
+    settings: TrackSettings,
+    linker: Linker,
+    progress: Progress = silent,
+    *,
+    unit: float | None = None,
+    seen: np.ndarray | None = None,
+) -> tuple[CellGraph, Scores]:
+    """The links and divisions that could be, and how probable the linker finds each.
+
     `unit` is the typical size of cells in um, by default their median diameter; `seen` what
     the eye of a graph linker kept of each cell.
     """
@@ -116,10 +146,8 @@ def link(
         unit=unit,
     )
     if isinstance(linker, GraphLinker):
-        scores = linker(graph, seen, progress)
-    else:
-        scores = linker(graph, progress)
-    return links_of(graph, cells, *choose(graph, scores, settings))
+        return graph, linker(graph, seen, progress)
+    return graph, linker(graph, progress)
 
 
 def links_of(
@@ -135,6 +163,22 @@ def links_of(
             "by": "model",
         }
     )
+
+
+def candidates_of(graph: CellGraph, cells: pd.DataFrame, scores: Scores) -> pd.DataFrame:
+    """What was considered, as in `Tracks.candidates`: links first, then divisions."""
+    c, cell_id = graph.candidates, cells.index.to_numpy()
+    single = np.flatnonzero(scores.link >= LEAST_LIKELY)
+    pair = np.flatnonzero(scores.division >= LEAST_LIKELY)
+    first, second = c.first[pair], c.second[pair]
+    ends = (
+        cell_id[np.concatenate([c.parent[single], c.parent[first]])],
+        cell_id[np.concatenate([c.child[single], c.child[first]])],
+        np.concatenate([np.zeros(len(single), np.int64), cell_id[c.child[second]]]),
+    )
+    chance = np.concatenate([scores.link[single], scores.division[pair]]).astype(np.float32)
+    columns = zip(("parent", "child", "other", "score"), (*ends, chance), strict=True)
+    return pd.DataFrame(dict(columns))
 
 
 def choose(
