@@ -230,9 +230,9 @@ def test_an_experiment_of_a_newer_format_is_neither_opened_nor_overwritten(tmp_p
     saved = Experiment(movie_from_array(grey(3, 4, 5)))
     save_experiment(saved, tmp_path / "a.cellcycle")
     pointer = tmp_path / "a.cellcycle" / "experiment.json"
-    document = json.loads(pointer.read_text()) | {"format_version": 2}
+    document = json.loads(pointer.read_text()) | {"format_version": 3}
     pointer.write_text(json.dumps(document))
-    match = r"saved by a newer napari-cellcycle \(format 2, this one knows up to 1\): update"
+    match = r"saved by a newer napari-cellcycle \(format 3, this one knows up to 2\): update"
     refuse(match, open_experiment, tmp_path / "a.cellcycle")
     refuse(match, save_experiment, saved, tmp_path / "a.cellcycle")
     assert json.loads(pointer.read_text()) == document

@@ -52,22 +52,28 @@ class History:
         self.done.append(edit)
         self.undone.clear()
 
-    def undo(self) -> Edit | None:
+    def repeat(self, edit: Edit, *, apply: bool = True) -> None:
+        """Do an edit of a journal; without `apply` the draft holds it already."""
+        for change in edit.changes if apply else ():
+            self._draft.apply(change)
+        self.push(edit)
+
+    def undo(self, *, apply: bool = True) -> Edit | None:
         """Take back the last edit; None if there is none."""
         if not self.done:
             return None
         edit = self.done.pop()
-        for change in reversed(edit.changes):
+        for change in reversed(edit.changes) if apply else ():
             self._draft.apply(change.inverse())
         self.undone.append(edit)
         return edit
 
-    def redo(self) -> Edit | None:
+    def redo(self, *, apply: bool = True) -> Edit | None:
         """Do again what was taken back last; None if there is nothing."""
         if not self.undone:
             return None
         edit = self.undone.pop()
-        for change in edit.changes:
+        for change in edit.changes if apply else ():
             self._draft.apply(change)
         self.done.append(edit)
         return edit

@@ -15,6 +15,7 @@ from napari_cellcycle.edit.consequences import follow_up
 from napari_cellcycle.edit.operations import OPERATIONS
 from napari_cellcycle.errors import CannotWrite
 from napari_cellcycle.io.journal import Entry
+from napari_cellcycle.io.replay import replay
 
 Step = tuple[str, dict[str, Any]]
 """An operation and its arguments."""
@@ -55,31 +56,7 @@ class Editor:
         self.record = record
         self.model = model
         self._author = _author()
-        self._replay(entries, applied)
-
-    def _replay(self, entries: Iterable[Entry], applied: int) -> None:
-        """Bring back a history whose first `applied` entries the draft holds already."""
-        done, undone = self.history.done, self.history.undone
-        for number, entry in enumerate(entries):
-            if number >= applied:
-                self._repeat(entry)
-            elif entry.edit is not None:
-                done.append(entry.edit)
-                undone.clear()
-            elif entry.kind == "undo" and done:
-                undone.append(done.pop())
-            elif entry.kind == "redo" and undone:
-                done.append(undone.pop())
-
-    def _repeat(self, entry: Entry) -> None:
-        if entry.edit is not None:
-            for change in entry.edit.changes:
-                self.draft.apply(change)
-            self.history.push(entry.edit)
-        elif entry.kind == "undo":
-            self.history.undo()
-        else:
-            self.history.redo()
+        replay(self.history, list(entries), applied)
 
     # ---------------------------------------------------------------- correcting
 

@@ -79,14 +79,26 @@ def _options(bench: Bench, loose: np.ndarray) -> _Options:
     unseen = loose[~np.isin(loose, ends[:, :2])]
     drawn, chance = stand_ins(draft, unseen, bench.track.max_gap)
     links = np.concatenate([ends[single, :2], drawn])
-    allowed = np.array([tuple(pair) not in draft.rejected for pair in links.tolist()], bool)
-    allowed = allowed if len(links) else np.zeros(0, bool)
+    allowed = _allowed(draft, links)
+    divisions, division_score = ends[~single], score[~single]
+    both = _allowed(draft, divisions[:, :2]) & _allowed(draft, divisions[:, ::2])
     return _Options(
         links[allowed],
         np.concatenate([score[single], chance])[allowed],
-        ends[~single],
-        score[~single],
+        divisions[both],
+        division_score[both],
     )
+
+
+def _allowed(draft: Draft, links: np.ndarray) -> np.ndarray:
+    """Which links (n, 2) the user has not rejected."""
+    if not draft.rejected or not len(links):
+        return np.ones(len(links), bool)
+    rejected = np.array(sorted(draft.rejected), np.int64)
+    near = np.flatnonzero(np.isin(links[:, 0], rejected[:, 0]))
+    allowed = np.ones(len(links), bool)
+    allowed[near] = [tuple(pair) not in draft.rejected for pair in links[near].tolist()]
+    return allowed
 
 
 def _region(draft: Draft, loose: np.ndarray, options: _Options) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 `experiment.json` names the masks (`labels.zarr`) and tracks (`tracks.geff`) that count. New
 ones are written beside them under a new name, and only then is that file replaced, in one step:
-a crash at any moment leaves the former state.
+a crash at any moment leaves the former state. Corrections that were made since are in the journal
+that it names, and are applied when the experiment is opened.
 """
 
 import json
@@ -10,8 +11,8 @@ import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,11 @@ from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.io.frames import check_labels_fit
 from napari_cellcycle.io.geff import read_geff, write_geff
+from napari_cellcycle.io.journal import NAME as JOURNAL
+from napari_cellcycle.io.journal import read_journal
 from napari_cellcycle.io.labelstore import (
     fresh_entry,
+    is_same_folder,
     new_label_store,
     store_labels,
     stored_labels,
@@ -35,17 +39,27 @@ from napari_cellcycle.io.provenance import (
     step_to_json,
 )
 from napari_cellcycle.io.recorded import record_movie, reopen_movie
+from napari_cellcycle.io.replay import replayed
 from napari_cellcycle.io.storage import replace_file, sync_files, writing_to
 from napari_cellcycle.progress import Progress, silent
 
 __all__ = ["is_experiment", "new_label_store", "open_experiment", "save_experiment"]
 
 SUFFIX = ".cellcycle"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 POINTER = "experiment.json"
 
 ABANDONED_AFTER = 3600.0
 """Seconds without a change after which an entry that nothing names is the rest of a crash."""
+
+
+@dataclass(frozen=True)
+class JournalPlace:
+    """The journal of an experiment folder, and how many of its entries the tables hold already."""
+
+    path: Path
+    entries: int = 0
+
 
 _ENTRY = re.compile(r"(labels|tracks|movie)(-\d+)?\.(zarr|geff)")
 
@@ -56,13 +70,23 @@ def is_experiment(folder: str | Path) -> bool:
 
 
 def save_experiment(
-    experiment: Experiment, folder: str | Path, progress: Progress = silent
+    experiment: Experiment,
+    folder: str | Path,
+    progress: Progress = silent,
+    *,
+    journal: JournalPlace | None = None,
 ) -> Experiment:
     """Save an experiment to a folder, replacing what was saved there before.
 
     Of a movie that came from a file only the path is kept. Masks that already are in the folder
     (see `new_label_store`) are not copied. The former masks stay until the save after next, so
     that an undo can still read them.
+
+    Parameters
+    ----------
+    journal
+        The journal of `experiment` and how many of its entries are in it already; a journal of
+        another folder is copied. Without it the history of corrections starts anew.
 
     Returns
     -------
@@ -85,6 +109,7 @@ def save_experiment(
         since = (folder / POINTER).stat().st_mtime - 2 if former else 0.0
         with _undone_on_error(folder) as made:
             document = _store(experiment, folder, former, made, progress)
+            document["journal"] = _journal_entry(journal, folder, made)
             for name in _named(document):
                 sync_files(folder / name, since)
             replace_file(folder / POINTER, json.dumps(document, indent=1, default=_plain))
@@ -107,6 +132,24 @@ def open_experiment(folder: str | Path, *, movie: str | Path | None = None) -> E
     BadInput
         No experiment, one of a newer version, a damaged one, or its movie is gone.
     """
+    saved = open_saved(folder, movie=movie)
+    place = journal_of(folder)
+    entries = read_journal(place.path)
+    return replayed(saved, entries, place.entries) if len(entries) > place.entries else saved
+
+
+def journal_of(folder: str | Path) -> JournalPlace:
+    """Where corrections of an experiment are written down; there may be none yet."""
+    folder = Path(folder).expanduser()
+    known = _read_pointer(folder)["journal"]
+    return JournalPlace(folder / known["name"], int(known["entries"]))
+
+
+def open_saved(folder: str | Path, *, movie: str | Path | None = None) -> Experiment:
+    """Open an experiment folder as it was saved, without the corrections made since.
+
+    The arguments and errors are those of `open_experiment`.
+    """
     folder = Path(folder).expanduser()
     found = _read_pointer(folder)
     try:
@@ -117,6 +160,7 @@ def open_experiment(folder: str | Path, *, movie: str | Path | None = None) -> E
             None if tracks is None else read_geff(folder / tracks),
             stages_from_json(found["stages"]),
             tuple(step_from_json(step) for step in found["history"]),
+            frozenset((str(kind), int(number)) for kind, number in found["confirmed"]),
         )
     except (KeyError, TypeError, ValueError, OSError) as error:
         raise BadInput(
@@ -143,7 +187,22 @@ def _read_pointer(folder: Path) -> dict[str, Any]:
             f"{folder} was saved by a newer napari-cellcycle (format {version}, this one knows up "
             f"to {FORMAT_VERSION}): update with 'pip install -U napari-cellcycle'."
         )
+    if version < 2:  # before corrections were kept
+        found |= {"journal": {"name": JOURNAL, "entries": 0}, "confirmed": []}
     return found
+
+
+def _journal_entry(
+    journal: JournalPlace | None, folder: Path, made: list[str]
+) -> dict[str, str | int]:
+    """Where the journal of a saved experiment is, copied into its folder if need be."""
+    if journal is not None and is_same_folder(journal.path.parent, folder):
+        return {"name": journal.path.name, "entries": journal.entries}
+    name = fresh_entry(folder, "journal", ".jsonl")
+    if journal is not None and journal.path.exists():
+        made.append(name)
+        shutil.copyfile(journal.path, folder / name)
+    return {"name": name, "entries": 0 if journal is None else journal.entries}
 
 
 def _store(
@@ -183,6 +242,7 @@ def _store(
         "tracks": tracks,
         "stages": stages_to_json(experiment.stages),
         "history": [step_to_json(step) for step in experiment.history],
+        "confirmed": sorted(map(list, experiment.confirmed)),
     }
 
 
@@ -196,12 +256,15 @@ def _undone_on_error(folder: Path) -> Iterator[list[str]]:
         named = _named(_read_pointer(folder)) if is_experiment(folder) else set()
         for name in set(made) - named:
             shutil.rmtree(folder / name, ignore_errors=True)
+            with suppress(OSError):
+                (folder / name).unlink()
         raise
 
 
 def _named(document: Mapping[str, Any]) -> set[str]:
     names = [document.get(key) for key in ("labels", "before", "tracks")]
-    return {name for name in (*names, document["movie"].get("stored")) if name}
+    journal = document.get("journal", {}).get("name")
+    return {name for name in (*names, document["movie"].get("stored"), journal) if name}
 
 
 def _tidy(folder: Path, document: Mapping[str, Any]) -> None:

@@ -55,6 +55,7 @@ class Journal:
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
             self._end = _complete(self._file)
             os.ftruncate(self._file, self._end)
+            self._written = sum(1 for _ in _lines(self.path))
         except OSError as error:
             self._lock.release()
             raise CannotWrite(
@@ -69,8 +70,17 @@ class Journal:
 
     @property
     def count(self) -> int:
-        """Number of entries on disk."""
-        return sum(1 for _ in _lines(self.path))
+        """Number of entries, those that are not on disk yet included."""
+        return self._written + len(self._pending)
+
+    def catch_up(self, other: "Journal") -> None:
+        """Add what another journal, of which this one was copied, has more.
+
+        Raises `CannotWrite` as `append` does.
+        """
+        lines = [*_lines(other.path), *other._pending]
+        self._pending += lines[self._written :]
+        self.flush()
 
     def append(self, entry: Entry) -> None:
         """Write an entry, and those that could not be written before.
@@ -98,6 +108,7 @@ class Journal:
                 "kept until then."
             ) from error
         self._end += len(data)
+        self._written += len(self._pending)
         self._pending.clear()
 
     def close(self) -> None:

@@ -1,0 +1,61 @@
+"""An experiment as it was saved, and the corrections in its journal applied to it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from napari_cellcycle.data.draft import Draft
+from napari_cellcycle.data.experiment import Experiment
+from napari_cellcycle.data.history import History
+from napari_cellcycle.data.labels import LabelStack
+from napari_cellcycle.io.journal import Entry
+
+
+def replayed(experiment: Experiment, entries: Sequence[Entry], applied: int = 0) -> Experiment:
+    """`experiment`, which holds the first `applied` entries of a journal, after all of them.
+
+    Only frames whose masks were edited are read.
+    """
+    labels = experiment.labels
+    masks = None if labels is None else _Frames(labels)
+    draft = Draft(experiment.tracks, masks, experiment.stages, experiment.confirmed)
+    replay(History(draft), entries, applied)
+    if labels is not None and masks is not None:
+        for frame, mask in masks.read.items():
+            labels = labels.with_frame(frame, mask)
+    return replace(experiment, labels=labels, tracks=draft.tracks(), confirmed=draft.confirmed)
+
+
+def replay(history: History, entries: Sequence[Entry], applied: int = 0) -> None:
+    """Bring back what a journal tells; the draft holds its first `applied` entries already."""
+    for number, entry in enumerate(entries):
+        apply = number >= applied
+        if entry.edit is not None:
+            history.repeat(entry.edit, apply=apply)
+        elif entry.kind == "undo":
+            history.undo(apply=apply)
+        else:
+            history.redo(apply=apply)
+
+
+class _Frames:
+    """Masks whose frames are read, once, when they are changed."""
+
+    def __init__(self, labels: LabelStack) -> None:
+        self._labels = labels
+        self.read: dict[int, np.ndarray] = {}
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._labels.shape
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.read[index] if index in self.read else self._labels.frame(index)
+
+    def __setitem__(self, index: Any, values: Any) -> None:
+        frame, *box = index
+        if frame not in self.read:
+            self.read[frame] = self._labels.frame(frame).copy()
+        self.read[frame][tuple(box)] = values
