@@ -1,19 +1,26 @@
 """What is installed, what is wrong with it, and how to mend it: facts, for any interface."""
 
 import importlib.util
-import json
 import os
 import platform
 import sys
 import tempfile
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 import psutil
 
+from napari_cellcycle.jobs.benchmark import SIDE_PX, seconds_per_frame
+from napari_cellcycle.jobs.findings import Problem, Report
+from napari_cellcycle.jobs.graphics import Card, find_cards
 from napari_cellcycle.jobs.memory import SHARE, machine_memory
+from napari_cellcycle.jobs.torch_build import (
+    Build,
+    build_of_torch,
+    check_build,
+    install,
+    pip_install,
+)
 
 PACKAGES = (
     "napari-cellcycle",
@@ -33,46 +40,47 @@ QT_BINDINGS = ("PySide6", "PyQt6")
 NEEDED_MODELS = {"cellcycle-nuclei": "segment", "cellcycle-links": "link", "rnn": "stage"}
 
 
-@dataclass(frozen=True)
-class Problem:
-    """Something wrong, or worth knowing, and the exact command that mends it."""
-
-    text: str
-    command: str
+Check = Callable[[Report], None]
 
 
-@dataclass
-class Report:
-    """What an examination found: `facts` by name, in order; `problems`; and `hints`."""
+def checks(model_folder: str | None = None, *, benchmark: bool = True) -> dict[str, Check]:
+    """All that is looked at, by what it is, in order."""
+    cards: list[Card] = []
+    found: dict[str, Check] = {
+        "the machine": _machine,
+        "the packages": _packages,
+        "the graphics card": lambda report: _cards(report, cards),
+        "torch": lambda report: _torch(report, cards),
+        "cellpose": _cellpose,
+        "the models": lambda report: _models(report, model_folder),
+        "the speed": _speed,
+        "the scores": _scores,
+        "Qt": _qt,
+        "the folders": _folders,
+    }
+    if not benchmark:
+        del found["the speed"]
+    return found
 
-    facts: dict[str, str] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
-    hints: list[Problem] = field(default_factory=list)
 
-    def to_json(self) -> str:
-        """Everything as JSON."""
-        return json.dumps(asdict(self), indent=2)
+def examine(model_folder: str | None = None, *, benchmark: bool = True) -> Report:
+    """Look at the machine, the packages, torch, the models and Qt, in this process.
 
-
-def examine(model_folder: str | None = None) -> Report:
-    """Look at the machine, the packages, torch, the models and Qt.
-
-    Takes some seconds, because torch is imported and used.
+    Takes some seconds, because torch is imported and used, and its speed is measured.
     """
     report = Report()
-    checks: tuple[Callable[[Report], None], ...] = (
-        _machine,
-        _packages,
-        _torch,
-        _cellpose,
-        lambda found: _models(found, model_folder),
-        _scores,
-        _qt,
-        _folders,
-    )
-    for check in checks:
-        check(report)
+    for name, check in checks(model_folder, benchmark=benchmark).items():
+        look(name, check, report)
     return report
+
+
+def look(name: str, check: Check, report: Report) -> None:
+    """Add to `report` what a check finds, or that it could not be made."""
+    try:
+        check(report)
+    except Exception as error:  # noqa: BLE001 - a broken installation can raise anything
+        text = f"Looking at {name} did not work ({_first_line(error)})."
+        report.hints.append(Problem(text))
 
 
 def _machine(report: Report) -> None:
@@ -100,47 +108,59 @@ def _packages(report: Report) -> None:
         except PackageNotFoundError:
             report.facts[name] = "not installed"
             report.problems.append(
-                Problem(f"The package {name} is missing.", f'{_pip()} install "{name}"')
+                Problem(f"The package {name} is missing.", pip_install(f'"{name}"'))
             )
 
 
-def _torch(report: Report) -> None:
+def _cards(report: Report, cards: list[Card]) -> None:
+    cards += find_cards()
+    report.facts["graphics card"] = "; ".join(map(str, cards)) or "none found"
+
+
+def _torch(report: Report, cards: Sequence[Card] = ()) -> None:
     try:
         import torch
 
         torch.ones(2, 2) @ torch.ones(2, 2)
+        build = build_of_torch()
+        device = _device(build)
     except Exception as error:  # noqa: BLE001 - a broken library can raise anything
         report.facts["device"] = "none"
-        report.problems.append(
-            Problem(
-                f"torch cannot be used ({_first_line(error)}).",
-                f"{_pip()} install --force-reinstall torch",
-            )
-        )
+        text = f"torch cannot be used ({_first_line(error)})."
+        report.problems.append(Problem(text, install(None)))
         return
-    build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU build"
     report.facts["torch"] = f"{torch.__version__} ({build}, {torch.get_num_threads()} threads)"
-    if torch.cuda.is_available():
-        _, total = torch.cuda.mem_get_info()
-        name = torch.cuda.get_device_name()
-        report.facts["device"] = f"cuda: {name}, {total / 1e9:.0f} GB"
-    elif torch.backends.mps.is_available():
-        report.facts["device"] = "mps: Apple graphics"
-    else:
-        report.facts["device"] = "cpu"
-        _unused_card(report, torch.version.cuda)
+    report.facts["device"] = device
+    problems, hints = check_build(build, cards)
+    report.problems += problems
+    report.hints += hints
 
 
-def _unused_card(report: Report, cuda: str | None) -> None:
-    if not Path("/proc/driver/nvidia/version").exists():
+def _device(build: Build) -> str:
+    """Where steps run, and how much memory is free there."""
+    import torch
+
+    if build.usable and build.kind == "MPS":
+        return "mps: Apple graphics"
+    if not build.usable:
+        return "cpu"
+    free, total = torch.cuda.mem_get_info()
+    name = torch.cuda.get_device_name()
+    return f"cuda: {name}, {total / 1e9:.0f} GB, {free / 1e9:.1f} GB free"
+
+
+def _speed(report: Report) -> None:
+    device = report.facts.get("device", "none").partition(":")[0]
+    if device == "none":
         return
-    if cuda is None:
-        text = "There is an NVIDIA card, but this torch is the CPU build."
-        mend = f"{_pip()} install --force-reinstall torch"
-    else:
-        text = f"There is an NVIDIA card, but torch (CUDA {cuda}) cannot use it; its driver is old."
-        mend = "nvidia-smi  (and update the driver to one that shows at least that CUDA version)"
-    report.hints.append(Problem(text, mend))
+    told = []
+    for each in dict.fromkeys((device, "cpu")):
+        where = "the processor" if each == "cpu" else "the graphics card"
+        try:
+            told.append(f"{1000 * seconds_per_frame(each):.0f} ms on {where}")
+        except Exception as error:  # noqa: BLE001 - a broken library can raise anything
+            told.append(f"not measured on {where} ({_first_line(error)})")
+    report.facts["speed"] = f"a frame of {SIDE_PX} x {SIDE_PX} pixels: {', '.join(told)}"
 
 
 def _cellpose(report: Report) -> None:
@@ -148,11 +168,11 @@ def _cellpose(report: Report) -> None:
         import cellpose.dynamics  # noqa: F401
     except Exception as error:  # noqa: BLE001 - a broken library can raise anything
         text = f"cellpose cannot be imported ({_first_line(error)})."
-        mend = f'{_pip()} install --upgrade "cellpose>=3.1.1,<5"'
+        mend = pip_install('--upgrade "cellpose>=3.1.1,<5"')
         if "torchvision" in str(error):
-            mend = f"{_pip()} install --force-reinstall torch torchvision"
+            mend = pip_install("--force-reinstall torch torchvision")
         elif "numpy" in str(error).lower():
-            mend = f'{_pip()} install "numpy<2.1" "cellpose>=3.1.1,<4"'
+            mend = pip_install('"numpy<2.1" "cellpose>=3.1.1,<4"')
         report.problems.append(Problem(text, mend))
 
 
@@ -169,7 +189,7 @@ def _models(report: Report, model_folder: str | None) -> None:
         report.problems.append(
             Problem(
                 f"The shipped models {', '.join(sorted(missing))} are missing or cannot be read.",
-                f"{_pip()} install --force-reinstall --no-deps napari-cellcycle",
+                pip_install("--force-reinstall --no-deps napari-cellcycle"),
             )
         )
 
@@ -181,7 +201,7 @@ def _scores(report: Report) -> None:
         report.hints.append(
             Problem(
                 "'evaluate' needs the scores of the Cell Tracking Challenge.",
-                f'{_pip()} install "napari-cellcycle[evaluate]"',
+                pip_install('"napari-cellcycle[evaluate]"'),
             )
         )
 
@@ -194,7 +214,7 @@ def _qt(report: Report) -> None:
     if not bindings:
         found = Problem(
             "There is no Qt binding, so napari cannot open.",
-            f'{_pip()} install "napari-cellcycle[qt]"',
+            pip_install('"napari-cellcycle[qt]"'),
         )
         (report.problems if shown else report.hints).append(found)
 
@@ -214,11 +234,6 @@ def has_display() -> bool:
     if sys.platform in ("win32", "darwin"):
         return True
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-
-
-def _pip() -> str:
-    python = sys.executable or "python"
-    return f'"{python}" -m pip' if " " in python else f"{python} -m pip"
 
 
 def _first_line(error: Exception) -> str:
