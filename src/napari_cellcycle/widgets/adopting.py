@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_cellcycle.widgets.layers import forget_edits
 from napari_cellcycle.widgets.movies import METADATA, plain
-from napari_cellcycle.widgets.session import Result
+from napari_cellcycle.widgets.result import Result
 from napari_cellcycle.widgets.task import Task
 from napari_cellcycle.widgets.work import load
 

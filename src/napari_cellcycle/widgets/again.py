@@ -15,8 +15,9 @@ from napari_cellcycle.widgets import display, running
 from napari_cellcycle.widgets.place import drawn_region, visible_region
 from napari_cellcycle.widgets.preferences import compute_settings
 from napari_cellcycle.widgets.preview_talk import RemoteSegmenter, Talk
+from napari_cellcycle.widgets.result import Result
 from napari_cellcycle.widgets.segment_section import FRAME, REGION
-from napari_cellcycle.widgets.session import Recording, Result
+from napari_cellcycle.widgets.session import Recording
 from napari_cellcycle.widgets.task import Task
 
 if TYPE_CHECKING:

@@ -6,15 +6,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from napari_cellcycle.data.draft import NOBODY, Draft
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.data.stages import StageSet
-from napari_cellcycle.data.tracks import Tracks
 from napari_cellcycle.progress import Progress, silent, track_progress
 from napari_cellcycle.widgets.colours import TRUSTED
 
 MOST_LOADED = 1_000_000_000
-_LEFT_OUT = ("by", "cell_id")
+_LEFT_OUT = ("cell_id", "track_id", "label", "frame", "parent", "link_score")
+"""Columns that say nothing more than the rows of the tracks layer do."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Display:
     has rows (track, frame, [z,] y, x) in pixels, sorted by track and frame. `features` has a
     row for each of them, with the `link_score` of the link from its parent (NaN without one) and
     whether its mask was `filled` in over a gap, where that is known. `graph` holds {daughter:
-    [mother]}. Without tracks there are no rows.
+    [mother]}; `cells` the id of the cell of each row. Without tracks there are no rows.
     """
 
     labels: Any
@@ -34,6 +35,7 @@ class Display:
     features: pd.DataFrame
     graph: dict[int, list[int]]
     counts: dict[str, int]
+    cells: np.ndarray
     _order: np.ndarray = field(repr=False)
     _starts: np.ndarray = field(repr=False)
 
@@ -78,28 +80,36 @@ def prepare(
     Masks of up to `most_loaded` bytes are loaded, so that they can be painted on.
     """
     assert experiment.labels is not None
-    labels = _labels(experiment.labels, most_loaded, progress)
+    labels = loaded(experiment.labels, most_loaded, progress)
     tracks = experiment.tracks
-    if tracks is None or not len(tracks):
-        ndim = experiment.labels.ndim
+    if tracks is not None and len(tracks):
+        tracks = tracks.with_columns(label=tracks.track_id)
+    return display_of(Draft(tracks, labels, experiment.stages), labels)
+
+
+def display_of(draft: Draft, labels: Any) -> Display:
+    """What layers show of a draft whose masks are `labels`."""
+    if not len(draft):
+        ndim = len(labels.shape) - 1
         vertices, features = np.zeros((0, ndim + 2)), pd.DataFrame({"track": [], "frame": []})
-        counts = {"cells": _count(labels)}
-        graph: dict[int, list[int]] = {}
+        counts = {"cells": _count(labels)} if not draft.tracked else {"cells": 0}
+        cells, graph = np.zeros(0, np.int64), dict[int, list[int]]()
     else:
-        vertices, features = _vertices(tracks, experiment.stages)
-        graph = {child: [mother] for child, mother in tracks.mothers.items()}
+        vertices, features, cells = _vertices(draft)
+        graph = _graph(draft)
         counts = {
-            "cells": len(tracks),
-            "tracks": int(tracks.track_id.max()),
-            "divisions": len(tracks.divisions),
+            "cells": len(draft),
+            "tracks": len(np.unique(draft.column("label"))),
+            "divisions": len(graph) // 2,
         }
     frames = features["frame"].to_numpy(np.int64)
     order = np.argsort(frames, kind="stable")
-    starts = np.searchsorted(frames[order], np.arange(len(experiment.labels) + 1))
-    return Display(labels, experiment.stages, vertices, features, graph, counts, order, starts)
+    starts = np.searchsorted(frames[order], np.arange(labels.shape[0] + 1))
+    return Display(labels, draft.stages, vertices, features, graph, counts, cells, order, starts)
 
 
-def _labels(labels: LabelStack, most_loaded: int, progress: Progress) -> Any:
+def loaded(labels: LabelStack, most_loaded: int = MOST_LOADED, progress: Progress = silent) -> Any:
+    """Masks as layers show and change them: in memory up to `most_loaded` bytes, else lazy."""
     size = 4 * int(np.prod(labels.shape, dtype=np.int64))
     if size <= most_loaded:
         if isinstance(labels.base, np.ndarray) and not labels.edited:
@@ -125,28 +135,40 @@ def _count(labels: Any) -> int:
     return sum(int(np.count_nonzero(np.bincount(frame.ravel())[1:])) for frame in labels)
 
 
-def _vertices(tracks: Tracks, stages: StageSet) -> tuple[np.ndarray, pd.DataFrame]:
-    cells, track = tracks.cells, tracks.track_id.to_numpy()
-    order = np.lexsort((cells["frame"].to_numpy(), track))
-    cells, track = cells.iloc[order], track[order]
-    frame = cells["frame"].to_numpy(np.int64)
-    places = [cells[axis].to_numpy(float) for axis in tracks.axes]
-    vertices = np.column_stack([track, frame, *places]).astype(float)
-    known = {"track": track, "frame": frame}
-    measured = cells.drop(columns=["frame", "label", "track_id", *_LEFT_OUT], errors="ignore")
-    features = measured.select_dtypes("number").assign(**known)
-    score = tracks.links.set_index("child")["score"].astype(float)
-    features["link_score"] = score.reindex(features.index)
-    if "filled" in cells:
-        features["filled"] = cells["filled"].astype(bool)
-    features = features.reset_index(drop=True)
-    if "stage" in cells:
-        names = cells["stage"].astype(str).to_numpy()
-        features["stage"] = names
-        chances = [f"p_{name}" for name in stages.names]
-        if set(chances) <= set(cells.columns):
-            features["probability"] = cells[chances].to_numpy(float).max(axis=1)
+def _vertices(draft: Draft) -> tuple[np.ndarray, pd.DataFrame, np.ndarray]:
+    """Rows of the tracks layer, what is known of each, and whose cell it is."""
+    track, frame = draft.column("label"), draft.column("frame")
+    order = np.lexsort((frame, track))
+    places = [draft.column(axis)[order] for axis in draft.axes]
+    vertices = np.column_stack([track[order], frame[order], *places]).astype(float)
+    columns: dict[str, np.ndarray] = {"track": track[order], "frame": frame[order]}
+    for name in draft.names:
+        column = draft.column(name)
+        if name not in _LEFT_OUT and column.dtype != object and column.dtype != bool:
+            columns[name] = column[order]
+    score = draft.column("link_score")
+    columns["link_score"] = np.where(draft.column("parent") == NOBODY, np.nan, score)[order]
+    if "filled" in draft.names:
+        columns["filled"] = draft.column("filled").astype(bool)[order]
+    stage = draft.column("stage")
+    if stage.astype(bool).any():
+        columns["stage"] = stage[order].astype(str)
+        chances = [f"p_{name}" for name in draft.stages.names]
+        if set(chances) <= set(draft.names):
+            every = np.column_stack([draft.column(name) for name in chances])
+            columns["probability"] = every.max(axis=1)[order]
     shown = ("track", "frame", "stage", "probability", "link_score", "filled", "area")
-    first = [name for name in shown if name in features]
-    rest = [name for name in features.columns if name not in first]
-    return vertices, features[[*first, *rest]]
+    first = [name for name in shown if name in columns]
+    rest = [name for name in columns if name not in first]
+    features = pd.DataFrame({name: columns[name] for name in (*first, *rest)})
+    return vertices, features, draft.ids[order]
+
+
+def _graph(draft: Draft) -> dict[int, list[int]]:
+    """{daughter: [mother]} by the numbers of the tracks."""
+    parent = draft.column("parent")
+    mothers, counts = np.unique(parent[parent != NOBODY], return_counts=True)
+    born = np.flatnonzero(np.isin(parent, mothers[counts == 2]))
+    label = draft.column("label")
+    mother = label[draft.rows(parent[born])]
+    return {int(d): [int(m)] for d, m in zip(label[born], mother, strict=True)}

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from napari.layers import Image, Labels, Layer, Tracks
+from qtpy.QtCore import QTimer
 
 from napari_cellcycle.data.stages import StageSet
 from napari_cellcycle.widgets.colours import (
@@ -25,6 +26,7 @@ from napari_cellcycle.widgets.movies import METADATA
 OPACITY = 0.7
 _TAIL = 12
 _USUAL_SIDE = 30.0
+_TRACKS_AFTER_MS = 120
 _OUTLINE = 2
 """Width of outlines in pixels of the masks, where cells are coloured by doubt."""
 
@@ -48,6 +50,8 @@ class ResultLayers:
         self._colour_by: ColourBy = "track"
         self._contour: int | None = None
         self._side: tuple[Display | None, float] | None = None
+        self._later = QTimer(singleShot=True, interval=_TRACKS_AFTER_MS)
+        self._later.timeout.connect(self._update_tracks)
         viewer.dims.events.current_step.connect(self._on_step)
 
     def adopt(self, labels: Labels | None, tracks: Tracks | None) -> None:
@@ -58,6 +62,29 @@ class ResultLayers:
         """Show `display` in place of what was shown; None takes our layers away."""
         for step in self.steps(display):
             step()
+
+    def update(self, display: Display, frames: Sequence[int]) -> None:
+        """Show what a correction changed; it painted in the masks of `frames` already.
+
+        The tracks follow a moment later, together for all corrections made until then.
+        """
+        shown = self._display
+        self._display = display
+        if shown is not None and self._side is not None and self._side[0] is shown:
+            self._side = (display, self._side[1])
+        if self.labels is not None and self._in_viewer(self.labels):
+            if round(float(self.labels.world_to_data(self._viewer.dims.point)[0])) in frames:
+                self.labels.refresh()
+            self._on_step()
+        self._later.start()
+
+    def _update_tracks(self) -> None:
+        display = self._display
+        if display is None or display is self._tracked:
+            return
+        self._show_tracks(display)
+        self._coloured = None
+        self._colour(display)
 
     def steps(self, display: Display | None) -> list[Callable[[], None]]:
         """What `show` does, in parts none of which holds up the viewer for long."""
@@ -114,6 +141,7 @@ class ResultLayers:
 
     def close(self) -> None:
         """Let go of the viewer; the layers stay."""
+        self._later.stop()
         self._viewer.dims.events.current_step.disconnect(self._on_step)
 
     def _clear(self) -> None:

@@ -9,7 +9,8 @@ from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.jobs.job import StepName
 from napari_cellcycle.widgets import estimates
 from napari_cellcycle.widgets.preferences import compute_settings
-from napari_cellcycle.widgets.session import Recording, Result
+from napari_cellcycle.widgets.result import Result
+from napari_cellcycle.widgets.session import Recording
 from napari_cellcycle.widgets.step_section import TITLES
 from napari_cellcycle.widgets.task import Task
 from napari_cellcycle.widgets.work import Request, compute

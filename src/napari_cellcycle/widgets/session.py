@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Image
 from psygnal import Signal
 
+from napari_cellcycle.data.draft import NOBODY, Draft
 from napari_cellcycle.data.experiment import Experiment
+from napari_cellcycle.data.history import Edit
+from napari_cellcycle.edit.editor import Editor, Step
+from napari_cellcycle.errors import Refused, UserError
 from napari_cellcycle.widgets.colours import ColourBy
-from napari_cellcycle.widgets.display import Display
 from napari_cellcycle.widgets.layers import ResultLayers
 from napari_cellcycle.widgets.life import Life, life_of
 from napari_cellcycle.widgets.movies import axes_of
+from napari_cellcycle.widgets.result import Result
 from napari_cellcycle.widgets.workplace import Workplace
 
 _MAX_UNDO = 20
@@ -36,15 +40,6 @@ class Compared:
     truth: Path
     comparison: "TrackingComparison | MaskComparison"
     of_masks: "MaskComparison | None" = None
-
-
-@dataclass(frozen=True)
-class Result:
-    """What one run gave: an experiment, what layers show of it, and the folder it lies in."""
-
-    experiment: Experiment
-    display: Display
-    folder: Path | None = None
 
 
 class Recording:
@@ -77,6 +72,8 @@ class Recording:
         for dropped in self.undone:
             self._discard(dropped)
         self.undone = []
+        if self.result is not None and self.result.editor is not None:
+            self.result.editor.forget_undone()
         self.former.append(self.result)
         self.result = result
         while len(self.former) > _MAX_UNDO or _size(self.former[1:]) > _MOST_KEPT:
@@ -84,8 +81,17 @@ class Recording:
 
     def _discard(self, result: Result | None) -> None:
         kept = [r for r in (self.result, *self.former, *self.undone) if r]
-        if result is not None and all(result.folder != r.folder for r in kept):
-            self.workplace.discard(result.folder)
+        if result is not None and all(result is not r for r in kept):
+            result.close()
+            if all(result.folder != r.folder for r in kept):
+                self.workplace.discard(result.folder)
+
+    def close(self) -> None:
+        """Let go of the viewer, and finish writing down what was corrected."""
+        self.layers.close()
+        for result in (self.result, *self.former, *self.undone):
+            if result is not None:
+                result.close()
 
 
 class Session:
@@ -96,6 +102,10 @@ class Session:
     coloured by; `compared` with what the result differs in from a truth, or None; `selected`
     with the `Life` of the chosen cell, or None; `moved` with the frame that the viewer shows;
     `clicked` with frame and place, [z,] y, x in pixels, of a click where there are no tracks.
+    `edited` comes with the `Edit` that was done, taken back or done again, once the display is up
+    to date; `refused` with the error of a correction that is not possible, and `troubled` with a
+    sentence where corrections cannot be kept on disk. `paired` comes with the other cells that
+    were chosen beside the first, by their ids.
     """
 
     changed = Signal(object)
@@ -104,6 +114,10 @@ class Session:
     selected = Signal(object)
     moved = Signal(int)
     clicked = Signal(int, object)
+    edited = Signal(object)
+    refused = Signal(object)
+    troubled = Signal(str)
+    paired = Signal(object)
 
     def __init__(self, viewer: Any) -> None:
         self._viewer = viewer
@@ -113,6 +127,8 @@ class Session:
         self._recordings: list[Recording] = []
         self.recording: Recording | None = None
         self.colour_by: ColourBy = "track"
+        self.others: tuple[int, ...] = ()
+        self._edited: Result | None = None
         viewer.dims.events.current_step.connect(self._on_step)
 
     @property
@@ -140,6 +156,24 @@ class Session:
         return self.result.experiment if self.result else None
 
     @property
+    def editor(self) -> Editor | None:
+        """What corrects the result now shown; None where there is nothing to correct."""
+        return self.result.editor if self.result else None
+
+    @property
+    def draft(self) -> Draft | None:
+        """The result now shown as it is corrected."""
+        return self.editor.draft if self.editor else None
+
+    @property
+    def cell(self) -> int:
+        """Id of the chosen cell in the frame that is shown; 0 if it is not seen there."""
+        draft = self.draft
+        if draft is None or self.track is None:
+            return NOBODY
+        return draft.cell_at(self.frame, self.track)
+
+    @property
     def comparison(self) -> Compared | None:
         """What the result now shown differs in from a truth, if it was compared."""
         known = self.recording.compared if self.recording else None
@@ -147,13 +181,15 @@ class Session:
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is a former result."""
-        return bool(self.recording and self.recording.former)
+        """Whether there is a correction to take back, or a former result."""
+        corrected = self.editor is not None and self.editor.can_undo
+        return corrected or bool(self.recording and self.recording.former)
 
     @property
     def can_redo(self) -> bool:
-        """Whether a result was undone."""
-        return bool(self.recording and self.recording.undone)
+        """Whether a correction or a result was undone."""
+        corrected = self.editor is not None and self.editor.can_redo
+        return corrected or bool(self.recording and self.recording.undone)
 
     def choose(self, layer: Image | None) -> None:
         """Make `layer` the movie that is worked on; its results are remembered."""
@@ -164,6 +200,7 @@ class Session:
             self.recording = known[0] if known else self._open(layer)
         if self.recording is not former:
             self._daughters = {}
+            self._follow_edits()
             self.changed.emit(self.experiment)
             self._reselect()
 
@@ -179,8 +216,26 @@ class Session:
             self.recording.result = result
             self._show()
 
+    def do(self, operation: str, **arguments: Any) -> bool:
+        """Correct something; whether it was done. Why not is told by `refused`."""
+        return self.do_all([(operation, arguments)])
+
+    def do_all(self, steps: Sequence[Step]) -> bool:
+        """Correct several things in one step of the history: all of them, or none."""
+        if self.editor is None:
+            self.refused.emit(Refused("There is nothing to correct yet: press Run first."))
+            return False
+        try:
+            return self.editor.do_all(steps) is not None
+        except UserError as error:
+            self.refused.emit(error if isinstance(error, Refused) else Refused(str(error)))
+            return False
+
     def undo(self) -> None:
-        """Step back, if there is anything to undo."""
+        """Take back the last correction, or else go back to the result before."""
+        if self.editor is not None and self.editor.can_undo:
+            self.editor.undo()
+            return
         recording = self.recording
         if recording and recording.former:
             recording.undone.append(recording.result)
@@ -189,6 +244,9 @@ class Session:
 
     def redo(self) -> None:
         """Step forward again, if anything was undone."""
+        if self.editor is not None and self.editor.can_redo:
+            self.editor.redo()
+            return
         recording = self.recording
         if recording and recording.undone:
             recording.former.append(recording.result)
@@ -227,6 +285,12 @@ class Session:
             self.show_life(life)
             self.recording.layers.choose(track)
 
+    def pair(self, cells: Sequence[int]) -> None:
+        """Choose other cells, by their ids, beside the one that is chosen: to link or swap them."""
+        if tuple(cells) != self.others:
+            self.others = tuple(cells)
+            self.paired.emit(self.others)
+
     def show_life(self, life: Life | None) -> None:
         """Choose a cell by its life, which may be one that was followed without tracks."""
         if life is not None or self.life is not None:
@@ -252,13 +316,14 @@ class Session:
         """Close the recordings whose movie is not among `layers` any more."""
         open_now = {id(layer) for layer in layers}
         for recording in [r for r in self._recordings if id(r.layer) not in open_now]:
-            recording.layers.close()
+            recording.close()
             self._recordings.remove(recording)
 
     def close(self) -> None:
         """Let go of the viewer."""
+        self._edited = None
         for recording in self._recordings:
-            recording.layers.close()
+            recording.close()
         self._recordings = []
         self._viewer.dims.events.current_step.disconnect(self._on_step)
 
@@ -286,8 +351,36 @@ class Session:
         assert self.recording is not None
         result = self.recording.result
         self.recording.layers.show(result.display if result else None)
+        self._follow_edits()
         self.changed.emit(self.experiment)
         self._reselect()
+
+    def _follow_edits(self) -> None:
+        """Listen to the corrections of the result now shown, and of no other."""
+        former, now = self._edited, self.result
+        if former is now:
+            return
+        if former is not None and former.editor is not None:
+            former.editor.edited.disconnect(self._on_edited)
+            former.editor.trouble.disconnect(self.troubled)
+        if now is not None and now.editor is not None:
+            now.editor.edited.connect(self._on_edited)
+            now.editor.trouble.connect(self.troubled)
+        self._edited = now
+        self.pair(())
+
+    def _on_edited(self, edit: Edit) -> None:
+        result, recording = self.result, self.recording
+        if result is None or recording is None:
+            return
+        result.update()
+        recording.layers.update(result.display, edit.frames)
+        draft = self.draft
+        self.pair([cell for cell in self.others if draft is not None and draft.has(cell)])
+        track = self.track
+        self.edited.emit(edit)
+        if track is not None:
+            self._reselect()
 
 
 def _size(results: list[Result | None]) -> int:

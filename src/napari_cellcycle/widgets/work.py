@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from napari_cellcycle.config import ComputeSettings
+from napari_cellcycle.data.edits import settled
 from napari_cellcycle.data.experiment import Experiment
-from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.data.movie import Movie
 from napari_cellcycle.errors import CannotWrite
 from napari_cellcycle.jobs import Job, JobRunner
@@ -18,7 +18,7 @@ from napari_cellcycle.jobs.job import StepName, StepSettings
 from napari_cellcycle.progress import Progress, silent, track_progress
 from napari_cellcycle.widgets import colours, display
 from napari_cellcycle.widgets.movies import same_pixels
-from napari_cellcycle.widgets.session import Result
+from napari_cellcycle.widgets.result import Result
 from napari_cellcycle.widgets.task import run_job
 from napari_cellcycle.widgets.workplace import Workplace
 
@@ -103,15 +103,30 @@ def store(
 
 
 def load(folder: Path, progress: Progress = silent) -> Result:
-    """Open the experiment in `folder` and make ready what layers show of it."""
-    from napari_cellcycle.io.experiment import open_experiment
+    """Open the experiment in `folder`, ready to be shown and corrected.
 
-    experiment = open_experiment(folder)
-    shown = display.prepare(experiment, progress=progress)
-    if isinstance(shown.labels, np.ndarray):
-        experiment = replace(experiment, labels=LabelStack(shown.labels))
+    If somebody else corrects it, or nothing can be written there, corrections are not kept until
+    it is saved elsewhere; a sentence in the result's `warning` says so.
+    """
+    from napari_cellcycle.edit.opening import open_editor, open_unkept
+    from napari_cellcycle.io.experiment import open_saved
+
+    experiment = open_saved(folder)
+    assert experiment.labels is not None
+    if experiment.tracks is not None:
+        labels, tracks = settled(experiment.labels, experiment.tracks)
+        experiment = replace(experiment, labels=labels, tracks=tracks)
+        assert experiment.labels is not None
+    masks = display.loaded(experiment.labels, progress=progress)
+    warning = ""
+    try:
+        editor = open_editor(folder, experiment, masks)
+    except CannotWrite as error:
+        warning = str(error)
+        editor = open_unkept(folder, experiment, masks)
+    shown = display.display_of(editor.draft, masks)
     warm_up_layers(shown)
-    return Result(experiment, shown, folder)
+    return Result(experiment, shown, folder, editor, warning)
 
 
 def warm_up_layers(shown: display.Display) -> None:
