@@ -12,13 +12,21 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
+from napari_cellcycle.data.boxes import Box, pixels_of
 from napari_cellcycle.data.changes import Change, Mark, Marks, Pixels, Rows, Table, Values
+from napari_cellcycle.data.columns import Form
 from napari_cellcycle.data.stages import H2B, StageSet
 from napari_cellcycle.data.tracks import BY_MODEL, Tracks
 
 NOBODY = 0
 """Id of no cell, and label of no mask."""
-_LINK = {"parent": np.int64, "link_score": float, "link_by": object}
+_LINK = {
+    "parent": (np.int64, "parent"),
+    "link_score": (float, "score"),
+    "link_by": (object, "by"),
+}
+"""Columns of links: their type here, and their name in the table of links."""
+_EXACT = ("frame", "label", "parent", "child")
 _TEXT = {"stage": "", "pinned": "", "by": BY_MODEL}
 
 
@@ -63,24 +71,25 @@ class Draft:
         self._open(tracks if tracks is not None else _no_tracks(masks))
 
     def _open(self, tracks: Tracks) -> None:
-        cells = tracks.cells.sort_index(kind="stable")
-        self._dtypes = dict(cells.dtypes)
+        cells, links = tracks.cells, tracks.links
         self._index_name = cells.index.name or "cell_id"
-        self._columns: Table = {"cell_id": cells.index.to_numpy(np.int64)}
-        for name, column in cells.items():
-            self._columns[str(name)] = _plain(column)
+        self._form = Form(cells, cells.index.to_numpy(), _EXACT)
+        self._link_form = Form(links, links["child"].to_numpy(), _EXACT)
+        self._columns: Table = {
+            "cell_id": np.sort(cells.index.to_numpy(np.int64)),
+            **self._form.arrays(cells),
+        }
         n = len(cells)
         for name, value in _TEXT.items():
             self._columns.setdefault(name, np.full(n, value, object))
-        links = tracks.links
-        row = np.searchsorted(self.ids, links["child"].to_numpy(np.int64))
-        for name, kind in _LINK.items():
+        known = self._link_form.arrays(links)
+        row = np.searchsorted(self.ids, known["child"])
+        for name, (kind, of) in _LINK.items():
             self._columns[name] = np.full(n, "" if kind is object else 0, kind)
-        self._columns["parent"][row] = links["parent"].to_numpy(np.int64)
-        self._columns["link_score"][row] = links["score"].to_numpy(float)
-        self._columns["link_by"][row] = links["by"].to_numpy(object)
+            self._columns[name][row] = known[of]
         pairs = tracks.rejected[["parent", "child"]].to_numpy(np.int64).tolist()
-        self._marks["rejected"] = frozenset(map(tuple, pairs))
+        self._first_rejected: list[tuple[int, int]] = list(map(tuple, pairs))
+        self._marks["rejected"] = frozenset(self._first_rejected)
         self.candidates = tracks.candidates
         self.next_cell = int(self.ids[-1]) + 1 if n else 1
         self.next_label = int(self.column("label").max(initial=0)) + 1
@@ -206,23 +215,16 @@ class Draft:
         assert self.masks is not None
         return np.asarray(self.masks[frame])
 
-    def pixels_of(self, cell: int) -> tuple[tuple[slice, ...], np.ndarray]:
+    def pixels_of(self, cell: int) -> tuple[Box, np.ndarray]:
         """A box in the frame of a cell, and which pixels of it, bool, are the cell's.
 
         Its measured area tells whether a window around its place holds all of it, so that the
         rest of a large frame need not be searched.
         """
-        frame, label, place = self.frame(cell), self.label(cell), self.place(cell)
-        mask = self.mask(frame)
-        area = self._columns.get("area")
-        if area is not None and self.pixel_size is not None:
-            count = round(float(area[self.row(cell)]) / float(np.prod(self.pixel_size)))
-            for window in _windows(place, count, mask.shape):
-                inside = mask[window] == label
-                if np.count_nonzero(inside) == count:
-                    return _tight(window, inside)
-        whole = tuple(slice(0, n) for n in mask.shape)
-        return _tight(whole, mask == label)
+        row = self.row(cell)
+        area = float(self._columns["area"][row]) if "area" in self._columns else 0.0
+        mask, label = self.mask(self.frame(cell)), int(self._columns["label"][row])
+        return pixels_of(mask, label, self.place(cell), area, self.pixel_size)
 
     def fresh_label(self) -> int:
         """A label that no track has, or ever had."""
@@ -330,6 +332,8 @@ class Draft:
             column = self._columns[change.column].copy()
             column[self.rows(change.cells)] = change.after
             self._columns[change.column] = column
+            if change.column == "label":
+                self.next_label = max(self.next_label, int(change.after.max()) + 1)
         elif isinstance(change, Rows):
             self._insert(change.table) if change.came else self._delete(change.cells)
         elif isinstance(change, Pixels):
@@ -339,7 +343,7 @@ class Draft:
         else:
             known = self._marks[change.mark]
             self._marks[change.mark] = (known - change.removed) | change.added
-        if isinstance(change, Values | Rows) or change.__class__ is Marks:
+        if not isinstance(change, Pixels):
             self._known = None
 
     def _insert(self, table: Table) -> None:
@@ -367,55 +371,21 @@ class Draft:
         return self._known
 
     def _as_tracks(self) -> Tracks:
-        columns: dict[str, Any] = {}
-        for name, column in self._columns.items():
-            if name == "cell_id" or name in _LINK:
-                continue
-            kind = self._dtypes.get(name)
-            if kind is None and name in ("stage", "pinned") and not column.astype(bool).any():
-                continue
-            columns[name] = pd.array(column, dtype=kind) if kind is not None else column
-        index = pd.Index(self.ids, name=self._index_name)
+        columns = {n: c for n, c in self._columns.items() if n not in ("cell_id", *_LINK)}
+        for name in ("stage", "pinned"):
+            if name not in self._form and not columns[name].astype(bool).any():
+                del columns[name]
+        cells = self._form.table(self.ids, columns)
+        cells.index.name = self._index_name
         linked = np.flatnonzero(self._columns["parent"])
-        links = pd.DataFrame(
-            {
-                "parent": self._columns["parent"][linked],
-                "child": self.ids[linked],
-                "score": self._columns["link_score"][linked],
-                "by": self._columns["link_by"][linked],
-            }
-        )
-        pairs = np.array(sorted(self.rejected), np.int64).reshape(-1, 2)
-        rejected = pd.DataFrame(pairs, columns=["parent", "child"])
-        return Tracks(pd.DataFrame(columns, index=index), links, rejected, self.candidates)
-
-
-def _windows(place: np.ndarray, count: int, shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
-    """Boxes around a place, of one and of three diameters of a ball of `count` pixels, and more."""
-    diameter = (4 * count / np.pi) ** 0.5 if len(shape) == 2 else (6 * count / np.pi) ** (1 / 3)
-    for half in (0.8 * diameter + 3, 2 * diameter + 6):
-        low = np.maximum(np.floor(place - half), 0).astype(int)
-        high = np.minimum(np.ceil(place + half) + 1, shape).astype(int)
-        if len(shape) == 3:  # planes may lie closer together than pixels
-            low[0], high[0] = 0, shape[0]
-        yield tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
-
-
-def _tight(window: tuple[slice, ...], inside: np.ndarray) -> tuple[tuple[slice, ...], np.ndarray]:
-    """The smallest box of `window` that holds all pixels `inside`."""
-    if not inside.any():
-        nothing = tuple(slice(part.start, part.start) for part in window)
-        return nothing, inside[tuple(slice(0, 0) for _ in window)]
-    spans = []
-    for axis in range(inside.ndim):
-        others = tuple(i for i in range(inside.ndim) if i != axis)
-        there = np.flatnonzero(inside.any(axis=others))
-        spans.append(slice(int(there[0]), int(there[-1]) + 1))
-    box = tuple(
-        slice(part.start + span.start, part.start + span.stop)
-        for part, span in zip(window, spans, strict=True)
-    )
-    return box, inside[tuple(spans)]
+        both = {"parent": self._columns["parent"][linked], "child": self.ids[linked]}
+        known = {of: self._columns[name][linked] for name, (_, of) in _LINK.items()}
+        links = self._link_form.table(self.ids[linked], both | known).reset_index(drop=True)
+        order = {pair: place for place, pair in enumerate(self._first_rejected)}
+        pairs = sorted(self.rejected, key=lambda pair: (order.get(pair, len(order)), pair))
+        ends = np.array(pairs, np.int64).reshape(-1, 2)
+        rejected = pd.DataFrame(ends, columns=["parent", "child"])
+        return Tracks(cells, links, rejected, self.candidates)
 
 
 def _no_tracks(masks: Masks | None) -> Tracks:
@@ -425,16 +395,6 @@ def _no_tracks(masks: Masks | None) -> Tracks:
     cells.index = pd.Index([], dtype=np.int64, name="cell_id")
     links = pd.DataFrame({"parent": [], "child": []}, dtype=np.int64).assign(score=np.empty(0))
     return Tracks(cells, links)
-
-
-def _plain(column: pd.Series) -> np.ndarray:
-    """A column as an array of its own that numpy can compare: numbers, or Python objects."""
-    kind = column.dtype
-    if isinstance(kind, np.dtype) and kind.kind in "biuf":
-        return column.to_numpy(copy=True)
-    if isinstance(kind, pd.CategoricalDtype) or not pd.api.types.is_numeric_dtype(kind):
-        return column.astype(object).where(column.notna(), "").to_numpy(object)
-    return column.to_numpy(float, na_value=np.nan)
 
 
 def _filled(name: str, column: np.ndarray, given: Any, n: int) -> np.ndarray:

@@ -4,7 +4,7 @@ Every operation works on a `Bench`, raises `Refused` where it is not possible, a
 did in words.
 """
 
-import numpy as np
+from collections.abc import Collection
 
 from napari_cellcycle.data.draft import NOBODY, Draft
 from napari_cellcycle.data.tracks import BY_MODEL
@@ -127,25 +127,46 @@ def delete_cells(bench: Bench, cells: list[int]) -> str:
     """Take `cells` out of the masks and tracks; a track they leave goes on across the gap."""
     draft = bench.draft
     _check(draft, *cells)
+    if not cells:
+        raise Refused("No cell is chosen: click on one first.")
     gone = set(cells)
-    moved = dict.fromkeys(gone, _LET_GO)
+    words = (
+        f"Deleted cell {draft.label(cells[0])} in frame {draft.frame(cells[0])}"
+        if len(gone) == 1
+        else f"Deleted {len(gone)} cells"
+    )
+    take_out(draft, gone)
+    return words
+
+
+def take_out(draft: Draft, cells: Collection[int], *, erased: bool = False) -> None:
+    """Take cells out of the tables, and out of the masks if they are not `erased` there."""
+    gone = set(cells)
+    moved = {**dict.fromkeys(gone, _LET_GO), **_bridges(draft, gone)}
+    relink(draft, moved, gone, erased=erased)
+
+
+def _bridges(draft: Draft, gone: set[int]) -> dict[int, Parent]:
+    """What the children of cells that go away come from then: the nearest ancestor that stays.
+
+    A division is kept where there are still no more than two daughters, and nothing is linked
+    that the user said is no link.
+    """
+    orphans: dict[int, list[int]] = {}
     for cell in gone:
-        born = [one for one in draft.children(cell) if one not in gone]
         ancestor = draft.parent(cell)
         while ancestor in gone:
             ancestor = draft.parent(ancestor)
-        bridged = len(born) == 1 and ancestor and len(draft.children(cell)) == 1
-        for one in born:
-            moved[one] = Parent(ancestor, _BRIDGE, BY_MODEL) if bridged else _LET_GO
-    words = (
-        f"Deleted cell {draft.label(cells[0])} in frame {draft.frame(cells[0])}"
-        if len(cells) == 1
-        else f"Deleted {len(cells)} cells"
-    )
-    relink(draft, moved)
-    _erase(draft, sorted(gone))
-    draft.remove_cells(sorted(gone))
-    return words
+        born = [one for one in draft.children(cell) if one not in gone]
+        orphans.setdefault(ancestor, []).extend(born)
+    found: dict[int, Parent] = {}
+    for ancestor, born in orphans.items():
+        kept = [one for one in draft.children(ancestor) if one not in gone] if ancestor else []
+        rejected = any((ancestor, one) in draft.rejected for one in born)
+        bridged = ancestor != NOBODY and len(kept) + len(born) <= MOST_CHILDREN and not rejected
+        bridge = Parent(ancestor, _BRIDGE, BY_MODEL) if bridged else _LET_GO
+        found |= dict.fromkeys(born, bridge)
+    return found
 
 
 def delete_track(bench: Bench, label: int) -> str:
@@ -155,15 +176,6 @@ def delete_track(bench: Bench, label: int) -> str:
         raise Refused(f"There is no cell {label}: choose one that is there.")
     delete_cells(bench, track.tolist())
     return f"Deleted cell {label} in {len(track)} frames"
-
-
-def _erase(draft: Draft, cells: list[int]) -> None:
-    if draft.masks is None:
-        return
-    for cell in cells:
-        box, inside = draft.pixels_of(cell)
-        now = draft.mask(draft.frame(cell))[box]
-        draft.set_pixels(draft.frame(cell), [part.start for part in box], np.where(inside, 0, now))
 
 
 def _check(draft: Draft, *cells: int) -> None:
