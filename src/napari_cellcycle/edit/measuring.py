@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from napari_cellcycle.data.boxes import Box, tight, whole, wider
 from napari_cellcycle.data.changes import Table
 from napari_cellcycle.edit.bench import Bench
 from napari_cellcycle.features.shape import Masks, measure_frame
@@ -10,19 +11,20 @@ _BRIGHTNESS_ROOM = 48
 """Pixels around cells from which the background is taken."""
 
 
-def measure_cells(bench: Bench, frame: int, labels: np.ndarray) -> Table:
+def measure_cells(bench: Bench, frame: int, labels: np.ndarray, within: Box | None = None) -> Table:
     """What `features.shape.measure_frame` gives for some masks of a frame, ascending by label.
 
-    The background is that around these cells, not that of the whole frame.
+    The background is that around these cells, not that of the whole frame. `within` is a box that
+    is known to hold all of them.
     """
     draft = bench.draft
     mask = draft.mask(frame)
-    window = _around(mask, labels, _BRIGHTNESS_ROOM)
+    searched = within or whole(mask.shape)
+    found, _ = tight(searched, np.isin(mask[searched], labels))
+    window = wider(found, _BRIGHTNESS_ROOM, mask.shape)
     part = np.ascontiguousarray(mask[window])
-    image = None
-    if bench.movie is not None:
-        image = np.asarray(bench.movie.frame(frame, bench.channel))[window]
     size = draft.pixel_size or (1.0,) * mask.ndim
+    image = brightness(bench, frame, window)
     table = measure_frame(image, Masks.of(part), part.shape, size)
     chosen = np.isin(table["label"], labels)
     table = {name: values[chosen] for name, values in table.items()}
@@ -33,19 +35,17 @@ def measure_cells(bench: Bench, frame: int, labels: np.ndarray) -> Table:
     return table
 
 
-def _around(mask: np.ndarray, labels: np.ndarray, margin: int) -> tuple[slice, ...]:
-    there = np.isin(mask, labels)
-    window = []
-    for axis in range(mask.ndim):
-        others = tuple(i for i in range(mask.ndim) if i != axis)
-        places = np.flatnonzero(there.any(axis=others))
-        low, high = (int(places[0]), int(places[-1])) if len(places) else (0, 0)
-        window.append(slice(max(0, low - margin), min(mask.shape[axis], high + margin + 1)))
-    return tuple(window)
+def brightness(bench: Bench, frame: int, box: Box) -> np.ndarray | None:
+    """Pixels ([Z,] Y, X) of the channel that cells are seen in, in a box of a frame, if any."""
+    movie = bench.movie
+    if movie is None:
+        return None
+    channel = 0 if bench.channel is None else movie.channels.index(bench.channel)
+    return np.asarray(movie.pixels[(frame, channel, *box)])
 
 
 def _at_edge(
-    part: np.ndarray, labels: np.ndarray, window: tuple[slice, ...], shape: tuple[int, ...]
+    part: np.ndarray, labels: np.ndarray, window: Box, shape: tuple[int, ...]
 ) -> np.ndarray:
     """Whether each label touches the border of the frame in y or x."""
     found: list[np.ndarray] = []

@@ -129,7 +129,7 @@ def replaced_masks(
     room = np.bincount(new.ravel(), minlength=len(numbers))
     enough = room > MOSTLY * np.bincount(found.ravel(), minlength=len(numbers))
     new = np.where(enough[new], new, 0)
-    label = _labels_of(new, gone, max(top, int(before.max(initial=0))))
+    label = labels_of(new, gone, max(top, int(before.max(initial=0))))
     masks = before.copy()
     masks[window.slices] = np.where(new > 0, label[new], kept)
     touched = np.union1d(np.unique(gone), label[np.unique(new)])
@@ -145,13 +145,14 @@ def _mostly_in(part: np.ndarray, whole: np.ndarray, core: Region) -> np.ndarray:
     return is_in
 
 
-def _labels_of(new: np.ndarray, old: np.ndarray, top: int) -> np.ndarray:
+def labels_of(new: np.ndarray, old: np.ndarray, top: int) -> np.ndarray:
     """Label of each new mask: that of the old one with which it shares most, or a new one.
 
     The sum of intersections over unions is the greatest that is possible, one to one.
     """
     label = np.zeros(int(new.max(initial=0)) + 1, np.int32)
-    there = np.unique(new[new > 0])
+    size = np.bincount(new.ravel())
+    there = np.flatnonzero(size[1:]) + 1
     label[there] = top + np.arange(1, len(there) + 1)
     both = (new > 0) & (old > 0)
     if not both.any():
@@ -160,10 +161,7 @@ def _labels_of(new: np.ndarray, old: np.ndarray, top: int) -> np.ndarray:
     olds, column = compact(old[both])
     code, shared = np.unique(row * len(olds) + column, return_counts=True)
     row, column = np.divmod(code, len(olds))
-    size_new = np.bincount(new.ravel())[news[row]]
-    values, count = np.unique(old, return_counts=True)
-    size_old = count[np.searchsorted(values, olds[column])]
-    overlap = shared / (size_new + size_old - shared)
+    overlap = shared / (size[news[row]] + np.bincount(old.ravel())[olds[column]] - shared)
     option = np.tile(np.arange(len(code)), 2)
     slot = np.concatenate([row, len(news) + column])
     worth = np.where(overlap >= LEAST_OVERLAP, overlap, -1.0)
