@@ -1,11 +1,13 @@
 """Toy lineages as experiments to be corrected, and what must hold whatever is done to them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from examples import Toy
 
+from napari_cellcycle.config import TrackSettings
 from napari_cellcycle.data.draft import NOBODY, Draft
 from napari_cellcycle.data.edits import settled
 from napari_cellcycle.data.experiment import Experiment
@@ -15,12 +17,16 @@ from napari_cellcycle.edit.bench import Bench, bench_of
 from napari_cellcycle.edit.editor import Editor
 from napari_cellcycle.features.shape import measure
 from napari_cellcycle.pipeline.redecode import redecode, with_seen
+from napari_cellcycle.pipeline.track import track
 
 INTERPHASE, METAPHASE = "interphase", "metaphase"
 
 
-def experiment_of(toy: Toy, *, classified: bool = False) -> Experiment:
-    """A toy with its true links: every track has one number, in the masks and the tables."""
+def experiment_of(toy: Toy, *, classified: bool = False, considered: bool = False) -> Experiment:
+    """A toy with its true links: every track has one number, in the masks and the tables.
+
+    `considered`: it comes with what a tracker thought of the links.
+    """
     cells = measure(toy.movie, toy.labels)
     where = {(f, n): c for c, f, n in zip(cells.index, cells["frame"], cells["label"], strict=True)}
     pairs = sorted((where[parent], where[child]) for parent, child in toy.links)
@@ -28,6 +34,9 @@ def experiment_of(toy: Toy, *, classified: bool = False) -> Experiment:
     labels, tracks = settled(toy.labels, Tracks(cells, links))
     if classified:
         tracks = _classified(tracks)
+    if considered:
+        tracker = TrackSettings(model="simple", fill_gaps=False)
+        tracks = replace(tracks, candidates=track(toy.movie, toy.labels, tracker)[1].candidates)
     return Experiment(toy.movie, labels, tracks)
 
 

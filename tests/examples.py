@@ -125,4 +125,29 @@ def frozen(ndim: int = 2) -> Toy:
     return toy("frozen", frames, straight((0, 7), (1, 7), (2, 7)), ndim)
 
 
+def family(ndim: int = 2) -> Toy:
+    """Two generations in six frames, beside a cell that stays alone; 2 becomes 6 and 7.
+
+              /- 2 -- 2 <= 6 -- 6
+    1 -- 1 --           \\- 7 -- 7
+              \\- 3 -- 3 -- 3 -- 3
+    5 -- 5 -- 5 -- 5 -- 5 -- 5
+    """
+    large, small = (7.0, 50.0), (4.5, 70.0)
+    frames = [{1: (40, 40, *large), 5: (80, 20 + 2 * t, *large)} for t in range(2)]
+    frames += [{2: (33, 40 + t, *small), 3: (48, 40 - t, *small)} for t in range(2)]
+    frames += [
+        {6: (28, 34 - t, *small), 7: (30, 50 + 2 * t, *small), 3: (48, 38 - t, *small)}
+        for t in range(2)
+    ]
+    for t in range(2, 6):
+        frames[t][5] = (80, 20 + 2 * t, *large)
+    links = straight((0, 1), (1, 1)) | straight(*[(t, 5) for t in range(6)])
+    links |= {((1, 1), (2, 2)), ((1, 1), (2, 3))} | straight((2, 2), (3, 2))
+    links |= straight(*[(t, 3) for t in range(2, 6)])
+    links |= {((3, 2), (4, 6)), ((3, 2), (4, 7))}
+    links |= straight((4, 6), (5, 6)) | straight((4, 7), (5, 7))
+    return toy("family", frames, links, ndim)
+
+
 TOYS = (two_walkers, blink, division, newcomer, frozen)

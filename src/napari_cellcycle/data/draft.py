@@ -61,7 +61,9 @@ class Draft:
         self.masks = masks
         self.pixel_size = None if pixel_size is None else tuple(pixel_size)
         self.stages = stages
-        self.edited_frames: set[int] = set()
+        self.edited_frames: dict[int, int] = {}
+        """Frames whose masks are not those stored, each with the number of its last change."""
+        self._changed = 0
         self._marks: dict[Mark, frozenset[tuple]] = {
             "rejected": frozenset(),
             "confirmed": frozenset(confirmed),
@@ -332,26 +334,35 @@ class Draft:
             column = self._columns[change.column].copy()
             column[self.rows(change.cells)] = change.after
             self._columns[change.column] = column
-            if change.column == "label":
-                self.next_label = max(self.next_label, int(change.after.max()) + 1)
         elif isinstance(change, Rows):
             self._insert(change.table) if change.came else self._delete(change.cells)
         elif isinstance(change, Pixels):
             assert self.masks is not None
             self.masks[(change.frame, *change.box)] = change.after
-            self.edited_frames.add(change.frame)
+            self._changed += 1
+            self.edited_frames[change.frame] = self._changed
         else:
             known = self._marks[change.mark]
             self._marks[change.mark] = (known - change.removed) | change.added
+        self.reserve(change)
         if not isinstance(change, Pixels):
             self._known = None
+
+    def reserve(self, change: Change) -> None:
+        """See to it that ids and labels that a change names are never given out anew."""
+        if isinstance(change, Rows):
+            self.next_cell = max(self.next_cell, int(change.cells.max(initial=0)) + 1)
+            labels = change.table["label"]
+        elif isinstance(change, Values) and change.column == "label":
+            labels = np.maximum(change.before, change.after)
+        else:
+            return
+        self.next_label = max(self.next_label, int(labels.max(initial=0)) + 1)
 
     def _insert(self, table: Table) -> None:
         places = np.searchsorted(self.ids, table["cell_id"])
         for name, column in self._columns.items():
             self._columns[name] = np.insert(column, places, table[name])
-        self.next_cell = max(self.next_cell, int(table["cell_id"].max()) + 1)
-        self.next_label = max(self.next_label, int(table["label"].max()) + 1)
 
     def _delete(self, cells: np.ndarray) -> None:
         rows = self.rows(cells)

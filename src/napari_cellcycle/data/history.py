@@ -54,8 +54,11 @@ class History:
 
     def repeat(self, edit: Edit, *, apply: bool = True) -> None:
         """Do an edit of a journal; without `apply` the draft holds it already."""
-        for change in edit.changes if apply else ():
-            self._draft.apply(change)
+        for change in edit.changes:
+            if apply:
+                self._draft.apply(change)
+            else:
+                self._draft.reserve(change)
         self.push(edit)
 
     def undo(self, *, apply: bool = True) -> Edit | None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
+import numpy as np
 from psygnal import Signal
 
 from napari_cellcycle.data.draft import Draft
@@ -87,6 +88,7 @@ class Editor:
         if not changes:
             return None
         operation, arguments = steps[0] if len(steps) == 1 else ("several", {"steps": len(steps)})
+        arguments = {k: v for k, v in arguments.items() if not isinstance(v, np.ndarray)}
         said = words[0] if len(words) == 1 else f"{words[0]}, and {len(words) - 1} more"
         edit = Edit(
             operation, arguments, said, tuple(changes), consequences, self._author, self.model

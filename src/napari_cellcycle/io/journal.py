@@ -9,7 +9,7 @@ import base64
 import json
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -150,6 +150,12 @@ def read_journal(path: str | Path) -> list[Entry]:
     return entries
 
 
+def not_in_use(folder: str | Path) -> None:
+    """Raise `InUse` if an experiment there is being corrected by somebody."""
+    if Path(folder).is_dir():
+        _locked(Path(folder)).release()
+
+
 def _locked(folder: Path) -> FileLock:
     lock = FileLock(folder / LOCK)
     try:
@@ -200,7 +206,7 @@ def _to_line(entry: Entry) -> bytes:
     told = {
         "do": entry.kind,
         "operation": edit.operation,
-        "arguments": {k: v for k, v in edit.arguments.items() if not isinstance(v, np.ndarray)},
+        "arguments": _simple(edit.arguments),
         "words": edit.words,
         "consequences": list(edit.consequences),
         "author": edit.author,
@@ -208,7 +214,7 @@ def _to_line(entry: Entry) -> bytes:
         "time": edit.time.isoformat(),
         "changes": [_change_to_json(change) for change in edit.changes],
     }
-    return json.dumps(told, default=_plain, separators=(",", ":")).encode() + b"\n"
+    return json.dumps(told, separators=(",", ":")).encode() + b"\n"
 
 
 def _from_line(line: bytes) -> Entry:
@@ -248,7 +254,7 @@ def _change_to_json(change: Change) -> dict[str, Any]:
             "before": _array_to_json(change.before),
             "after": _array_to_json(change.after),
         }
-    added, removed = (sorted(map(list, entries)) for entries in (change.added, change.removed))
+    added, removed = (_simple(sorted(entries)) for entries in (change.added, change.removed))
     return {"marks": change.mark, "added": added, "removed": removed}
 
 
@@ -270,7 +276,7 @@ def _change_from_json(told: dict[str, Any]) -> Change:
 def _array_to_json(values: np.ndarray) -> Any:
     """A list of texts, or the bytes of numbers with their type and shape, compressed."""
     if values.dtype == object:
-        return [None if value is None else str(value) for value in values.tolist()]
+        return _simple(values.tolist())
     data = base64.b64encode(zlib.compress(np.ascontiguousarray(values).tobytes(), 1)).decode()
     return {"type": values.dtype.str, "shape": list(values.shape), "data": data}
 
@@ -282,7 +288,13 @@ def _array_from_json(told: Any) -> np.ndarray:
     return np.frombuffer(data, np.dtype(told["type"])).reshape(told["shape"]).copy()
 
 
-def _plain(value: Any) -> Any:
+def _simple(value: Any) -> Any:
+    """What JSON can hold of a value; masks are left out, as the changes have them."""
+    if isinstance(value, Mapping):
+        items = value.items()
+        return {str(k): _simple(v) for k, v in items if not isinstance(v, np.ndarray)}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_simple(part) for part in value if not isinstance(part, np.ndarray)]
     if isinstance(value, np.generic):
         return value.item()
-    raise TypeError(f"an argument of an edit is a {type(value).__name__}, which JSON cannot hold")
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
