@@ -171,11 +171,11 @@ def test_a_movie_in_memory_is_stored_and_run(viewer, dock, quick, run, workplace
 
 def test_save_and_export(viewer, sample, quick, run, qtbot, tmp_path):
     from napari_cellcycle.io.experiment import open_experiment
-    from napari_cellcycle.widgets import exports
+    from napari_cellcycle.widgets import exports, saving
 
     run(sample, sample.run_button)
     for start in (
-        lambda: exports.save(sample, tmp_path / "mine"),
+        lambda: saving.save(sample, tmp_path / "mine"),
         lambda: exports.export(sample, "ctc", tmp_path / "mine_RES"),
         lambda: exports.export(sample, "csv", tmp_path / "mine.csv"),
     ):

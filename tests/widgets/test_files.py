@@ -54,14 +54,14 @@ def test_writers_and_readers_agree(viewer, tmp_path, name):
 
 
 def test_an_opened_experiment_is_taken_over_by_the_dock(viewer, dock, quick, run, qtbot, tmp_path):
-    from napari_cellcycle.widgets import exports
+    from napari_cellcycle.widgets import saving
 
     viewer.open_sample("napari-cellcycle", "nuclei_2d")
     run(dock, dock.run_button)
     cells = dock.session.result.display.counts
     folder = tmp_path / "mine.cellcycle"
     with qtbot.waitSignal(dock.finished, timeout=60_000):
-        exports.save(dock, folder)
+        saving.save(dock, folder)
     viewer.layers.clear()
     with qtbot.waitSignal(dock.finished, timeout=60_000):
         viewer.open(str(folder), plugin="napari-cellcycle")

@@ -21,6 +21,8 @@ from napari_cellcycle.pipeline.assign import assign
 from napari_cellcycle.pipeline.track import DIVISION_WEIGHT
 
 _HOPS = 2
+_KEPT = 0.01
+"""What a link that is there is worth at least, so that it is given up for a better one only."""
 _MOST = 300
 """An edit that sets more cells free than this, such as a frame segmented anew, is left alone."""
 
@@ -137,18 +139,44 @@ def _decide(bench: Bench, region: np.ndarray, options: _Options) -> dict[int, Pa
     score = np.concatenate([options.link_score, known_score])
     open_ = np.isin(links, region).all(axis=1)
     open_ &= ~np.isin(links[:, 1], has_parent) & ~np.isin(links[:, 0], has_child)
-    links, score = _once(links[open_], score[open_])
+    n_known = int(open_[len(options.links) :].sum())
+    links, score, is_known = _once(links[open_], score[open_], n_known)
     pairs = options.divisions
     whole = np.isin(pairs, region).all(axis=1) & ~np.isin(pairs[:, 0], has_child)
     whole &= ~np.isin(pairs[:, 1:], has_parent).any(axis=1)
     pairs, pair_score = _with_known(pairs[whole], options.division_score[whole], draft, free)
-    return _solved(bench, links, score, pairs, pair_score)
+    settings = bench.track
+    worth = score - settings.min_score
+    worth[is_known] = np.maximum(worth[is_known], _KEPT)
+    pair_worth = DIVISION_WEIGHT * (pair_score - settings.division_cost)
+    divided = _are_among(pairs[:, [0, 1]], known) & _are_among(pairs[:, [0, 2]], known)
+    pair_worth[divided] = np.maximum(pair_worth[divided], _KEPT)
+    return _solved(draft, _Choice(links, score, worth), _Choice(pairs, pair_score, pair_worth))
 
 
-def _once(links: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Each link once, with its first score."""
-    _, first = np.unique(links, axis=0, return_index=True)
-    return links[first], score[first]
+@dataclass(frozen=True)
+class _Choice:
+    """What can be chosen: cells (n, 2) or (n, 3), how probable each is, and what it is worth."""
+
+    cells: np.ndarray
+    score: np.ndarray
+    worth: np.ndarray
+
+
+def _once(
+    links: np.ndarray, score: np.ndarray, n_known: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Each link once, with its first score, and whether it is there now: among the last."""
+    every, first, inverse = np.unique(links, axis=0, return_index=True, return_inverse=True)
+    is_known = np.zeros(len(every), bool)
+    is_known[inverse.ravel()[len(links) - n_known :]] = True
+    return every, score[first], is_known
+
+
+def _are_among(links: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Which links (n, 2) are among those that are known (m, 2)."""
+    there = set(map(tuple, known.tolist()))
+    return np.array([tuple(link) in there for link in links.tolist()], bool)
 
 
 def _with_known(
@@ -170,41 +198,30 @@ def _with_known(
     return np.concatenate([pairs, more]), np.concatenate([score, more_score])
 
 
-def _solved(
-    bench: Bench,
-    links: np.ndarray,
-    score: np.ndarray,
-    pairs: np.ndarray,
-    pair_score: np.ndarray,
-) -> dict[int, Parent]:
+def _solved(draft: Draft, links: _Choice, pairs: _Choice) -> dict[int, Parent]:
     """Choose, as tracking does, the links and divisions that are worth most together."""
-    draft, settings = bench.draft, bench.track
-    halves = np.concatenate([pairs[:, [0, 1]], pairs[:, [0, 2]]]).reshape(-1, 2)
-    every, inverse = np.unique(np.concatenate([links, halves]), axis=0, return_inverse=True)
-    inverse = inverse.ravel()
-    worth = np.full(len(every), -1.0)
-    value = np.zeros(len(every))
-    value[inverse[: len(links)]] = score
-    worth[inverse[: len(links)]] = score - settings.min_score
+    n, m = len(links.cells), len(pairs.cells)
+    halves = np.concatenate([pairs.cells[:, [0, 1]], pairs.cells[:, [0, 2]]]).reshape(-1, 2)
+    both = np.concatenate([links.cells, halves])
+    every, place = np.unique(both, axis=0, return_inverse=True)
+    place = place.ravel()
+    worth, score = np.full(len(every), -1.0), np.zeros(len(every))
+    worth[place[:n]], score[place[:n]] = links.worth, links.score
     cells, row = np.unique(every, return_inverse=True)
     row = row.reshape(-1, 2)
     frame = draft.column("frame")[draft.rows(cells)]
-    m = len(pairs)
-    first, second = inverse[len(links) : len(links) + m], inverse[len(links) + m :]
-    candidates = Candidates(
-        row[:, 0], row[:, 1], frame[row[:, 1]] - frame[row[:, 0]], first, second
-    )
-    pair_worth = DIVISION_WEIGHT * (pair_score - settings.division_cost)
-    single, pair = assign(candidates, worth, pair_worth, len(cells))
-    free_children = np.unique(every[:, 1])
-    decided = {int(child): Parent(NOBODY, 0.0, BY_MODEL) for child in free_children}
+    first, second = place[n : n + m], place[n + m :]
+    gap = frame[row[:, 1]] - frame[row[:, 0]]
+    candidates = Candidates(row[:, 0], row[:, 1], gap, first, second)
+    single, pair = assign(candidates, worth, pairs.worth, len(cells))
+    decided = {int(child): Parent(NOBODY, 0.0, BY_MODEL) for child in np.unique(every[:, 1])}
     for number in np.flatnonzero(single):
         mother, child = every[number].tolist()
-        decided[child] = Parent(mother, float(value[number]), BY_MODEL)
+        decided[child] = Parent(mother, float(score[number]), BY_MODEL)
     for number in np.flatnonzero(pair):
         for half in (first[number], second[number]):
             mother, child = every[half].tolist()
-            decided[child] = Parent(mother, float(pair_score[number]), BY_MODEL)
+            decided[child] = Parent(mother, float(pairs.score[number]), BY_MODEL)
     return decided
 
 

@@ -6,8 +6,9 @@ import napari
 
 from napari_cellcycle.jobs.job import StepName
 from napari_cellcycle.widgets import compare
+from napari_cellcycle.widgets.below import show_below
 from napari_cellcycle.widgets.movies import is_movie, plain
-from napari_cellcycle.widgets.preferences import PLUGIN
+from napari_cellcycle.widgets.preferences import PLUGIN, compute_settings
 
 WIDGET = "Cell cycle"
 
@@ -66,12 +67,38 @@ def segment_again(viewer: "napari.viewer.Viewer") -> None:
 
 def show_filmstrip(viewer: "napari.viewer.Viewer") -> None:
     """Show the chosen cell over time."""
-    open_dock(viewer).show_filmstrip()
+    open_dock(viewer).panels.show("filmstrip")
 
 
 def show_stages(viewer: "napari.viewer.Viewer") -> None:
     """Show the stages of all cells over time."""
-    open_dock(viewer).show_stages()
+    open_dock(viewer).panels.show("stages")
+
+
+def open_library(viewer: "napari.viewer.Viewer") -> Any:
+    """Show all models below the viewer, which are in use, and what can be done with them."""
+    from napari_cellcycle.widgets.library_panel import LibraryPanel
+
+    return _open_below(viewer, "Models", LibraryPanel)
+
+
+def open_doctor(viewer: "napari.viewer.Viewer") -> Any:
+    """Look at the installation and the graphics card, and say what is wrong with them."""
+    from napari_cellcycle.widgets.doctor_panel import DoctorPanel
+
+    return _open_below(viewer, "Doctor", DoctorPanel)
+
+
+def _open_below(viewer: Any, name: str, kind: Any) -> Any:
+    """The panel of that name below the viewer, which is made unless it is there."""
+    folder = compute_settings().model_folder
+    panel = viewer.window.dock_widgets.get(name)
+    if panel is None:
+        panel = kind(folder)
+    else:
+        panel.folder = folder
+    show_below(viewer, panel, name)
+    return panel
 
 
 def _start(viewer: Any, step: StepName) -> None:

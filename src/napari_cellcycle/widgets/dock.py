@@ -7,11 +7,13 @@ from typing import Any
 
 import napari
 from qtpy.QtCore import QTimer, Signal
+from qtpy.QtGui import QCursor
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_cellcycle.config import ClassifySettings, RunSettings, SegmentSettings, TrackSettings
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.labels import LabelStack
+from napari_cellcycle.errors import Refused
 from napari_cellcycle.jobs import Failed
 from napari_cellcycle.jobs.job import StepName, StepSettings
 from napari_cellcycle.widgets import (
@@ -23,10 +25,14 @@ from napari_cellcycle.widgets import (
     help_sheet,
     keys,
     running,
+    saving,
 )
+from napari_cellcycle.widgets.actions import Actions
 from napari_cellcycle.widgets.adopting import adopt_opened
 from napari_cellcycle.widgets.agreement import Agreement
-from napari_cellcycle.widgets.below import BelowRow, show_below
+from napari_cellcycle.widgets.below import BelowRow, Panels
+from napari_cellcycle.widgets.context_menu import ContextMenu
+from napari_cellcycle.widgets.correct_section import CorrectSection
 from napari_cellcycle.widgets.errors_panel import ErrorsPanel
 from napari_cellcycle.widgets.filmstrip import Filmstrip
 from napari_cellcycle.widgets.fold import scrolled
@@ -45,6 +51,7 @@ from napari_cellcycle.widgets.sources import Source, sources
 from napari_cellcycle.widgets.stages_panel import StagesPanel
 from napari_cellcycle.widgets.step_section import KINDS, StepSection
 from napari_cellcycle.widgets.task import Task, describe
+from napari_cellcycle.widgets.views import views_of
 from napari_cellcycle.widgets.work import Child
 from napari_cellcycle.widgets.workplace import clean_up
 
@@ -68,6 +75,8 @@ class CellCycle(QWidget):
         self.errors = ErrorsPanel(self.session)
         self.filmstrip = Filmstrip(self.session)
         self.stages = StagesPanel(self.session)
+        self.actions = Actions(self.session)
+        self.panels = Panels(viewer, views_of(self))
         self._child = Child()
         self._sources: dict[StepName, list[Source]] = {"track": [], "classify": []}
         self._build()
@@ -96,7 +105,8 @@ class CellCycle(QWidget):
         self.job_panel = JobPanel()
         self.notice = Notice()
         self.results = ResultsPanel()
-        self.below = BelowRow()
+        self.correct = CorrectSection(self.session, self.actions.do)
+        self.below = BelowRow(views_of(self))
         line = QHBoxLayout()
         line.addWidget(self.about, 1)
         line.addWidget(self.help_button)
@@ -109,7 +119,13 @@ class CellCycle(QWidget):
         for section in self.steps.values():
             layout.addWidget(section)
         layout.addWidget(_line())
-        for widget in (self.job_panel, self.notice, self.results, self.below):
+        for widget in (
+            self.job_panel,
+            self.notice,
+            self.results,
+            self.correct,
+            self.below,
+        ):
             layout.addWidget(widget)
         layout.addStretch(1)
         outer = QVBoxLayout(self)
@@ -122,8 +138,7 @@ class CellCycle(QWidget):
         self.picker.edited.connect(self._refresh)
         self.run_button.clicked.connect(partial(self.start, "run"))
         self.help_button.clicked.connect(self.show_help)
-        self.below.filmstrip.clicked.connect(self.show_filmstrip)
-        self.below.stages.clicked.connect(self.show_stages)
+        self.below.asked.connect(self.panels.show)
         for section in self.steps.values():
             section.run.connect(self.start)
             section.edited.connect(self._refresh)
@@ -131,16 +146,19 @@ class CellCycle(QWidget):
         self.results.coloured.connect(self.session.colour)
         self.results.undo.connect(self.session.undo)
         self.results.redo.connect(self.session.redo)
-        self.results.save.connect(partial(exports.ask_and_save, self))
+        self.results.save.connect(partial(saving.ask_and_save, self))
         self.results.export.connect(partial(exports.ask_and_export, self))
         self.results.compare.connect(partial(compare.ask_and_compare, self))
         self.results.compare_masks.connect(partial(compare.ask_and_compare_masks, self))
         self.session.changed.connect(self._on_result)
         self.session.coloured.connect(self.results.show_colour)
+        self.session.edited.connect(self._on_edited)
+        self.session.refused.connect(self._on_refused)
+        self.session.troubled.connect(self.notice.tell)
         self.viewer.layers.events.inserted.connect(self._on_layers)
         self.viewer.layers.events.removed.connect(self._on_layers)
         self._connect_preview()
-        keys.bind(self)
+        self._keys = keys.bind(self)
         self._unshown: list[Callable[[], object]] = []
         self._next = QTimer(self, singleShot=True, interval=_PAUSE_MS)
         self._next.timeout.connect(self._on_ended)
@@ -148,6 +166,7 @@ class CellCycle(QWidget):
         self._warm.timeout.connect(self._on_warm)
         self.session.clicked.connect(self._on_clicked)
         clicks = Picker(self.viewer, self.session)
+        clicks.menu = self.show_menu
         ring = Ring(self.viewer, self.session)
         agreement = Agreement(self.viewer, self.session)
         views = (
@@ -155,6 +174,7 @@ class CellCycle(QWidget):
             ring.close,
             clicks.close,
             agreement.close,
+            self._keys.close,
             self.preview.close,
         )
         self.destroyed.connect(_Closing(*views, self.session.close, self._child.close))
@@ -255,13 +275,9 @@ class CellCycle(QWidget):
         """Show what is what, and all keys."""
         help_sheet.show(self)
 
-    def show_filmstrip(self) -> None:
-        """Show the chosen cell over time, below the viewer."""
-        show_below(self.viewer, self.filmstrip, "Filmstrip")
-
-    def show_stages(self) -> None:
-        """Show the stages of all cells over time, below the viewer."""
-        show_below(self.viewer, self.stages, "Stages")
+    def show_menu(self) -> None:
+        """Show all that can be done to the chosen cell, where the mouse is."""
+        ContextMenu(self, self.session, self.actions.do).popup(QCursor.pos())
 
     @property
     def child(self) -> Child:
@@ -297,6 +313,20 @@ class CellCycle(QWidget):
         self.results.show_display(result.display if result else None)
         self._refresh()
 
+    def _on_edited(self, _edit: object) -> None:
+        """Show what a correction changed in the facts, and no more."""
+        result, session = self.session.result, self.session
+        self.results.show_display(result.display if result else None)
+        idle = self.task is None
+        self.results.set_ready(idle=idle, can_undo=session.can_undo, can_redo=session.can_redo)
+
+    def _on_refused(self, refused: Refused) -> None:
+        fixes = [
+            (fix.words, partial(self.session.do, fix.operation, **fix.arguments))
+            for fix in refused.fixes
+        ]
+        self.notice.offer(str(refused), fixes)
+
     def _on_layers(self, _event: object = None) -> None:
         self.session.forget_all_but(map(plain, self.viewer.layers))
         adopt_opened(self)
@@ -325,10 +355,12 @@ class CellCycle(QWidget):
             "divisions (Track), and give each its stage of the cell cycle (Classify)"
         )
         self.filmstrip.show_movie(movie, self.known_labels if movie else None, self.picker.channel)
-        self.below.filmstrip.setEnabled(movie is not None)
         session = self.session
         display = session.result.display if session.result else None
-        self.below.stages.setEnabled(display is not None and display.has_stages)
+        known = {"movie"} if movie is not None else set()
+        known |= {"tracks"} if display is not None and display.has_tracks else set()
+        known |= {"stages"} if display is not None and display.has_stages else set()
+        self.below.set_ready(known)
         self.about.setText("Segment · Track · Classify" + self._cost(movie))
         idle = self.task is None
         self.results.set_ready(idle=idle, can_undo=session.can_undo, can_redo=session.can_redo)

@@ -1,7 +1,7 @@
-"""Saving and exporting what is open, beside the viewer."""
+"""Exporting what is open, beside the viewer."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,39 +10,10 @@ from qtpy.QtWidgets import QFileDialog
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.tracks import Tracks
 from napari_cellcycle.errors import BadInput
-from napari_cellcycle.io.experiment import SUFFIX
 from napari_cellcycle.widgets.task import Task
-from napari_cellcycle.widgets.workplace import root
 
 if TYPE_CHECKING:
     from napari_cellcycle.widgets.dock import CellCycle
-
-
-def ask_and_save(dock: "CellCycle") -> Task | None:
-    """Ask for a name and save the open experiment there."""
-    recording = dock.session.recording
-    if recording is None or recording.result is None:
-        return None
-    start = recording.saved_in or Path.home() / f"{_plain(recording.layer.name)}{SUFFIX}"
-    chosen, _ = QFileDialog.getSaveFileName(dock, "Save experiment", str(start), f"*{SUFFIX}")
-    return save(dock, Path(chosen)) if chosen else None
-
-
-def save(dock: "CellCycle", folder: Path) -> Task | None:
-    """Save the open experiment in `folder`, beside the viewer."""
-    recording = dock.session.recording
-    if recording is None or recording.result is None or dock.task is not None:
-        return None
-    if folder.suffix != SUFFIX:
-        folder = folder.with_name(folder.name + SUFFIX)
-    task = Task("Save", _saved, recording.result.experiment, folder)
-
-    def on_saved(path: Path) -> None:
-        recording.saved_in = path
-        dock.notice.tell(f"Saved as {path}.", problem=False)
-
-    task.succeeded.connect(on_saved)
-    return dock.begin(task)
 
 
 @dataclass(frozen=True)
@@ -57,11 +28,21 @@ class _Kind:
 _KINDS = {
     "ctc": _Kind("Export a new folder", "_RES"),
     "csv": _Kind("Export a table", ".csv", "*.csv"),
+    "trackmate": _Kind("Export a TrackMate file", ".xml", "*.xml"),
+    "geff": _Kind("Export a new geff folder", ".geff"),
     "figures": _Kind("Write figures and tables to a new folder", "_figures"),
     "film": _Kind("Write a film", ".mp4", "Films (*.mp4 *.gif)"),
     "report": _Kind("Write pages about cells to a new folder", "_cells"),
 }
 """Everything that the Export menu offers."""
+
+_ENDINGS = {
+    "csv": (".csv",),
+    "trackmate": (".xml",),
+    "geff": (".geff",),
+    "film": (".mp4", ".gif"),
+}
+"""Endings that a name must have; the first is added if it has none of them."""
 
 
 def ask_and_export(dock: "CellCycle", kind: str) -> Task | None:
@@ -70,27 +51,34 @@ def ask_and_export(dock: "CellCycle", kind: str) -> Task | None:
     if recording is None or recording.result is None:
         return None
     asked = _KINDS[kind]
-    start = Path.home() / f"{_plain(recording.layer.name)}{asked.ending}"
+    start = Path.home() / f"{plain_name(recording.layer.name)}{asked.ending}"
     chosen, _ = QFileDialog.getSaveFileName(dock, asked.title, str(start), asked.pattern)
     return export(dock, kind, Path(chosen)) if chosen else None
 
 
 def export(dock: "CellCycle", kind: str, path: Path) -> Task | None:
-    """Export the open experiment, beside the viewer: "ctc", "csv", "figures", "film" or "report".
+    """Export the open experiment, beside the viewer; `kind` is a key of `_KINDS`.
 
-    The report is that of the chosen cell and its lineage, or of all cells if none is chosen.
+    Forms that other programs read are read again, and the notice says what they hold and what
+    they have no place for. The pages are those of the chosen cell and its lineage, or of all
+    cells if none is chosen.
     """
     experiment = dock.session.experiment
     if experiment is None or dock.task is not None:
         return None
-    endings = {"csv": (".csv",), "film": (".mp4", ".gif")}.get(kind)
+    endings = _ENDINGS.get(kind)
     if endings is not None and path.suffix.lower() not in endings:
         path = path.with_name(path.name + endings[0])
     cells = None
     if kind == "report" and dock.session.track is not None and experiment.tracks is not None:
         cells = family(experiment.tracks, dock.session.track)
     task = Task("Export", _exported, experiment, kind, path, cells)
-    task.succeeded.connect(lambda told: dock.notice.tell(told, problem=False))
+
+    def on_exported(told: tuple[str, bool]) -> None:
+        sentence, is_right = told
+        dock.notice.tell(sentence, problem=not is_right)
+
+    task.succeeded.connect(on_exported)
     return dock.begin(task)
 
 
@@ -105,34 +93,21 @@ def family(tracks: Tracks, track: int) -> list[int]:
     return found
 
 
-def _saved(experiment: Experiment, folder: Path, *, progress: Any) -> Path:
-    from napari_cellcycle.io.experiment import save_experiment
-
-    source = experiment.movie.source
-    if source is not None and root() in Path(source).parents:
-        experiment = replace(experiment, movie=replace(experiment.movie, source=None))
-    save_experiment(experiment, folder, progress=progress)
-    return folder
-
-
 def _exported(
     experiment: Experiment, kind: str, path: Path, cells: list[int] | None, *, progress: Any
-) -> str:
-    """Write one export, and say where it is."""
+) -> tuple[str, bool]:
+    """Write one export: what to say of it, and whether it came back as it was."""
+    from napari_cellcycle.io.exchange import FORMS, export_experiment
+
     if experiment.tracks is None or experiment.labels is None:
         raise BadInput("There are no tracks to export yet: track the cells first.")
     if kind in {"figures", "report"} and path.exists() and not _is_empty(path):
         raise BadInput(f"{path} exists already; choose the name of a new folder.")
+    if kind in FORMS:
+        report = export_experiment(experiment, path, kind, progress)
+        return f"Exported to {path}. {' '.join(report.sentences[1:])}", report.complete
     note = ""
-    if kind == "ctc":
-        from napari_cellcycle.io.ctc import write_ctc
-
-        write_ctc(experiment.labels, experiment.tracks, path, progress=progress)
-    elif kind == "csv":
-        from napari_cellcycle.io.tables import write_cell_table
-
-        write_cell_table(experiment, path)
-    elif kind == "figures":
+    if kind == "figures":
         from napari_cellcycle.evaluation.figure_folder import write_figures
 
         write_figures(experiment, path, progress=progress)
@@ -144,12 +119,13 @@ def _exported(
         from napari_cellcycle.evaluation.report import write_report
 
         path = write_report(experiment, path, cells, progress=progress)
-    return f"Exported to {path}. {note}".strip()
+    return f"Exported to {path}. {note}".strip(), True
 
 
 def _is_empty(path: Path) -> bool:
     return path.is_dir() and not any(path.iterdir())
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """A name that files can have."""
     return re.sub(r"[^\w.-]+", "_", name).strip("_") or "movie"

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from napari.layers import Shapes
+from napari.layers import Points, Shapes
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence, QShortcut
 
+from napari_cellcycle.widgets.actions import ACTIONS
 from napari_cellcycle.widgets.movies import plain
 from napari_cellcycle.widgets.segment_section import FRAME, REGION
 
@@ -15,25 +16,41 @@ if TYPE_CHECKING:
     from napari_cellcycle.widgets.dock import CellCycle
 
 
-def bind(dock: "CellCycle") -> None:
+def bind(dock: "CellCycle") -> "Keys":
     """Make the keys of `help_sheet` do what it says."""
     keys: dict[str, Callable[[], object]] = {
         "O": dock.switch_colours,
         "Alt+P": dock.segment.preview_button.click,
-        "R": partial(_on_again, dock, FRAME),
-        "Shift+R": partial(_on_again, dock, REGION),
+        "R": partial(dock.segment_again, FRAME),
+        "Shift+R": partial(dock.segment_again, REGION),
         "?": dock.show_help,
     }
-    for key, slot in keys.items():
-        shortcut = QShortcut(QKeySequence(key), dock)
-        shortcut.setContext(Qt.ShortcutContext.WindowShortcut)
-        shortcut.activated.connect(slot)
+    for action in ACTIONS:
+        for key in action.keys:
+            keys[key] = partial(dock.actions.do, action.name)
+    return Keys(dock, keys)
 
 
-def _on_again(dock: "CellCycle", kind: str) -> None:
-    """Segment again; but in a Shapes layer R chooses the tool that draws rectangles."""
-    active = plain(dock.viewer.layers.selection.active)
-    if kind == FRAME and isinstance(active, Shapes):
-        active.mode = "add_rectangle"
-    else:
-        dock.segment_again(kind)
+class Keys:
+    """Shortcuts of the whole window; layers that are drawn in keep those of napari."""
+
+    def __init__(self, dock: "CellCycle", keys: dict[str, Callable[[], object]]) -> None:
+        self._layers = dock.viewer.layers
+        self._shortcuts = [_shortcut(dock, key, slot) for key, slot in keys.items()]
+        self._layers.selection.events.active.connect(self._on_active)
+
+    def close(self) -> None:
+        """Let go of the viewer."""
+        self._layers.selection.events.active.disconnect(self._on_active)
+
+    def _on_active(self, _event: object = None) -> None:
+        drawn = isinstance(plain(self._layers.selection.active), Shapes | Points)
+        for shortcut in self._shortcuts:
+            shortcut.setEnabled(not drawn)
+
+
+def _shortcut(dock: "CellCycle", key: str, slot: Callable[[], object]) -> QShortcut:
+    shortcut = QShortcut(QKeySequence(key), dock)
+    shortcut.setContext(Qt.ShortcutContext.WindowShortcut)
+    shortcut.activated.connect(slot)
+    return shortcut

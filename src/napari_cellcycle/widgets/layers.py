@@ -127,6 +127,19 @@ class ResultLayers:
         layers = (self.labels, self._movie)
         return next((layer for layer in layers if self._in_viewer(layer)), None)
 
+    @property
+    def frames(self) -> int:
+        """Number of frames of the movie."""
+        layer = self._shown() or self._movie
+        return int(layer.data.shape[0]) if not layer.multiscale else int(layer.data[0].shape[0])
+
+    def paint_with(self, label: int) -> None:
+        """Let the next stroke of the brush paint `label`."""
+        if self.labels is not None and self._in_viewer(self.labels):
+            self._viewer.layers.selection.active = self.labels
+            self.labels.selected_label = label
+            self.labels.mode = "paint"
+
     def choose(self, label: int) -> None:
         """Make `label` the one that the masks layer paints with."""
         if self.labels is not None and self._in_viewer(self.labels):

@@ -1,6 +1,7 @@
 """One sentence for the user, with the details behind a fold."""
 
 import platform
+from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from qtpy.QtCore import Qt
@@ -42,6 +43,7 @@ class Notice(QFrame):
         self.copy = QPushButton("Copy")
         self.copy.setToolTip("Copy message and details, to send them to somebody who can help")
         self.copy.clicked.connect(self._on_copy)
+        self.offers = QHBoxLayout()
         self.fold = Fold("Details")
         self.fold.header.addWidget(self.copy)
         self.fold.body.addWidget(self.details)
@@ -52,6 +54,7 @@ class Notice(QFrame):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 6, 6, 6)
         layout.addLayout(line)
+        layout.addLayout(self.offers)
         layout.addWidget(self.fold)
         self.hide()
 
@@ -62,7 +65,26 @@ class Notice(QFrame):
         self.details.setPlainText(f"{details.strip()}\n\n{versions()}".strip())
         self.fold.unfolded = False
         self.fold.setVisible(bool(details))
+        self._clear_offers()
         self.show()
+
+    def offer(self, sentence: str, choices: Sequence[tuple[str, Callable[[], object]]]) -> None:
+        """Show `sentence` with a button for each choice; the message closes with a choice."""
+        self.tell(sentence)
+        for words, chosen in choices:
+            button = QPushButton(words)
+            button.clicked.connect(self.hide)
+            button.clicked.connect(lambda _checked=False, chosen=chosen: chosen())
+            self.offers.addWidget(button)
+        self.offers.addStretch(1)
+
+    def _clear_offers(self) -> None:
+        while self.offers.count():
+            item = self.offers.takeAt(0)
+            widget = item.widget() if item is not None else None
+            if widget is not None:
+                widget.hide()
+                widget.deleteLater()
 
     def _on_copy(self) -> None:
         clipboard = QApplication.clipboard()

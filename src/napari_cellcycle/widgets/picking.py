@@ -1,11 +1,12 @@
 """Choosing a cell by a click in the viewer, and a ring around the one that is chosen."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from napari.layers import Labels, Points
 
+from napari_cellcycle.data.draft import NOBODY
 from napari_cellcycle.widgets.layers import placed
 from napari_cellcycle.widgets.life import Life
 from napari_cellcycle.widgets.movies import METADATA, plain
@@ -13,12 +14,16 @@ from napari_cellcycle.widgets.session import Recording, Session
 
 RING = "chosen cell"
 _WIDTHS = 1.45
+_CHOSEN, _BESIDE = "#ffffff", "#66ccee"
 _STILL = 4
 """Pixels of the screen that the mouse may move during a click."""
 
 
 class Picker:
     """Chooses the cell that is clicked on while the chosen layer can be dragged around.
+
+    With Shift, the cell is chosen beside the first, to be linked with it; a second such click lets
+    it go. A click with the right button chooses the cell and calls `menu`, if that is set.
 
     Clicks on masks of a result with tracks choose a cell in the session, as does picking a label
     with napari's own tool. Where there are no tracks, the session tells of the frame and the
@@ -30,6 +35,7 @@ class Picker:
         self._session = session
         self._watched: Labels | None = None
         self._label = 0
+        self.menu: Callable[[], object] | None = None
         viewer.mouse_drag_callbacks.append(self._on_press)
         session.changed.connect(self._watch)
 
@@ -56,8 +62,29 @@ class Picker:
         if place is not None:
             self._session.clicked.emit(round(float(place[0])), place[-recording.ndim :])
 
+    def click_beside(self, position: Sequence[float], event: Any = None) -> None:
+        """Choose the cell at a position of the world beside the first, or let it go again."""
+        session, recording = self._session, self._session.recording
+        labels = recording.layers.labels if recording is not None else None
+        draft = session.draft
+        if draft is None or labels is None or labels not in self._viewer.layers:
+            return
+        label = label_at(labels, position, event)
+        cell = draft.cell_at(session.frame, label) if label else NOBODY
+        if not cell:
+            session.pair(())
+        elif session.track is None:
+            session.select(label)
+        elif cell in session.others:
+            session.pair([one for one in session.others if one != cell])
+        else:
+            session.pair([*session.others[-1:], cell])
+
     def _on_press(self, _viewer: Any, event: Any) -> Iterator[None]:
-        if event.button != 1 or event.modifiers or not self._is_free():
+        beside = [str(modifier) for modifier in event.modifiers] == ["Shift"]
+        if event.button not in (1, 2) or not self._is_free():
+            return
+        if event.modifiers and not beside:
             return
         start = np.asarray(event.pos, float)
         moved = 0.0
@@ -65,8 +92,14 @@ class Picker:
         while event.type == "mouse_move":
             moved = max(moved, float(np.abs(np.asarray(event.pos) - start).max()))
             yield
-        if moved <= _STILL:
-            self.click(tuple(event.position), event)
+        if moved > _STILL:
+            return
+        if beside:
+            self.click_beside(tuple(event.position), event)
+            return
+        self.click(tuple(event.position), event)
+        if event.button == 2 and self.menu is not None:
+            self.menu()
 
     def _watch(self, _experiment: object = None) -> None:
         """Listen to which label is picked in the masks layer of the result."""
@@ -98,7 +131,10 @@ class Picker:
 
 
 class Ring:
-    """A ring around the chosen cell in the frame that is shown, as a layer of one point."""
+    """A ring around the chosen cell in the frame that is shown, as a layer of points.
+
+    Cells that are chosen beside it have a blue ring in their own frames.
+    """
 
     def __init__(self, viewer: Any, session: Session) -> None:
         self._viewer = viewer
@@ -106,12 +142,14 @@ class Ring:
         self._layer: Points | None = None
         session.selected.connect(self._on_selected)
         session.moved.connect(self._show)
+        session.paired.connect(self._show)
         viewer.dims.events.ndisplay.connect(self._show)
 
     def close(self) -> None:
         """Let go of the viewer."""
         self._session.selected.disconnect(self._on_selected)
         self._session.moved.disconnect(self._show)
+        self._session.paired.disconnect(self._show)
         self._viewer.dims.events.ndisplay.disconnect(self._show)
 
     def _on_selected(self, life: Life | None) -> None:
@@ -137,8 +175,17 @@ class Ring:
             plane = float(layer.world_to_data(self._viewer.dims.point)[1])
             planes = 0.5 * side * layer.scale[-1] / layer.scale[1]
             centre[1] = plane if abs(centre[1] - plane) <= max(planes, 0.5) else centre[1]
-        layer.data = centre[np.newaxis]
+        others = self._others()
+        layer.data = np.array([centre, *others])
+        layer.border_color = [_CHOSEN, *[_BESIDE] * len(others)]
         layer.size = _WIDTHS * side
+
+    def _others(self) -> list[np.ndarray]:
+        draft = self._session.draft
+        if draft is None:
+            return []
+        cells = [cell for cell in self._session.others if draft.has(cell)]
+        return [np.r_[draft.frame(cell), draft.place(cell)] for cell in cells]
 
     def _add(self, recording: Recording, centre: np.ndarray) -> None:
         layers = self._viewer.layers
@@ -147,7 +194,7 @@ class Ring:
             centre[np.newaxis],
             name=RING,
             face_color="transparent",
-            border_color="white",
+            border_color=_CHOSEN,
             border_width=0.02,
             size=_WIDTHS * recording.cell_side_px,
             metadata={METADATA: {"shows": "choice"}},

@@ -1,12 +1,23 @@
 """What one run gave, and what became of it since."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.edit.editor import Editor
-from napari_cellcycle.io.experiment import JournalPlace
+from napari_cellcycle.edit.opening import move_record
+from napari_cellcycle.io.experiment import JournalPlace, journal_of
 from napari_cellcycle.io.journal import Journal
 from napari_cellcycle.widgets.display import Display, display_of
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A result at one moment: its experiment, its journal, and the frames edited until then."""
+
+    experiment: Experiment
+    journal: JournalPlace | None
+    frames: dict[int, int]
 
 
 class Result:
@@ -44,11 +55,28 @@ class Result:
             self._known = None
             self.display = display_of(self.editor.draft, self.display.labels)
 
-    @property
-    def journal(self) -> JournalPlace | None:
-        """The journal, and how many entries of it `experiment` holds."""
+    def snapshot(self) -> "Snapshot":
+        """Everything as it is now, to be saved while corrections go on."""
         record = self.editor.record if self.editor is not None else None
-        return JournalPlace(record.path, record.count) if isinstance(record, Journal) else None
+        place = JournalPlace(record.path, record.count) if isinstance(record, Journal) else None
+        frames = dict(self.editor.draft.edited_frames) if self.editor is not None else {}
+        return Snapshot(self.experiment, place, frames)
+
+    def go_on_in(self, folder: Path, saved: Experiment, snapshot: "Snapshot") -> None:
+        """Go on from what `save_experiment` gave, and write corrections down in its `folder`.
+
+        Raises `CannotWrite` if that is not possible; they are then kept where they were.
+        """
+        self._stored = saved
+        if self.editor is None:
+            self._known = saved
+            return
+        draft = self.editor.draft
+        for frame, serial in snapshot.frames.items():
+            if draft.edited_frames.get(frame) == serial:
+                del draft.edited_frames[frame]
+        move_record(self.editor, journal_of(folder))
+        self.folder, self.warning = folder, ""
 
     def close(self) -> None:
         """Finish writing down what was corrected."""
