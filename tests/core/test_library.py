@@ -267,6 +267,20 @@ def test_comparing_tells_data_settings_and_scores_apart(tmp_path):
     assert [d.name for d in compare_cards(after, stage).settings][:2] == ["kind", "architecture"]
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_taught_model_is_compared_with_its_parent_on_the_same_data(tmp_path, turned):
+    parent = taught(tmp_path, "parent", metrics={"kept aside": {"link F1": 0.99}}).card
+    metrics = {
+        "kept aside": {"link F1": 0.96, "new figure": 1.0},
+        "kept aside, before": {"link F1": 0.91},
+    }
+    child = taught(tmp_path, "child", parent="parent", metrics=metrics).card
+    found = compare_cards(child, parent) if turned else compare_cards(parent, child)
+    (score,) = found.scores
+    assert score.name == "kept aside: link F1" and found.same_measure
+    assert (score.one, score.other) == ((0.96, 0.91) if turned else (0.91, 0.96))
+
+
 def test_every_shipped_card_can_be_told_in_words_and_is_of_a_known_kind():
     for model in list_models():
         told = dict(card_in_words(model))

@@ -39,7 +39,8 @@ def seconds_per_frame(device: "torch.device | str", seconds: float = 1.0) -> flo
 
     settings = SegmentSettings(diameter=_DIAMETER_PX)
     model = FlowSegmenter(find_model("cellcycle-nuclei", "segment"), torch.device(device))
-    frame, times = frame_of_nuclei(), []
+    frame = frame_of_nuclei()
+    times: list[float] = []
     model(frame, (1.0, 1.0), settings)
     ends = time.perf_counter() + seconds
     while not times or (time.perf_counter() < ends and len(times) < _MOST_FRAMES):

@@ -48,7 +48,7 @@ def examine_apart(
 
     Raises `JobDied` if no process can be started.
     """
-    arguments = ["--no-benchmark"] * (not benchmark) + [model_folder] * bool(model_folder)
+    arguments = ["--no-benchmark"] * (not benchmark) + ([model_folder] if model_folder else [])
     child = _started([*(command or command_of_examination()), *arguments])
     heard: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
     said: deque[bytes] = deque(maxlen=20)

@@ -85,8 +85,9 @@ class Comparison:
     """What two models have in common, and what they differ in.
 
     `data` that both learned from, that only `one` did and only the `other`; `settings` that
-    differ; all `scores`, the same or not. Scores are comparable only where `same_measure`: both
-    were measured on the same data, as far as the cards tell.
+    differ; all `scores`, the same or not. A model that was taught from the other tells what that
+    one did on the same data before. Scores are comparable only where `same_measure`: both were
+    measured on the same data, as far as the cards tell.
     """
 
     one: ModelCard
@@ -96,11 +97,7 @@ class Comparison:
     data_other: list[str]
     settings: list[Difference]
     scores: list[Difference]
-
-    @property
-    def same_measure(self) -> bool:
-        """Whether both cards tell of the same data kept aside."""
-        return bool(self.one.split) and self.one.split == self.other.split
+    same_measure: bool
 
 
 def compare_cards(one: ModelCard, other: ModelCard) -> Comparison:
@@ -110,7 +107,7 @@ def compare_cards(one: ModelCard, other: ModelCard) -> Comparison:
     about = [Difference(*each) for each in kind if each[1] != each[2]]
     names = dict.fromkeys([*first, *second])
     settings = [Difference(name, first.get(name), second.get(name)) for name in names]
-    scores_one, scores_other = dict(scores_of(one)), dict(scores_of(other))
+    scores, same_measure = _scores_of_two(one, other)
     return Comparison(
         one,
         other,
@@ -118,11 +115,36 @@ def compare_cards(one: ModelCard, other: ModelCard) -> Comparison:
         [name for name in one.data if name not in other.data],
         [name for name in other.data if name not in one.data],
         about + [each for each in settings if each.one != each.other],
-        [
-            Difference(name, scores_one.get(name), scores_other.get(name))
-            for name in dict.fromkeys([*scores_one, *scores_other])
-        ],
+        scores,
+        same_measure,
     )
+
+
+def _scores_of_two(one: ModelCard, other: ModelCard) -> tuple[list[Difference], bool]:
+    """Figures of both, and whether they were measured on the same data."""
+    if other.parent == one.name and (told := _before_and_after(other)):
+        return [Difference(name, before, after) for name, before, after in told], True
+    if one.parent == other.name and (told := _before_and_after(one)):
+        return [Difference(name, after, before) for name, before, after in told], True
+    first, second = (
+        {name: value for name, value in scores_of(card) if _BEFORE not in name}
+        for card in (one, other)
+    )
+    names = dict.fromkeys([*first, *second])
+    scores = [Difference(name, first.get(name), second.get(name)) for name in names]
+    return scores, bool(one.split) and one.split == other.split
+
+
+def _before_and_after(card: ModelCard) -> list[tuple[str, Any, Any]]:
+    """Figures of a taught model that its card tells for before the teaching as well."""
+    scores = dict(scores_of(card))
+    found = []
+    for name, before in scores.items():
+        group, separator, figure = name.partition(f"{_BEFORE}: ")
+        after = f"{group}: {figure}"
+        if separator and after in scores:
+            found.append((after, before, scores[after]))
+    return found
 
 
 def scores_of(card: ModelCard) -> list[tuple[str, float | int]]:
