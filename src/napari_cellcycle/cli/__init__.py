@@ -87,6 +87,7 @@ for _command in (
     demo.demo,
 ):
     _add(_command)
+_add(files.import_tracks, name="import")
 
 _models = typer.Typer(rich_markup_mode=None)
 _models.callback(invoke_without_command=True, **_told(models.models))(spoken_errors(models.models))

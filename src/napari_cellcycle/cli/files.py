@@ -1,4 +1,4 @@
-"""Commands that write files from what is known: export, simulate."""
+"""Commands that write and read files of other programs: export, import, simulate."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_cellcycle.cli.console import Bar, refuse_existing, say
-from napari_cellcycle.cli.options import Overwrite, settings_options
+from napari_cellcycle.cli.options import (
+    FrameInterval,
+    Overwrite,
+    PixelSize,
+    parse_pixel_size,
+    settings_options,
+)
 from napari_cellcycle.config import SimulateSettings
 from napari_cellcycle.errors import BadInput
 
@@ -19,42 +25,112 @@ if TYPE_CHECKING:
 
 
 class Format(StrEnum):
-    """What an experiment can be written as."""
+    """What tracks can be written as, and read from."""
 
     CTC = "ctc"
     CSV = "csv"
+    TRACKMATE = "trackmate"
+    GEFF = "geff"
 
 
 def export(
     experiment: Annotated[Path, typer.Argument(help="Experiment folder: NAME.cellcycle")],
     to: Annotated[
         Format,
-        typer.Option(help="'ctc': Cell Tracking Challenge result folder; 'csv': table of cells"),
+        typer.Option(
+            "--to",
+            "--as",
+            help="'ctc': Cell Tracking Challenge result folder; 'csv': table of cells; "
+            "'trackmate': XML file for Fiji; 'geff': folder NAME.geff for other trackers",
+        ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder (ctc) or file (csv) to make")],
+    out: Annotated[Path, typer.Option(help="Folder (ctc, geff) or file (csv, trackmate) to make")],
     overwrite: Overwrite = False,
 ) -> None:
-    """Write the cells of an experiment for other programs.
+    """Write the cells of an experiment for other programs, and report what the file holds.
 
-    Example: napari-cellcycle export hela.cellcycle --to ctc --out hela_RES
+    What was written is read again and compared. What the form has no place for is counted.
+
+    Example: napari-cellcycle export hela.cellcycle --as trackmate --out hela.xml
     """
-    from napari_cellcycle.io.ctc import write_ctc
+    from napari_cellcycle.io.exchange import export_experiment
     from napari_cellcycle.io.experiment import open_experiment
-    from napari_cellcycle.io.tables import write_cell_table
 
     refuse_existing(out, overwrite)
     opened = open_experiment(experiment)
-    if opened.labels is None or opened.tracks is None:
+    if opened.tracks is None:
         raise BadInput(
             f"The cells of {experiment} are not tracked yet; run the step 'track' first."
         )
-    if to is Format.CSV:
-        write_cell_table(opened, out)
-        say(f"The table is {out}: {len(opened.tracks):,} rows, one a cell and frame.")
-        return
     with Bar() as bar:
-        write_ctc(opened.labels, opened.tracks, out, bar)
-    say(f"The tracks are in {out}: mask000.tif ... and res_track.txt.")
+        report = export_experiment(opened, out, to.value, bar)
+    say(str(report))
+
+
+def import_tracks(
+    tracks: Annotated[
+        Path,
+        typer.Argument(
+            help="TrackMate file (.xml), geff folder, table (.csv), or Cell Tracking Challenge "
+            "folder"
+        ),
+    ],
+    movie: Annotated[Path, typer.Option(help="Movie that they belong to")],
+    out: Annotated[Path, typer.Option(help="Experiment folder to make: NAME.cellcycle")],
+    masks: Annotated[
+        Path | None,
+        typer.Option(help="Masks to place the cells on; those of a challenge folder if not given"),
+    ] = None,
+    spots: Annotated[
+        bool, typer.Option("--spots", help="Without masks: paint a spot around each cell")
+    ] = False,
+    form: Annotated[
+        Format | None, typer.Option(help="What TRACKS is; as it seems if not given")
+    ] = None,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--column", help="Unusual name in a table or geff, such as frame=TP; several times"
+        ),
+    ] = None,
+    pixel_size: PixelSize = None,
+    frame_interval: FrameInterval = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Make an experiment of tracks of another program, and report what was taken.
+
+    Stages, pinned stages and scores are kept where the file has them.
+
+    Example: napari-cellcycle import hela.xml --movie hela.tif --masks masks --out hela.cellcycle
+    """
+    from napari_cellcycle.io.exchange import form_of, import_experiment
+    from napari_cellcycle.io.experiment import save_experiment
+    from napari_cellcycle.io.frames import open_labels
+    from napari_cellcycle.io.movies import open_movie
+
+    refuse_existing(out, overwrite)
+    kind = form_of(tracks) if form is None else form.value
+    sizes = parse_pixel_size(pixel_size)
+    size = sizes[0] if sizes is not None and len(sizes) == 1 else sizes
+    opened = open_movie(movie, pixel_size=size, frame_interval=frame_interval)
+    if masks is None and kind == Format.CTC:
+        masks = tracks
+    labels = None if masks is None else open_labels(masks)
+    names = dict(_pair(text) for text in columns or ())
+    with Bar() as bar:
+        experiment, report = import_experiment(
+            tracks, opened, labels, kind, columns=names, spots=spots, progress=bar
+        )
+        save_experiment(experiment, out, bar)
+    say(str(report))
+    say(f"The experiment is {out}; open it with: napari {out}")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    thing, sign, name = text.partition("=")
+    if not sign:
+        raise BadInput(f"--column is {text!r}, but a pair such as frame=TP was expected.")
+    return thing.strip(), name.strip()
 
 
 @settings_options({"settings": SimulateSettings})

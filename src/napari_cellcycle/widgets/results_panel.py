@@ -24,6 +24,8 @@ _SWATCH = 14
 _EXPORTS = {
     "ctc": "Masks and tracks (Cell Tracking Challenge folder)",
     "csv": "Table of all cells (CSV)",
+    "trackmate": "TrackMate file for Fiji (XML)…",
+    "geff": "Tracks for other trackers (geff)…",
     "figures": "Figures and tables…",
     "film": "Film coloured by stage (MP4, GIF)…",
     "report": "Report of the selected cell and its lineage…",
