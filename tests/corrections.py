@@ -87,10 +87,24 @@ def state_of(draft: Draft) -> State:
             for column in table:
                 found[f"{name}.{column}"] = _bytes(table[column])
     if draft.masks is not None:
-        masks = np.stack([draft.mask(frame) for frame in range(draft.masks.shape[0])])
+        masks = np.stack([draft.mask(frame) for frame in _frames(draft)])
         found["masks"] = (str(masks.dtype), masks.tobytes())
     found["confirmed"] = ("", repr(sorted(draft.confirmed)).encode())
     return found
+
+
+def columns_of(draft: Draft) -> State:
+    """What a draft holds, whatever the types and the order of rows in its tables."""
+    found: State = {name: ("", repr(draft.column(name).tolist()).encode()) for name in draft.names}
+    found["marks"] = ("", repr([sorted(draft.rejected), sorted(draft.confirmed)]).encode())
+    if draft.masks is not None:
+        found["masks"] = ("", b"".join(m.tobytes() for m in map(draft.mask, _frames(draft))))
+    return found
+
+
+def _frames(draft: Draft) -> range:
+    assert draft.masks is not None
+    return range(draft.masks.shape[0])
 
 
 def _bytes(values: pd.Series | pd.Index) -> tuple[str, bytes]:
@@ -125,7 +139,7 @@ def _check_masks(draft: Draft) -> None:
     if draft.masks is None or not draft.tracked:
         return
     frames, labels = draft.column("frame"), draft.column("label")
-    for frame in range(draft.masks.shape[0]):
+    for frame in _frames(draft):
         mask = draft.mask(frame)
         rows = np.flatnonzero(frames == frame)
         present, counts = np.unique(mask[mask != 0], return_counts=True)

@@ -1,8 +1,6 @@
 """What follows from an edit: links around it, and the stages of the lineages it touched."""
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from napari_cellcycle.data.changes import Change, Rows, Values, touched_cells
 from napari_cellcycle.data.draft import NOBODY, Draft
@@ -69,20 +67,23 @@ def redecode_draft(bench: Bench, cells: np.ndarray) -> int:
 
 
 def _lineage(draft: Draft, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of all relatives of `cells`, and places among these of their parents, -1 of none."""
-    n, parent = len(draft), draft.column("parent")
-    child = np.flatnonzero(parent != NOBODY)
-    of = np.searchsorted(draft.ids, parent[child])
-    graph = coo_array((np.ones(len(child), bool), (of, child)), shape=(n, n))
-    lineage = connected_components(graph, directed=False)[1]
-    there = cells[np.isin(cells, draft.ids)]
-    rows = np.flatnonzero(np.isin(lineage, lineage[draft.rows(there)]))
-    place = np.full(n, -1)
-    place[rows] = np.arange(len(rows))
-    above = np.full(n, -1)
-    above[child] = of
-    above = above[rows]
-    return rows, np.where(above >= 0, place[above], -1)
+    """Rows of all relatives of `cells`, and places among these of their parents, -1 of none.
+
+    Found track by track, from relative to relative.
+    """
+    parent, label = draft.column("parent"), draft.column("label")
+    is_relative = np.zeros(draft.next_cell, bool)
+    new = np.unique(label[draft.rows(cells[np.isin(cells, draft.ids)])])
+    while len(new):
+        rows = np.flatnonzero(np.isin(label, new))
+        is_relative[draft.ids[rows]] = True
+        mothers = parent[rows]
+        near = np.flatnonzero(is_relative[parent] & ~is_relative[draft.ids])
+        above = draft.rows(mothers[(mothers != NOBODY) & ~is_relative[mothers]])
+        new = np.unique(label[np.concatenate([near, above])])
+    rows = np.flatnonzero(is_relative[draft.ids])
+    above = parent[rows]
+    return rows, np.where(above != NOBODY, np.searchsorted(draft.ids[rows], above), -1)
 
 
 def _is_about_stages(change: Change) -> bool:

@@ -6,6 +6,8 @@ did in words.
 
 from collections.abc import Collection
 
+import numpy as np
+
 from napari_cellcycle.data.draft import NOBODY, Draft
 from napari_cellcycle.data.tracks import BY_MODEL
 from napari_cellcycle.edit.bench import Bench
@@ -152,13 +154,15 @@ def _bridges(draft: Draft, gone: set[int]) -> dict[int, Parent]:
     A division is kept where there are still no more than two daughters, and nothing is linked
     that the user said is no link.
     """
+    parent = draft.column("parent")
+    above = dict(zip(sorted(gone), parent[draft.rows(sorted(gone))].tolist(), strict=True))
+    rows = np.flatnonzero(np.isin(parent, list(gone)))
     orphans: dict[int, list[int]] = {}
-    for cell in gone:
-        ancestor = draft.parent(cell)
-        while ancestor in gone:
-            ancestor = draft.parent(ancestor)
-        born = [one for one in draft.children(cell) if one not in gone]
-        orphans.setdefault(ancestor, []).extend(born)
+    for child, ancestor in zip(draft.ids[rows].tolist(), parent[rows].tolist(), strict=True):
+        if child not in gone:
+            while ancestor in gone:
+                ancestor = above[ancestor]
+            orphans.setdefault(ancestor, []).append(child)
     found: dict[int, Parent] = {}
     for ancestor, born in orphans.items():
         kept = [one for one in draft.children(ancestor) if one not in gone] if ancestor else []

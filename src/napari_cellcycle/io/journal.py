@@ -251,8 +251,8 @@ def _change_to_json(change: Change) -> dict[str, Any]:
         return {
             "pixels": change.frame,
             "corner": list(change.corner),
-            "before": _array_to_json(change.before),
-            "after": _array_to_json(change.after),
+            "before": _array_to_json(_compact(change.before)),
+            "after": _array_to_json(_compact(change.after)),
         }
     added, removed = (_simple(sorted(entries)) for entries in (change.added, change.removed))
     return {"marks": change.mark, "added": added, "removed": removed}
@@ -267,10 +267,18 @@ def _change_from_json(told: dict[str, Any]) -> Change:
         table = {name: _array_from_json(values) for name, values in told["table"].items()}
         return Rows(told["rows"] == "came", table)
     if "pixels" in told:
-        before, after = (_array_from_json(told[name]) for name in ("before", "after"))
+        before, after = (
+            _array_from_json(told[name]).astype(np.int32) for name in ("before", "after")
+        )
         return Pixels(int(told["pixels"]), tuple(told["corner"]), before, after)
     added, removed = (frozenset(map(tuple, told[name])) for name in ("added", "removed"))
     return Marks(told["marks"], added, removed)
+
+
+def _compact(masks: np.ndarray) -> np.ndarray:
+    """Masks as the smallest whole numbers that hold them."""
+    least, most = int(masks.min(initial=0)), int(masks.max(initial=0))
+    return masks if least < 0 else masks.astype(np.min_scalar_type(most))
 
 
 def _array_to_json(values: np.ndarray) -> Any:
