@@ -1,7 +1,7 @@
 """Masks too large for memory that can be painted on: what is edited is kept, the rest is read."""
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from threading import RLock
 from typing import Any, Protocol
 
@@ -19,7 +19,7 @@ class FramesOfMasks(Protocol):
     def shape(self) -> tuple[int, ...]:
         """(T, [Z,] Y, X)."""
 
-    def frame(self, time: int) -> np.ndarray:
+    def frame(self, time: int, /) -> np.ndarray:
         """Masks of one frame, int32 ([Z,] Y, X)."""
 
 
@@ -97,6 +97,18 @@ class OverlaidMasks:
         else:
             self._own(_within(first, len(self)))[rest] = values
 
+    def frame(self, time: int) -> np.ndarray:
+        """Masks of one frame, read-only."""
+        return np.asarray(self[time])
+
+    def rebase(self, base: FramesOfMasks, saved: Iterable[int] = ()) -> None:
+        """Go on over other masks, in which the frames `saved` are as they are here."""
+        with self._lock:
+            self._base = base
+            self._recent.clear()
+            for time in saved:
+                self._edited.pop(time, None)
+
     # ---------------------------------------------------------------- frames
 
     def _frame(self, time: int) -> np.ndarray:
@@ -165,21 +177,21 @@ class OverlaidMasks:
 
     def _points(self, times: np.ndarray, rest: tuple[Any, ...]) -> np.ndarray:
         """As numpy does where the frames are given by an array (...): (..., [what is sliced])."""
-        inner = tuple(part for part in rest if isinstance(part, slice))
-        sliced = self.shape[self.ndim - len(inner) :]
-        shape = tuple(len(range(n)[part]) for n, part in zip(sliced, inner, strict=True))
-        found = np.empty((*times.shape, *shape), self.dtype)
+        found = np.empty((*times.shape, *self._sliced(rest)), self.dtype)
         for time, here, inside in self._by_frame(times, rest):
             found[here] = self._frame(time)[inside]
         return found
 
     def _set_points(self, times: np.ndarray, rest: tuple[Any, ...], values: Any) -> None:
-        inner = tuple(part for part in rest if isinstance(part, slice))
-        sliced = self.shape[self.ndim - len(inner) :]
-        shape = tuple(len(range(n)[part]) for n, part in zip(sliced, inner, strict=True))
-        each = np.broadcast_to(np.asarray(values), (*times.shape, *shape))
+        each = np.broadcast_to(np.asarray(values), (*times.shape, *self._sliced(rest)))
         for time, here, inside in self._by_frame(times, rest):
             self._own(time)[inside] = each[here]
+
+    def _sliced(self, rest: tuple[Any, ...]) -> tuple[int, ...]:
+        """Lengths of the last axes, which are given by slices."""
+        inner = tuple(part for part in rest if isinstance(part, slice))
+        lengths = self.shape[self.ndim - len(inner) :]
+        return tuple(len(range(n)[part]) for n, part in zip(lengths, inner, strict=True))
 
     def _by_frame(
         self, times: np.ndarray, rest: tuple[Any, ...]

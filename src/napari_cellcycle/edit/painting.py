@@ -14,6 +14,8 @@ from napari_cellcycle.edit.relink import Parent, relink
 from napari_cellcycle.errors import Refused
 
 _KEPT = ("frame", "label")
+_MANY = 50
+"""Masks that are searched one by one; more are looked for in the whole frame."""
 
 
 def paint(
@@ -55,7 +57,7 @@ def settle_masks(
         return f"{names} changed in frame {frame}"
     within = within or whole(draft.mask(frame).shape)
     present = np.isin(labels, draft.mask(frame)[within])
-    cells = np.array([draft.cell_at(frame, int(label)) for label in labels], np.int64)
+    cells = _cells_at(draft, frame, labels)
     gone = cells[~present & (cells != NOBODY)].tolist()
     changed, added = present & (cells != NOBODY), labels[present & (cells == NOBODY)]
     if changed.any():
@@ -111,9 +113,22 @@ def _check_inside(draft: Draft, frame: int, box: Box) -> None:
 
 def _reach(draft: Draft, frame: int, labels: np.ndarray, changed: Box) -> Box:
     """A box that holds all masks of some labels, before and after a box of them is changed."""
-    cells = [draft.cell_at(frame, int(label)) for label in labels]
-    boxes = [draft.pixels_of(cell)[0] for cell in cells if cell != NOBODY]
+    if len(labels) > _MANY:
+        return whole(draft.mask(frame).shape)
+    cells = _cells_at(draft, frame, labels)
+    boxes = [draft.pixels_of(cell)[0] for cell in cells[cells != NOBODY].tolist()]
     return joined([changed, *(box for box in boxes if box[0].start < box[0].stop)])
+
+
+def _cells_at(draft: Draft, frame: int, labels: np.ndarray) -> np.ndarray:
+    """The cells (k,) of labels (k,) in a frame, `NOBODY` where there is none."""
+    here = draft.in_frame(frame)
+    own = draft.column("label")[draft.rows(here)]
+    order = np.argsort(own, kind="stable")
+    place = np.minimum(np.searchsorted(own[order], labels), max(len(own) - 1, 0))
+    if not len(own):
+        return np.full(len(labels), NOBODY, np.int64)
+    return np.where(own[order][place] == labels, here[order][place], NOBODY)
 
 
 def _measure_again(

@@ -9,6 +9,7 @@ import pandas as pd
 from napari_cellcycle.data.draft import NOBODY, Draft
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.labels import LabelStack
+from napari_cellcycle.data.overlay import OverlaidMasks
 from napari_cellcycle.data.stages import StageSet
 from napari_cellcycle.progress import Progress, silent, track_progress
 from napari_cellcycle.widgets.colours import TRUSTED
@@ -92,7 +93,7 @@ def display_of(draft: Draft, labels: Any) -> Display:
     if not len(draft):
         ndim = len(labels.shape) - 1
         vertices, features = np.zeros((0, ndim + 2)), pd.DataFrame({"track": [], "frame": []})
-        counts = {"cells": _count(labels)} if not draft.tracked else {"cells": 0}
+        counts = {"cells": 0 if draft.tracked else _count(labels)}
         cells, graph = np.zeros(0, np.int64), dict[int, list[int]]()
     else:
         vertices, features, cells = _vertices(draft)
@@ -118,14 +119,7 @@ def loaded(labels: LabelStack, most_loaded: int = MOST_LOADED, progress: Progres
         for time in track_progress(range(len(labels)), len(labels), progress, "Loading masks"):
             loaded[time] = labels.frame(time)
         return loaded
-    import dask.array as da
-    from dask.delayed import delayed
-
-    frames = [
-        da.from_delayed(delayed(labels.frame)(time), labels.shape[1:], np.int32)
-        for time in range(len(labels))
-    ]
-    return da.stack(frames)
+    return OverlaidMasks(labels)
 
 
 def _count(labels: Any) -> int:

@@ -1,10 +1,35 @@
 """Masks carried over time: copied to the next frame, or drawn between two that are there."""
 
 import numpy as np
+from scipy import ndimage
 
 from napari_cellcycle.data.boxes import Box, common, inside_of, joined, whole
+from napari_cellcycle.data.draft import NOBODY, Draft
 from napari_cellcycle.edit.masks.cuts import depth_in
 from napari_cellcycle.edit.masks.found import Found
+
+_LOOK_BACK = 3
+"""Frames over which the motion of a cell is measured."""
+
+
+def linked_to(draft: Draft, cell: int, step: int) -> list[int]:
+    """The cells that a cell is linked with, later ones (`step` 1) or the earlier one (-1)."""
+    if step == 1:
+        return draft.children(cell)
+    return [draft.parent(cell)] if draft.parent(cell) != NOBODY else []
+
+
+def motion(draft: Draft, cell: int, step: int) -> np.ndarray:
+    """How far a cell goes in a frame, in pixels, as it went in the frames behind it."""
+    track = draft.track(draft.label(cell))
+    frames = draft.column("frame")[draft.rows(track)]
+    here = draft.frame(cell)
+    behind = (frames - here) * -step
+    seen = track[(behind > 0) & (behind <= _LOOK_BACK)]
+    if not len(seen):
+        return np.zeros(len(draft.axes))
+    far = int(max(seen, key=lambda one: abs(draft.frame(int(one)) - here)))
+    return (draft.place(cell) - draft.place(far)) / abs(here - draft.frame(far))
 
 
 def shifted(found: Found, step: np.ndarray) -> tuple[Box, np.ndarray]:
@@ -28,10 +53,17 @@ def in_between(
     for one, box, weight in zip((first, second), boxes, (1 - share, share), strict=True):
         inside = np.zeros(shape, bool)
         inside[inside_of(box, window)] = one.inside
-        depth += weight * (depth_in(inside, space) - depth_in(~inside, space))
-    count = round((1 - share) * first.count + share * second.count)
+        outside = ndimage.distance_transform_edt(~inside, sampling=space)
+        depth += weight * (depth_in(inside, space) - outside)
+    return window, _deepest(depth, round((1 - share) * first.count + share * second.count))
+
+
+def _deepest(depth: np.ndarray, count: int) -> np.ndarray:
+    """About as many of the deepest pixels; those that are as deep are in, or out, together."""
     edge = np.partition(depth.ravel(), depth.size - count)[depth.size - count]
-    return window, depth >= edge
+    more, fewer = depth >= edge, depth > edge
+    nearer = np.count_nonzero(more) - count <= count - np.count_nonzero(fewer)
+    return more if nearer or not fewer.any() else fewer
 
 
 def in_frame(box: Box, inside: np.ndarray, shape: tuple[int, ...]) -> tuple[Box, np.ndarray] | None:

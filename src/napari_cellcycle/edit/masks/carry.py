@@ -5,15 +5,19 @@ import numpy as np
 from napari_cellcycle.data.boxes import Box, corner_of, inside_of, joined
 from napari_cellcycle.data.draft import NOBODY, Draft
 from napari_cellcycle.edit.bench import Bench
-from napari_cellcycle.edit.masks.between import in_between, in_frame, shifted
+from napari_cellcycle.edit.masks.between import (
+    in_between,
+    in_frame,
+    linked_to,
+    motion,
+    shifted,
+)
 from napari_cellcycle.edit.masks.found import Found, check_frame, find_cell, spacing
 from napari_cellcycle.edit.painting import add_cell, paint
 from napari_cellcycle.errors import Fix, Refused
 
 _LEAST_FREE = 0.3
 """Share of a copied mask that must not lie on other cells."""
-_LOOK_BACK = 3
-"""Frames over which the motion of a cell is measured."""
 
 
 def copy_mask(bench: Bench, cell: int, step: int = 1) -> str:
@@ -28,8 +32,8 @@ def copy_mask(bench: Bench, cell: int, step: int = 1) -> str:
     frame = found.frame + step
     check_frame(draft, frame)
     _check_end(draft, found, step)
-    motion = _motion(draft, cell, step)
-    mask = in_frame(*shifted(found, np.rint(motion).astype(int)), draft.mask(frame).shape)
+    moved = shifted(found, np.rint(motion(draft, cell, step)).astype(int))
+    mask = in_frame(*moved, draft.mask(frame).shape)
     if mask is None:
         raise Refused(
             f"Cell {found.label} moves out of the frame after frame {found.frame}, so there is "
@@ -109,10 +113,7 @@ def interpolate(bench: Bench, first: int, last: int) -> str:
 def _check_end(draft: Draft, found: Found, step: int) -> None:
     """Refuse a track that goes on in the next frame already, or divides before it."""
     label, frame = found.label, found.frame + step
-    if step == 1:
-        beyond = draft.children(found.cell)
-    else:
-        beyond = [draft.parent(found.cell)] if draft.parent(found.cell) != NOBODY else []
+    beyond = linked_to(draft, found.cell, step)
     if len(beyond) > 1:
         raise Refused(
             f"Cell {label} divides after frame {found.frame}: choose one of its daughters, or "
@@ -142,19 +143,6 @@ def _check_order(draft: Draft, first: Found, second: Found) -> None:
             "already: unlink that first.",
             Fix("Unlink it", "unlink", {"child": second.cell}),
         )
-
-
-def _motion(draft: Draft, cell: int, step: int) -> np.ndarray:
-    """How far a cell goes in a frame, in pixels, as it went in the frames behind it."""
-    track = draft.track(draft.label(cell))
-    frames = draft.column("frame")[draft.rows(track)]
-    here = draft.frame(cell)
-    behind = (frames - here) * -step
-    seen = track[(behind > 0) & (behind <= _LOOK_BACK)]
-    if not len(seen):
-        return np.zeros(len(draft.axes))
-    far = int(max(seen, key=lambda one: abs(draft.frame(int(one)) - here)))
-    return (draft.place(cell) - draft.place(far)) / abs(here - draft.frame(far))
 
 
 def _between(bench: Bench, first: Found, second: Found, frame: int) -> tuple[Box, np.ndarray]:

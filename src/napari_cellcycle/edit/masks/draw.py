@@ -6,9 +6,9 @@ import numpy as np
 from scipy import ndimage
 
 from napari_cellcycle.data.boxes import Box, corner_of
-from napari_cellcycle.data.draft import NOBODY
+from napari_cellcycle.data.draft import NOBODY, Draft
 from napari_cellcycle.edit.bench import Bench
-from napari_cellcycle.edit.masks.between import in_frame, shifted
+from napari_cellcycle.edit.masks.between import in_between, linked_to, motion, shifted
 from napari_cellcycle.edit.masks.found import (
     Found,
     check_frame,
@@ -36,9 +36,9 @@ _LEAST_PX = 4
 def draw_cell(bench: Bench, frame: int, place: Sequence[float], label: int | None = None) -> str:
     """Draw a cell that was missed, at a place [z,] y, x that was clicked on.
 
-    It is what stands out from the background there; else the shape of a cell that lies there in a
-    neighbouring frame and is missing in this one; else a disc, or ball, of usual size. It gets
-    the number `label`, or a new one. Other cells are not painted over.
+    It is the cell that lies there in a neighbouring frame, or between the two, and is missing in
+    this one; else what stands out from the background as the place does; else a disc, or ball, of
+    usual size. It gets the number `label`, or a new one. Other cells are not painted over.
     """
     draft = bench.draft
     check_frame(draft, frame)
@@ -72,22 +72,21 @@ def _drawn(
     """Which pixels of a window belong to the cell that was clicked on."""
     free = bench.draft.mask(frame)[window] == 0
     seed = point - np.array(corner_of(window))
+    missed = _missed(bench, frame, point, space)
+    if missed is not None:
+        known = _with_seed(missed.within(window) & free, seed)
+        if np.count_nonzero(known) >= _PLAUSIBLE[0] * missed.count:
+            return known
     grid = np.indices(free.shape, float)
     away = np.sqrt(sum(((grid[i] - seed[i]) * space[i]) ** 2 for i in range(free.ndim)))
-    disc = free & (away <= diameter / 2)
+    disc = away <= diameter / 2
     image = brightness(bench, frame, window)
-    near = free & (away <= _LARGEST * diameter)
     if image is not None:
-        grown = _grown(image.astype(np.float32), free, near, seed)
-        size = np.count_nonzero(grown) / max(np.count_nonzero(away <= diameter / 2), 1)
+        grown = _grown(image.astype(np.float32), free, free & (away <= _LARGEST * diameter), seed)
+        size = np.count_nonzero(grown) / max(np.count_nonzero(disc), 1)
         if _PLAUSIBLE[0] <= size <= _PLAUSIBLE[1]:
             return grown
-    model = _missing_here(bench, frame, point, diameter, space)
-    if model is not None:
-        copied = _copied(model, point, window, free)
-        if copied is not None:
-            return copied
-    return _with_seed(disc, seed)
+    return _with_seed(disc & free, seed)
 
 
 def _grown(image: np.ndarray, free: np.ndarray, near: np.ndarray, seed: np.ndarray) -> np.ndarray:
@@ -116,34 +115,35 @@ def _with_seed(inside: np.ndarray, seed: np.ndarray) -> np.ndarray:
     return np.asarray((parts == number) & (number > 0))
 
 
-def _missing_here(
-    bench: Bench, frame: int, point: np.ndarray, diameter: float, space: np.ndarray
-) -> Found | None:
-    """The nearest cell of a neighbouring frame that lies around the place and is missing here."""
+def _missed(bench: Bench, frame: int, point: np.ndarray, space: np.ndarray) -> Found | None:
+    """The mask of a cell that was, or will be, at a place but has none in this frame."""
     draft = bench.draft
-    column = draft.column("frame")
-    rows = np.flatnonzero((column == frame - 1) | (column == frame + 1))
-    places = np.column_stack([draft.column(axis)[rows] for axis in draft.axes])
-    away = np.linalg.norm((places - point) * space, axis=1)
-    for number in np.argsort(away, kind="stable"):
-        if away[number] >= diameter / 2:
-            break
-        cell = int(draft.ids[rows[number]])
-        if draft.cell_at(frame, draft.label(cell)) == NOBODY:
-            return mask_of(bench, cell)
-    return None
-
-
-def _copied(model: Found, point: np.ndarray, window: Box, free: np.ndarray) -> np.ndarray | None:
-    """The shape of another cell around a place, where no other cell lies."""
-    step = point - np.rint(model.centre).astype(int)
-    moved = in_frame(*shifted(model, step), tuple(part.stop for part in window))
-    if moved is None:
+    seen: dict[int, Found] = {}
+    for step in (-1, 1):
+        cell = _cell_under(draft, frame + step, point)
+        linked = [] if cell == NOBODY else linked_to(draft, cell, -step)
+        if cell == NOBODY or any(draft.frame(one) == frame for one in linked):
+            continue
+        ends = {step: cell, **({-step: linked[0]} if len(linked) == 1 else {})}
+        masks = {side: mask_of(bench, one) for side, one in ends.items()}
+        seen = {**seen, **{side: mask for side, mask in masks.items() if mask is not None}}
+    if not seen:
         return None
-    there = Found(model.frame, model.label, model.cell, *moved).within(window) & free
-    seed = point - np.array(corner_of(window))
-    own = _with_seed(there, seed)
-    return own if own.any() else None
+    if len(seen) == 2:
+        share = (frame - seen[-1].frame) / (seen[1].frame - seen[-1].frame)
+        box, inside = in_between(seen[-1], seen[1], share, space)
+    else:
+        ((step, model),) = seen.items()
+        moved = np.rint(motion(draft, model.cell, -step)).astype(int)
+        box, inside = shifted(model, moved)
+    return Found(frame, NOBODY, NOBODY, box, inside)
+
+
+def _cell_under(draft: Draft, frame: int, point: np.ndarray) -> int:
+    """The tracked cell at a place of a frame; `NOBODY` if there is none."""
+    if draft.masks is None or not draft.tracked or not 0 <= frame < draft.masks.shape[0]:
+        return NOBODY
+    return draft.cell_at(frame, int(draft.mask(frame)[tuple(point)]))
 
 
 def _around(point: np.ndarray, reach: float, space: np.ndarray, shape: tuple[int, ...]) -> Box:
