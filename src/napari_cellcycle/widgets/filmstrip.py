@@ -1,6 +1,7 @@
 """The filmstrip: the chosen cell over time, beside what the viewer shows."""
 
 from collections import OrderedDict
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from napari_cellcycle.widgets.cutter import WIDTHS, Cutter, Key, Place, Source
 from napari_cellcycle.widgets.life import Life
 from napari_cellcycle.widgets.reel import Reel
 from napari_cellcycle.widgets.session import Session
+from napari_cellcycle.widgets.stage_keys import legend, let_go, set_stage_from
 
 _SAMPLES = 12
 _KEPT = 4000
@@ -28,7 +30,8 @@ class Filmstrip(QWidget):
     """Crops of the chosen cell in all its frames, its mother's before its own.
 
     It follows the choice in the session and the frame of the viewer; clicking a crop moves the
-    viewer there. Crops are cut in a thread, those in view first; all are shown with the same
+    viewer there. Number keys set the stage of the cell that is seen in this frame, from it on.
+    Crops are cut in a thread, those in view first; all are shown with the same
     contrast, which comes from some of them spread over the whole life.
     """
 
@@ -40,7 +43,10 @@ class Filmstrip(QWidget):
         self.cutter = Cutter()
         self.reel = Reel()
         self.facts = QLabel(_CHOOSE)
+        self.legend = QLabel()
         self.side = QDoubleSpinBox()
+        self._centres: dict[Key, bytes] = {}
+        self._settling = False
         self._crops: OrderedDict[Key, np.ndarray] = OrderedDict()
         self._movie: Movie | None = None
         self._labels: LabelStack | None = None
@@ -63,6 +69,7 @@ class Filmstrip(QWidget):
         self.side.setToolTip("Side of the window around the cell")
         line = QHBoxLayout()
         line.addWidget(self.facts, 1)
+        line.addWidget(self.legend)
         line.addWidget(QLabel("Window"))
         line.addWidget(self.side)
         layout = QVBoxLayout(self)
@@ -73,6 +80,9 @@ class Filmstrip(QWidget):
 
     def _connect(self) -> None:
         self._session.selected.connect(self._on_selected)
+        self._session.edited.connect(self._on_edited)
+        self.reel.keys.pressed.connect(partial(set_stage_from, self._session, on_path=True))
+        self.reel.keys.let_go.connect(partial(let_go, self._session, on_path=True))
         self._session.moved.connect(self._on_moved)
         self.reel.chosen.connect(self._on_chosen)
         self.reel.scrolled.connect(self._want)
@@ -122,17 +132,41 @@ class Filmstrip(QWidget):
     # ---------------------------------------------------------------- following
 
     def _on_selected(self, life: Life | None) -> None:
-        if not self.isVisible():
+        if not self.isVisible() or (self._settling and life is None):
             return
         display = self._session.result.display if self._session.result else None
         tracked = display is not None and display.has_tracks
         self.reel.words = _CHOOSE if tracked else _FOLLOW
         if life is not None and life.track is None and life is not self.reel.life:
             self._crops.clear()
-        self.reel.show_life(life)
+        self.reel.pins = self._pins(life)
+        if self._settling and life is not None:
+            self.reel.update_life(life)
+        else:
+            self.reel.show_life(life)
+        self.legend.setText(legend(life.stages) if life and life.codes is not None else "")
         self.facts.setText(_facts(life) if life else "")
-        self.reel.show_frame(self._session.frame)
+        self.reel.show_frame(self._session.frame, bring=not self._settling)
+        self._settling = False
         self._want()
+
+    def _on_edited(self, _edit: object) -> None:
+        """Stay where it is scrolled if the chosen cell is still there when it is chosen anew."""
+        result, track = self._session.result, self._session.track
+        there = result is not None and track is not None
+        self._settling = bool(there and result and (result.display.vertices[:, 0] == track).any())
+
+    def _pins(self, life: Life | None) -> frozenset[Key]:
+        """Sights of this life whose stage a user set."""
+        draft = self._session.draft
+        if life is None or life.track is None or draft is None:
+            return frozenset()
+        label = draft.column("label")
+        rows = np.flatnonzero(np.isin(label, life.tracks))
+        rows = rows[draft.column("pinned")[rows] != ""]
+        return frozenset(
+            zip(label[rows].tolist(), draft.column("frame")[rows].tolist(), strict=True)
+        )
 
     def _on_moved(self, frame: int) -> None:
         if self.isVisible():
@@ -170,20 +204,25 @@ class Filmstrip(QWidget):
         seen = self.reel.seen()
         ahead = [*range(seen.stop, seen.stop + _AHEAD), *range(seen.start - _AHEAD, seen.start)]
         wanted = dict.fromkeys([*_samples(life), *seen, *ahead])
-        places = [
-            Place(_key(life, p), life.centres_px[p])
-            for p in wanted
-            if 0 <= p < len(life) and _key(life, p) not in self._crops
-        ]
-        self.cutter.want(places)
+        places = [Place(_key(life, p), life.centres_px[p]) for p in wanted if 0 <= p < len(life)]
+        self.cutter.want([place for place in places if not self._has(place)])
         self._set_range(life)
+
+    def _has(self, place: Place) -> bool:
+        """Whether a crop is there, cut where the cell is now."""
+        centre = place.centre_px.tobytes()
+        if self._centres.get(place.key) != centre:
+            self._centres[place.key] = centre
+            self._crops.pop(place.key, None)
+        return place.key in self._crops
 
     def _on_cut(self, number: int, crops: dict[Key, np.ndarray]) -> None:
         if number != self._number:
             return
         self._crops.update(crops)
         while len(self._crops) > _KEPT:
-            self._crops.popitem(last=False)
+            key, _ = self._crops.popitem(last=False)
+            self._centres.pop(key, None)
         if self.reel.life is not None:
             self._set_range(self.reel.life)
         self.reel.viewport().update()

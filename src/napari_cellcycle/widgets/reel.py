@@ -11,6 +11,8 @@ from qtpy.QtWidgets import QAbstractScrollArea, QFrame
 from napari_cellcycle.widgets.colours import UNKNOWN as GREY
 from napari_cellcycle.widgets.cutter import Key
 from napari_cellcycle.widgets.life import Life
+from napari_cellcycle.widgets.matrix_image import dots
+from napari_cellcycle.widgets.stage_keys import StageKeys
 
 _GAP, _BORDER, _BARS, _LINE = 3, 3, 20, 15
 _LEAST, _MOST = 56, 150
@@ -21,7 +23,8 @@ class Reel(QAbstractScrollArea):
 
     Below each are the probabilities of its stages as bars, its stage, and its frame. `chosen`
     comes with the position of a tile that was clicked or reached with the arrow keys; `scrolled`
-    when other tiles are seen. Tiles whose crop is not in `crops` yet are left dark.
+    when other tiles are seen. Tiles whose crop is not in `crops` yet are left dark; those in
+    `pins`, whose stage a user set, have a white dot. `keys` tells of number keys and of Delete.
     """
 
     chosen = Signal(int)
@@ -30,6 +33,8 @@ class Reel(QAbstractScrollArea):
     def __init__(self) -> None:
         super().__init__()
         self.crops: Mapping[Key, np.ndarray] = {}
+        self.pins: frozenset[Key] = frozenset()
+        self.keys = StageKeys(self)
         self.life: Life | None = None
         self.words = ""
         self._range: tuple[float, float] | None = None
@@ -51,19 +56,27 @@ class Reel(QAbstractScrollArea):
         self._fit()
         self.viewport().update()
 
+    def update_life(self, life: Life) -> None:
+        """Show this life as it was corrected, without scrolling, in the contrast there is."""
+        self.life = life
+        self._fit()
+        self.viewport().update()
+
     def show_range(self, low: float, high: float) -> None:
         """Show pixels between these values from black to white, in all tiles."""
         self._range = (low, high)
         self.viewport().update()
 
-    def show_frame(self, frame: int) -> None:
+    def show_frame(self, frame: int, *, bring: bool = True) -> None:
         """Mark the tile of `frame` and bring it into view."""
         if self.life is None:
             return
         self._current = self.life.near(frame)
         self._exact = self.life.at(frame) is not None
         seen = self.seen()
-        if not (seen.start < self._current < seen.stop - 2 or len(seen) >= len(self.life)):
+        if bring and not (
+            seen.start < self._current < seen.stop - 2 or len(seen) >= len(self.life)
+        ):
             middle = self._current * self.pitch - (self.viewport().width() - self.pitch) // 2
             self.horizontalScrollBar().setValue(middle)
         self.viewport().update()
@@ -126,6 +139,8 @@ class Reel(QAbstractScrollArea):
                 QPen(self._text, 2, Qt.PenStyle.SolidLine if self._exact else Qt.PenStyle.DotLine)
             )
             painter.drawRect(frame.adjusted(-1, -1, 0, 0))
+        if (int(life.tracks[place]), int(life.frames[place])) in self.pins:
+            dots(painter, [QPoint(frame.center().x(), frame.bottom() - 1)])
         if place and life.tracks[place] != life.tracks[place - 1]:
             self._divider(painter, place, Qt.PenStyle.SolidLine)
         elif place and life.frames[place] > life.frames[place - 1] + 1:

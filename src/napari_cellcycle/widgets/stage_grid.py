@@ -1,13 +1,12 @@
 """Stages of all tracks over all frames as one matrix; knows no windows."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 import numpy as np
 
 from napari_cellcycle.data.stages import StageSet
-from napari_cellcycle.widgets.display import Display
-from napari_cellcycle.widgets.life import UNKNOWN, stage_codes
+from napari_cellcycle.features.sighted import Sighted
 
 NOBODY = -2
 """Code of a frame in which a track has no cell."""
@@ -18,17 +17,19 @@ SortBy = Literal["onset of mitosis", "birth"]
 class StageGrid:
     """One row a track, one column a frame.
 
-    `tracks` (R,) are the ids, `codes` (R, T) int8 the stages as positions in `stages`, `UNKNOWN`
+    `tracks` (R,) are the ids, `codes` (R, T) int8 the stages as positions in `stages`, -1
     for a cell without one, `NOBODY` where there is no cell; `chances` (R, T) float32 their
-    probabilities (NaN where unknown). `places` (R, T) are rows of the vertices of the display,
-    -1 where there is no cell. `births` and `onsets` (R,) are the first frame of each track and
-    the one in which it enters mitosis (T if it does not).
+    probabilities (NaN where unknown). `places` (R, T) are rows of the sights, and of the
+    vertices of the display, -1 where there is no cell. `pinned` (R, T) marks stages that a user
+    set. `births` and `onsets` (R,) are the first frame of each track and the one in which it
+    enters mitosis (T if it does not).
     """
 
     tracks: np.ndarray
     codes: np.ndarray
     chances: np.ndarray
     places: np.ndarray
+    pinned: np.ndarray
     births: np.ndarray
     onsets: np.ndarray
     stages: StageSet
@@ -36,16 +37,22 @@ class StageGrid:
     def sorted_by(self, by: SortBy) -> "StageGrid":
         """The same rows in another order; those that are equal in it stand by their birth."""
         first = self.onsets if by == "onset of mitosis" else self.births
-        order = np.lexsort((self.tracks, self.births, first))
-        return StageGrid(
-            self.tracks[order],
-            self.codes[order],
-            self.chances[order],
-            self.places[order],
-            self.births[order],
-            self.onsets[order],
-            self.stages,
-        )
+        return self._taken(np.lexsort((self.tracks, self.births, first)))
+
+    def in_order_of(self, former: "StageGrid") -> "StageGrid":
+        """The same rows in the order that they had before an edit; those that came at the end."""
+        place = {track: row for row, track in enumerate(former.tracks.tolist())}
+        last = len(place)
+        keys = np.array([place.get(track, last) for track in self.tracks.tolist()], np.int64)
+        return self._taken(np.lexsort((self.tracks, keys)))
+
+    def _taken(self, order: np.ndarray) -> "StageGrid":
+        parts: dict[str, Any] = {
+            part.name: getattr(self, part.name)[order]
+            for part in fields(self)
+            if part.name != "stages"
+        }
+        return StageGrid(**parts, stages=self.stages)
 
     def row_of(self, track: int | None) -> int | None:
         """Row of a track, if it is there."""
@@ -54,54 +61,39 @@ class StageGrid:
         found = np.flatnonzero(self.tracks == track)
         return int(found[0]) if len(found) else None
 
+    def boundary(self, row: int, frame: int) -> bool:
+        """Whether at `frame` of a row another stage begins than the cell had before."""
+        if not 0 < frame < self.codes.shape[1] or self.codes[row, frame] < 0:
+            return False
+        there = np.flatnonzero(self.codes[row, :frame] != NOBODY)
+        before = int(self.codes[row, there[-1]]) if len(there) else -1
+        return before >= 0 and before != self.codes[row, frame]
 
-def stage_grid(display: Display, frames: int) -> StageGrid:
-    """Arrange the stages of `display` over `frames` frames, tracks in the order of their ids."""
-    track, frame = (display.vertices[:, axis].astype(np.int64) for axis in (0, 1))
-    tracks, row = np.unique(track, return_inverse=True)
-    shape = (len(tracks), frames)
+    def moved(self, row: int, frame: int, to: int) -> tuple[int, np.ndarray]:
+        """Where the stage that begins at `frame` of a row can begin nearest to `to`.
+
+        Returns that frame, and the stages (T,) that the row has then.
+        """
+        codes = self.codes[row].copy()
+        there = np.flatnonzero(codes != NOBODY)
+        place = int(np.searchsorted(there, frame))
+        goal = int(np.clip(np.searchsorted(there, to), 1, len(there) - 1))
+        before, after = codes[there[place - 1]], codes[there[place]]
+        codes[there[goal : max(place, goal) + 1]] = after
+        codes[there[min(place, goal) - 1 : goal]] = before
+        return int(there[goal]), codes
+
+
+def stage_grid(known: Sighted, frames: int) -> StageGrid:
+    """Arrange the stages of all sights over `frames` frames, tracks in the order of their ids."""
+    tracks = known.numbers
+    row = np.repeat(np.arange(len(tracks)), known.stops - known.starts)
+    shape, at = (len(tracks), frames), (row, known.frames)
     codes, chances = np.full(shape, NOBODY, np.int8), np.full(shape, np.nan, np.float32)
-    places = np.full(shape, -1, np.int32)
-    places[row, frame] = np.arange(len(track))
-    features = display.features
-    stage = UNKNOWN
-    codes[row, frame] = (
-        stage_codes(features["stage"], display.stages) if "stage" in features else stage
-    )
-    if "probability" in features:
-        chances[row, frame] = features["probability"].to_numpy(np.float32)
-    births = np.full(len(tracks), frames)
-    np.minimum.at(births, row, frame)
-    daughters = np.isin(tracks, list(display.graph))
-    onsets = _onsets(codes, births, daughters, display.stages)
-    return StageGrid(tracks, codes, chances, places, births, onsets, display.stages)
-
-
-def resting(stages: StageSet) -> frozenset[str]:
-    """Stages outside mitosis: the first of the set, and those that nothing follows."""
-    followed = {before for before, _ in stages.successions} | stages.last
-    return frozenset({stages.names[0]} | (set(stages.names) - followed))
-
-
-def _onsets(
-    codes: np.ndarray, births: np.ndarray, daughters: np.ndarray, stages: StageSet
-) -> np.ndarray:
-    """First frame (R,) of mitosis in each row; that in which a daughter is born does not count.
-
-    A track that begins in a stage that daughters begin with counts as born, with or without
-    its mother.
-    """
-    rows, frames = codes.shape
-    rest = resting(stages)
-    mitotic = np.array([name not in rest for name in stages.names])
-    newborn = np.array([name in stages.first for name in stages.names])
-    known = codes >= 0
-    divides = known & mitotic[np.maximum(codes, 0)]
-    before = np.zeros_like(divides)
-    before[:, 1:] = divides[:, :-1]
-    enters = divides & ~before
-    first = np.minimum(births, max(frames - 1, 0))
-    at = codes[np.arange(rows), first] if rows else np.zeros(0, np.int8)
-    just_born = (at >= 0) & (newborn[np.maximum(at, 0)] | daughters)
-    enters[np.arange(rows)[just_born], first[just_born]] = False
-    return np.where(enters.any(axis=1), enters.argmax(axis=1), frames)
+    places, pinned = np.full(shape, -1, np.int32), np.zeros(shape, bool)
+    places[at] = np.arange(len(known))
+    codes[at] = known.codes
+    chances[at] = known.chances
+    pinned[at] = known.pinned
+    onsets = np.where(known.onsets < 0, frames, known.onsets)
+    return StageGrid(tracks, codes, chances, places, pinned, known.births, onsets, known.stages)
