@@ -28,6 +28,18 @@ _MOST = 300
 
 
 @dataclass(frozen=True)
+class _Loose:
+    """Cells that lack a parent, and cells that lack what they go on as; ids, ascending."""
+
+    heads: np.ndarray
+    ends: np.ndarray
+
+    @property
+    def cells(self) -> np.ndarray:
+        return np.union1d(self.heads, self.ends)
+
+
+@dataclass(frozen=True)
 class _Options:
     """Links (n, 2) that could be, divisions (m, 3) of mother and daughters, and their scores."""
 
@@ -41,10 +53,10 @@ def resolve(bench: Bench, changes: tuple[Change, ...]) -> tuple[str, ...]:
     """Link anew what `changes` set free; returns what became of it, a sentence a link."""
     draft = bench.draft
     loose = _loose_ends(draft, changes)
-    if not 0 < len(loose) <= _MOST:
+    if not 0 < len(loose.cells) <= _MOST:
         return ()
     options = _options(bench, loose)
-    region = _region(draft, loose, options)
+    region = _region(draft, loose.cells, options)
     decided = _decide(bench, region, options)
     moved = {child: new for child, new in decided.items() if draft.parent(child) != new.cell}
     if not moved:
@@ -54,22 +66,23 @@ def resolve(bench: Bench, changes: tuple[Change, ...]) -> tuple[str, ...]:
     return tuple(_told(draft, child, former[child]) for child in sorted(moved))
 
 
-def _loose_ends(draft: Draft, changes: tuple[Change, ...]) -> np.ndarray:
-    """Cells that lost a parent or a child, or came, and could be linked at that end."""
-    found: list[np.ndarray] = []
+def _loose_ends(draft: Draft, changes: tuple[Change, ...]) -> _Loose:
+    """Cells that lost a parent or what they went on as, or came, and lack it still."""
+    above, below = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for change in changes:
         if isinstance(change, Values) and change.column == "parent":
-            found += [change.cells[change.after == NOBODY], change.before[change.before > 0]]
-        elif isinstance(change, Rows):
-            found.append(change.cells if change.came else change.table["parent"])
-    cells = np.unique(np.concatenate(found)) if found else np.empty(0, np.int64)
-    cells = cells[np.isin(cells, draft.ids)]
-    no_parent = draft.column("parent")[draft.rows(cells)] == NOBODY
-    no_child = ~np.isin(cells, draft.column("parent"))
-    return cells[no_parent | no_child]
+            above.append(change.cells[change.after == NOBODY])
+            below.append(change.before[change.before != NOBODY])
+        elif isinstance(change, Rows) and change.came:
+            above.append(change.cells)
+            below.append(change.cells)
+    heads, ends = np.unique(np.concatenate(above)), np.unique(np.concatenate(below))
+    heads, ends = heads[np.isin(heads, draft.ids)], ends[np.isin(ends, draft.ids)]
+    heads = heads[draft.column("parent")[draft.rows(heads)] == NOBODY]
+    return _Loose(heads, ends[~np.isin(ends, draft.column("parent"))])
 
 
-def _options(bench: Bench, loose: np.ndarray) -> _Options:
+def _options(bench: Bench, loose: _Loose) -> _Options:
     """Everything the tracker thought of, and stand-ins for cells that it never saw."""
     draft, table = bench.draft, bench.draft.candidates
     ends = table[["parent", "child", "other"]].to_numpy(np.int64)
@@ -78,8 +91,11 @@ def _options(bench: Bench, loose: np.ndarray) -> _Options:
     here &= (ends[:, 2] == NOBODY) | np.isin(ends[:, 2], draft.ids)
     ends, score = ends[here], score[here]
     single = ends[:, 2] == NOBODY
-    unseen = loose[~np.isin(loose, ends[:, :2])]
+    unseen = loose.cells[~np.isin(loose.cells, ends[:, :2])]
     drawn, chance = stand_ins(draft, unseen, bench.track.max_gap)
+    taken = np.isin(drawn[:, 0], draft.column("parent"))  # distance alone takes no link away
+    taken |= draft.column("parent")[draft.rows(drawn[:, 1])] != NOBODY
+    drawn, chance = drawn[~taken], chance[~taken]
     links = np.concatenate([ends[single, :2], drawn])
     allowed = _allowed(draft, links)
     divisions, division_score = ends[~single], score[~single]

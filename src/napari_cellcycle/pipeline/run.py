@@ -186,7 +186,7 @@ def _segmented(experiment: Experiment, settings: SegmentSettings, place: _Place)
             folder=place.model_folder,
             progress=place.share(),
         )
-    return experiment.with_result(step(), labels=labels, tracks=None)
+    return experiment.with_result(step(), labels=labels, tracks=None, confirmed=frozenset())
 
 
 def _tracked(experiment: Experiment, settings: TrackSettings, place: _Place) -> Experiment:
@@ -209,7 +209,7 @@ def _tracked(experiment: Experiment, settings: TrackSettings, place: _Place) -> 
             into=store,
             progress=place.share(),
         )
-    return experiment.with_result(step(), labels=labels, tracks=tracks)
+    return experiment.with_result(step(), labels=labels, tracks=tracks, confirmed=frozenset())
 
 
 def _classified(experiment: Experiment, settings: ClassifySettings, place: _Place) -> Experiment:

@@ -38,6 +38,8 @@ def _on_adopted(dock: "CellCycle", own: list[Any], result: Result) -> None:
     recording.layers.adopt(kinds.get("labels"), kinds.get("tracks"))
     recording.saved_in = result.folder
     dock.session.open(result)
+    if result.warning:
+        dock.notice.tell(result.warning)
     if "labels" in kinds:
         forget_edits(kinds["labels"])
 

@@ -1,21 +1,17 @@
 """Segmenting some frames, or a region of the one that is shown, again."""
 
-import time
-from dataclasses import replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_cellcycle.config import ComputeSettings, SegmentSettings
-from napari_cellcycle.data.experiment import Experiment, Step
-from napari_cellcycle.data.labels import LabelStack
+from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.region import Region
-from napari_cellcycle.widgets import display, running
 from napari_cellcycle.widgets.place import drawn_region, visible_region
 from napari_cellcycle.widgets.preferences import compute_settings
 from napari_cellcycle.widgets.preview_talk import RemoteSegmenter, Talk
-from napari_cellcycle.widgets.result import Result
 from napari_cellcycle.widgets.segment_section import FRAME, REGION
 from napari_cellcycle.widgets.session import Recording
 from napari_cellcycle.widgets.task import Task
@@ -59,7 +55,7 @@ def again(dock: "CellCycle", kind: str) -> Task | None:
     assert isinstance(settings, SegmentSettings)
     task = Task(
         "Segment again",
-        _segmented_again,
+        _found_again,
         experiment,
         times,
         settings,
@@ -71,7 +67,15 @@ def again(dock: "CellCycle", kind: str) -> Task | None:
     return dock.begin(task)
 
 
-def _segmented_again(
+@dataclass(frozen=True)
+class _Found:
+    """New masks ([Z,] Y, X) by frame, and what to tell about how they were found."""
+
+    masks: dict[int, np.ndarray]
+    notes: tuple[str, ...]
+
+
+def _found_again(
     experiment: Experiment,
     times: list[int],
     settings: SegmentSettings,
@@ -80,16 +84,14 @@ def _segmented_again(
     compute: ComputeSettings,
     *,
     progress: Any,
-) -> Result:
+) -> _Found:
     from napari_cellcycle.pipeline.resegment import resegment
-    from napari_cellcycle.pipeline.run import software_versions
 
-    started = time.monotonic()
     assert experiment.labels is not None
     model = RemoteSegmenter(talk, settings.model, compute, lambda: progress(0, 0))
-    labels, tracks = resegment(
+    labels, _ = resegment(
         experiment.labels,
-        experiment.tracks,
+        None,
         experiment.movie,
         times,
         settings,
@@ -97,22 +99,18 @@ def _segmented_again(
         model=model,
         progress=progress,
     )
-    told = {"frames": times, "region": list(vars(region).values()) if region else None}
-    step = Step(
-        "segment again",
-        {**settings.model_dump(mode="json"), **told},
-        settings.model,
-        software_versions(),
-        round(time.monotonic() - started, 3),
-        model.notes,
-    )
-    done = experiment.with_result(step, labels=labels, tracks=tracks)
-    shown = display.prepare(done, progress=progress)
-    if isinstance(shown.labels, np.ndarray):
-        done = replace(done, labels=LabelStack(shown.labels))
-    return Result(done, shown)
+    return _Found({time: labels.frame(time) for time in times}, model.notes)
 
 
-def _on_done(dock: "CellCycle", recording: Recording, result: Result) -> None:
-    notes = " ".join(result.experiment.history[-1].notes)
-    running.show(dock, recording, result, notes)
+def _on_done(dock: "CellCycle", recording: Recording, found: _Found) -> None:
+    """Take the masks over as one correction; a frame after the other, so that nothing is held up.
+
+    Nothing is kept if the movie was closed meanwhile.
+    """
+    if dock.session.recording is not recording:
+        dock.notice.tell("The movie was closed meanwhile, and nothing is kept.", problem=False)
+        return
+    steps = [("adopt_masks", {"frame": t, "masks": m}) for t, m in found.masks.items()]
+    dock.session.do_all(steps)
+    if found.notes:
+        dock.notice.tell(" ".join(found.notes), problem=False)

@@ -75,7 +75,7 @@ class CellCycle(QWidget):
         self.errors = ErrorsPanel(self.session)
         self.filmstrip = Filmstrip(self.session)
         self.stages = StagesPanel(self.session)
-        self.actions = Actions(self.session)
+        self.corrections = Actions(self.session)
         self.panels = Panels(viewer, views_of(self))
         self._child = Child()
         self._sources: dict[StepName, list[Source]] = {"track": [], "classify": []}
@@ -83,7 +83,7 @@ class CellCycle(QWidget):
         self._connect()
         self._on_chosen(self.picker.layer)
         adopt_opened(self)
-        self._refresh()
+        self.refresh()
 
     # ---------------------------------------------------------------- what it is made of
 
@@ -105,7 +105,7 @@ class CellCycle(QWidget):
         self.job_panel = JobPanel()
         self.notice = Notice()
         self.results = ResultsPanel()
-        self.correct = CorrectSection(self.session, self.actions.do)
+        self.correct = CorrectSection(self.session, self.corrections.do)
         self.below = BelowRow(views_of(self))
         line = QHBoxLayout()
         line.addWidget(self.about, 1)
@@ -135,13 +135,13 @@ class CellCycle(QWidget):
 
     def _connect(self) -> None:
         self.picker.chosen.connect(self._on_chosen)
-        self.picker.edited.connect(self._refresh)
+        self.picker.edited.connect(self.refresh)
         self.run_button.clicked.connect(partial(self.start, "run"))
         self.help_button.clicked.connect(self.show_help)
         self.below.asked.connect(self.panels.show)
         for section in self.steps.values():
             section.run.connect(self.start)
-            section.edited.connect(self._refresh)
+            section.edited.connect(self.refresh)
         self.job_panel.cancelled.connect(self.cancel)
         self.results.coloured.connect(self.session.colour)
         self.results.undo.connect(self.session.undo)
@@ -219,7 +219,7 @@ class CellCycle(QWidget):
         task.failed.connect(self._on_failed)
         task.ended.connect(self._on_ended)
         task.start()
-        self._refresh()
+        self.refresh()
         return task
 
     def cancel(self) -> None:
@@ -260,7 +260,7 @@ class CellCycle(QWidget):
             return
         self.task = None
         self.job_panel.end()
-        self._refresh()
+        self.refresh()
         self.finished.emit()
 
     # ---------------------------------------------------------------- what is open
@@ -277,7 +277,7 @@ class CellCycle(QWidget):
 
     def show_menu(self) -> None:
         """Show all that can be done to the chosen cell, where the mouse is."""
-        ContextMenu(self, self.session, self.actions.do).popup(QCursor.pos())
+        ContextMenu(self, self.session, self.corrections.do).popup(QCursor.pos())
 
     @property
     def child(self) -> Child:
@@ -311,7 +311,7 @@ class CellCycle(QWidget):
     def _on_result(self, _experiment: Experiment | None = None) -> None:
         result = self.session.result
         self.results.show_display(result.display if result else None)
-        self._refresh()
+        self.refresh()
 
     def _on_edited(self, _edit: object) -> None:
         """Show what a correction changed in the facts, and no more."""
@@ -330,11 +330,12 @@ class CellCycle(QWidget):
     def _on_layers(self, _event: object = None) -> None:
         self.session.forget_all_but(map(plain, self.viewer.layers))
         adopt_opened(self)
-        self._refresh()
+        self.refresh()
 
     # ---------------------------------------------------------------- keeping it up to date
 
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
+        """Bring everything in line with what is open now."""
         movie, recording = self.picker.movie, self.session.recording
         if movie is not None and recording is not None:
             own = [x for x in (recording.layers.labels, recording.layers.tracks) if x is not None]

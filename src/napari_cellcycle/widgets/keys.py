@@ -27,7 +27,7 @@ def bind(dock: "CellCycle") -> "Keys":
     }
     for action in ACTIONS:
         for key in action.keys:
-            keys[key] = partial(dock.actions.do, action.name)
+            keys[key] = partial(dock.corrections.do, action.name)
     return Keys(dock, keys)
 
 

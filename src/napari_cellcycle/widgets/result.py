@@ -40,13 +40,15 @@ class Result:
         self.warning = warning
         self._stored = experiment
         self._known: Experiment | None = experiment if editor is None else None
+        self._is_whole = editor is None or not editor.can_undo
 
     @property
     def experiment(self) -> Experiment:
         """Everything that is known now, corrections included."""
         if self._known is None:
             assert self.editor is not None
-            self._known = self.editor.experiment(self._stored)
+            untouched = self._is_whole and not self.editor.can_undo
+            self._known = self._stored if untouched else self.editor.experiment(self._stored)
         return self._known
 
     def update(self) -> None:
@@ -67,7 +69,7 @@ class Result:
 
         Raises `CannotWrite` if that is not possible; they are then kept where they were.
         """
-        self._stored = saved
+        self._stored, self._is_whole = saved, False
         if self.editor is None:
             self._known = saved
             return

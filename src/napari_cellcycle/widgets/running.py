@@ -23,6 +23,7 @@ NAMES: dict[StepName, str] = {**TITLES, "run": "Track and classify"}
 
 def start(dock: "CellCycle", step: StepName) -> Task | None:
     """Run `step` ("segment", "track", "classify" or "run") on the chosen movie."""
+    dock.refresh()
     reason = dock.hindrance(step)
     recording, movie = dock.session.recording, dock.picker.movie
     if reason or recording is None or movie is None:
@@ -35,7 +36,12 @@ def start(dock: "CellCycle", step: StepName) -> Task | None:
         tracks = chosen.tracks if step == "classify" else None
         experiment = replace(experiment, labels=chosen.labels, tracks=tracks)
         if known is not None and chosen.labels is known.labels:
-            experiment = replace(experiment, stages=known.stages, history=known.history)
+            experiment = replace(
+                experiment,
+                stages=known.stages,
+                history=known.history,
+                confirmed=known.confirmed,
+            )
     request = Request(
         step, dock.settings(step), experiment, recording.workplace, compute_settings()
     )
@@ -78,6 +84,7 @@ def show(
     former = recording.result
     if result.display.has_stages and not (former and former.display.has_stages):
         dock.session.colour("stage")
-    tell = partial(dock.notice.tell, notes, problem=False) if notes else dock.notice.hide
+    said = " ".join(part for part in (notes, result.warning) if part)
+    tell = partial(dock.notice.tell, said, problem=False) if said else dock.notice.hide
     steps = recording.layers.steps(result.display)
     dock.show_later([*steps, partial(dock.session.replace, result), *others, tell])
