@@ -19,9 +19,9 @@ def _inner(draft: Draft, rng: np.random.Generator) -> int:
     """A cell with a parent that does not divide, and a child."""
     while True:
         cell = _cell(draft, rng)
-        if draft.parent(cell) and len(draft.children(draft.parent(cell))) == 1:
-            if len(draft.children(cell)) == 1:
-                return cell
+        parent = draft.parent(cell)
+        if parent and len(draft.children(parent)) == 1 and len(draft.children(cell)) == 1:
+            return cell
 
 
 def _neighbour(draft: Draft, cell: int, rng: np.random.Generator, later: int = 0) -> int:

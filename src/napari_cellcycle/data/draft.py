@@ -93,6 +93,12 @@ class Draft:
         self._first_rejected: list[tuple[int, int]] = list(map(tuple, pairs))
         self._marks["rejected"] = frozenset(self._first_rejected)
         self.candidates = tracks.candidates
+        table = tracks.candidates
+        self.considered: tuple[np.ndarray, np.ndarray] = (
+            table[["parent", "child", "other"]].to_numpy(np.int64).T.copy(),
+            table["score"].to_numpy(float),
+        )
+        """Candidates as arrays: parent, child and other (3, k), and score (k,)."""
         self.next_cell = int(self.ids[-1]) + 1 if n else 1
         self.next_label = int(self.column("label").max(initial=0)) + 1
 

@@ -14,6 +14,7 @@ from napari_cellcycle.data.changes import Change, Rows, Values
 from napari_cellcycle.data.draft import NOBODY, Draft
 from napari_cellcycle.data.tracks import BY_MODEL
 from napari_cellcycle.edit.bench import Bench
+from napari_cellcycle.edit.nearby import Nearby
 from napari_cellcycle.edit.relink import Parent, relink
 from napari_cellcycle.edit.standins import stand_ins
 from napari_cellcycle.features.candidates import Candidates
@@ -55,9 +56,11 @@ def resolve(bench: Bench, changes: tuple[Change, ...]) -> tuple[str, ...]:
     loose = _loose_ends(draft, changes)
     if not 0 < len(loose.cells) <= _MOST:
         return ()
-    options = _options(bench, loose)
-    region = _region(draft, loose.cells, options)
-    decided = _decide(bench, region, options)
+    drawn, chance = _drawn(bench, loose)
+    near = Nearby(draft, np.union1d(loose.cells, drawn), _HOPS + 2)
+    options = _options(draft, near, drawn, chance)
+    region = _region(near, loose.cells, options)
+    decided = _decide(bench, near, region, options)
     moved = {child: new for child, new in decided.items() if draft.parent(child) != new.cell}
     if not moved:
         return ()
@@ -82,30 +85,25 @@ def _loose_ends(draft: Draft, changes: tuple[Change, ...]) -> _Loose:
     return _Loose(heads, ends[~np.isin(ends, draft.column("parent"))])
 
 
-def _options(bench: Bench, loose: _Loose) -> _Options:
-    """Everything the tracker thought of, and stand-ins for cells that it never saw."""
-    draft, table = bench.draft, bench.draft.candidates
-    ends = table[["parent", "child", "other"]].to_numpy(np.int64)
-    score = table["score"].to_numpy(float)
-    here = np.isin(ends[:, :2], draft.ids).all(axis=1)
-    here &= (ends[:, 2] == NOBODY) | np.isin(ends[:, 2], draft.ids)
-    ends, score = ends[here], score[here]
-    single = ends[:, 2] == NOBODY
-    unseen = loose.cells[~np.isin(loose.cells, ends[:, :2])]
+def _drawn(bench: Bench, loose: _Loose) -> tuple[np.ndarray, np.ndarray]:
+    """Stand-ins for links of cells that the tracker never saw: links (n, 2) and chances (n,)."""
+    draft = bench.draft
+    seen = Nearby(draft, loose.cells, 1).options[:, :2]
+    unseen = loose.cells[~np.isin(loose.cells, seen)]
     drawn, chance = stand_ins(draft, unseen, bench.track.max_gap)
     taken = np.isin(drawn[:, 0], draft.column("parent"))  # distance alone takes no link away
     taken |= draft.column("parent")[draft.rows(drawn[:, 1])] != NOBODY
-    drawn, chance = drawn[~taken], chance[~taken]
-    links = np.concatenate([ends[single, :2], drawn])
+    return drawn[~taken], chance[~taken]
+
+
+def _options(draft: Draft, near: Nearby, drawn: np.ndarray, chance: np.ndarray) -> _Options:
+    """What the tracker thought of, and stand-ins, but for what the user rejected."""
+    single = near.options[:, 2] == NOBODY
+    links, divisions = near.options[single, :2], near.options[~single]
+    links, score = np.concatenate([links, drawn]), np.concatenate([near.score[single], chance])
     allowed = _allowed(draft, links)
-    divisions, division_score = ends[~single], score[~single]
     both = _allowed(draft, divisions[:, :2]) & _allowed(draft, divisions[:, ::2])
-    return _Options(
-        links[allowed],
-        np.concatenate([score[single], chance])[allowed],
-        divisions[both],
-        division_score[both],
-    )
+    return _Options(links[allowed], score[allowed], divisions[both], near.score[~single][both])
 
 
 def _allowed(draft: Draft, links: np.ndarray) -> np.ndarray:
@@ -119,38 +117,30 @@ def _allowed(draft: Draft, links: np.ndarray) -> np.ndarray:
     return allowed
 
 
-def _region(draft: Draft, loose: np.ndarray, options: _Options) -> np.ndarray:
+def _region(near: Nearby, loose: np.ndarray, options: _Options) -> np.ndarray:
     """The loose ends, what they could be linked with, and the rivals for that."""
-    region = loose
+    region, parent = loose, near.column("parent")
     for _ in range(_HOPS):
-        near = np.isin(options.links, region).any(axis=1)
-        near_division = np.isin(options.divisions, region).any(axis=1)
-        linked = np.isin(draft.column("parent"), region) | np.isin(draft.ids, region)
-        linked &= draft.column("parent") != NOBODY
-        region = np.unique(
-            np.concatenate(
-                [
-                    region,
-                    options.links[near].ravel(),
-                    options.divisions[near_division].ravel(),
-                    draft.ids[linked],
-                    draft.column("parent")[linked],
-                ]
-            )
-        )
+        links = np.isin(options.links, region).any(axis=1)
+        divisions = np.isin(options.divisions, region).any(axis=1)
+        linked = np.isin(parent, region) | np.isin(near.ids, region)
+        linked &= parent != NOBODY
+        found = [options.links[links].ravel(), options.divisions[divisions].ravel()]
+        region = np.unique(np.concatenate([region, *found, near.ids[linked], parent[linked]]))
     return region
 
 
-def _decide(bench: Bench, region: np.ndarray, options: _Options) -> dict[int, Parent]:
+def _decide(bench: Bench, near: Nearby, region: np.ndarray, options: _Options) -> dict[int, Parent]:
     """The best parent of every cell of the region that nothing else has decided."""
-    draft = bench.draft
-    parent = draft.column("parent")
-    inside = np.isin(draft.ids, region) & np.isin(parent, region)
-    free = inside & (draft.column("link_by") == BY_MODEL)
+    parent = near.column("parent")
+    inside = np.isin(near.ids, region) & np.isin(parent, region)
+    free = inside & (near.column("link_by") == BY_MODEL)
     held = (parent != NOBODY) & ~free
-    has_parent, has_child = draft.ids[held], np.unique(parent[held])
-    known = np.column_stack([parent[free], draft.ids[free]])
-    known_score = draft.column("link_score")[free]
+    held |= np.isin(parent, parent[held])  # a division is decided as a whole
+    free &= ~held
+    has_parent, has_child = near.ids[held], np.unique(parent[held])
+    known = np.column_stack([parent[free], near.ids[free]])
+    known_score = near.column("link_score")[free]
     links = np.concatenate([options.links, known])
     score = np.concatenate([options.link_score, known_score])
     open_ = np.isin(links, region).all(axis=1)
@@ -160,14 +150,16 @@ def _decide(bench: Bench, region: np.ndarray, options: _Options) -> dict[int, Pa
     pairs = options.divisions
     whole = np.isin(pairs, region).all(axis=1) & ~np.isin(pairs[:, 0], has_child)
     whole &= ~np.isin(pairs[:, 1:], has_parent).any(axis=1)
-    pairs, pair_score = _with_known(pairs[whole], options.division_score[whole], draft, free)
+    pairs, pair_score = _with_known(pairs[whole], options.division_score[whole], near, free)
     settings = bench.track
     worth = score - settings.min_score
-    worth[is_known] = np.maximum(worth[is_known], _KEPT)
+    worth[is_known] = np.fmax(worth[is_known], _KEPT)
     pair_worth = DIVISION_WEIGHT * (pair_score - settings.division_cost)
     divided = _are_among(pairs[:, [0, 1]], known) & _are_among(pairs[:, [0, 2]], known)
-    pair_worth[divided] = np.maximum(pair_worth[divided], _KEPT)
-    return _solved(draft, _Choice(links, score, worth), _Choice(pairs, pair_score, pair_worth))
+    pair_worth[divided] = np.fmax(pair_worth[divided], _KEPT)
+    return _solved(
+        bench.draft, _Choice(links, score, worth), _Choice(pairs, pair_score, pair_worth)
+    )
 
 
 @dataclass(frozen=True)
@@ -196,10 +188,10 @@ def _are_among(links: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 
 def _with_known(
-    pairs: np.ndarray, score: np.ndarray, draft: Draft, free: np.ndarray
+    pairs: np.ndarray, score: np.ndarray, near: Nearby, free: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Divisions, with those that are there now and that the tracker's table does not name."""
-    parent, ids = draft.column("parent"), draft.ids
+    parent, ids = near.column("parent"), near.ids
     mothers, counts = np.unique(parent[free], return_counts=True)
     known = {(int(p[0]), *sorted(map(int, p[1:]))) for p in pairs}
     more, more_score = [], []
@@ -208,7 +200,7 @@ def _with_known(
         both = (mother, *sorted(ids[rows].tolist()))
         if both not in known:
             more.append(both)
-            more_score.append(float(draft.column("link_score")[rows].mean()))
+            more_score.append(float(near.column("link_score")[rows].mean()))
     if not more:
         return pairs, score
     return np.concatenate([pairs, more]), np.concatenate([score, more_score])

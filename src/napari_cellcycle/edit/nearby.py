@@ -1,0 +1,40 @@
+"""The few cells around some others, so that what is asked of them costs little in a large movie."""
+
+from typing import Any
+
+import numpy as np
+
+from napari_cellcycle.data.draft import NOBODY, Draft
+
+
+class Nearby:
+    """Cells, links and what a tracker thought of links, up to some steps away from `cells`.
+
+    A step leads along a link that is there or that was thought of. Looked up as in a draft, but
+    without the rest of it. `options` (k, 3) are parent, child and other as in
+    `Tracks.candidates`, and `score` (k,) how probable they are; all their cells are there.
+    """
+
+    def __init__(self, draft: Draft, cells: np.ndarray, steps: int) -> None:
+        self._draft = draft
+        ends, score = draft.considered
+        ids, parent = draft.ids, draft.column("parent")
+        reached = np.zeros(max(draft.next_cell, int(ends.max(initial=0)) + 1), bool)
+        reached[cells] = True
+        for _ in range(steps):
+            linked = np.flatnonzero((reached[parent] | reached[ids]) & (parent != NOBODY))
+            near = np.flatnonzero(reached[ends[0]] | reached[ends[1]] | reached[ends[2]])
+            reached[ids[linked]] = reached[parent[linked]] = True
+            reached[ends[:, near]] = True
+            reached[NOBODY] = False
+        self._rows = np.flatnonzero(reached[ids])
+        self.ids = ids[self._rows]
+        near = np.flatnonzero(reached[ends[0]] & reached[ends[1]])
+        options = ends[:, near].T
+        there = np.isin(options, self.ids)
+        there[:, 2] |= options[:, 2] == NOBODY
+        self.options, self.score = options[there.all(axis=1)], score[near[there.all(axis=1)]]
+
+    def column(self, name: str) -> Any:
+        """Values of these cells in a column."""
+        return self._draft.column(name)[self._rows]
