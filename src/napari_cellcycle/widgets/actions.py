@@ -48,6 +48,14 @@ ACTIONS = (
         "delete_track", ("Shift+D",), "Delete track", "take the chosen cell out everywhere", "cells"
     ),
     Action("new", ("M",), "New cell", "paint a cell with a number of its own", "cells"),
+    Action("split", ("X",), "Split", "cut the mask in two where that seems best", "cells"),
+    Action("merge", ("U",), "Merge", "unite the mask with the Shift-clicked ones", "cells"),
+    Action("carry", ("T",), "Carry on", "copy the mask to the next frame", "cells"),
+    Action("insert", ("I",), "Fill gap", "draw the cell where it is missing in between", "cells"),
+    Action("fill_holes", (), "Fill holes", "fill the holes of the mask", "masks"),
+    Action("smooth", (), "Smooth", "make the outline of the mask smooth", "masks"),
+    Action("grow", (), "Grow", "make the mask larger by a pixel", "masks"),
+    Action("shrink", (), "Shrink", "make the mask smaller by a pixel", "masks"),
     Action("mother", ("G",), "Go to mother", "choose the mother of the cell", "go"),
     Action("first_daughter", ("J",), "Go to first daughter", "choose a daughter", "go"),
     Action("second_daughter", ("K",), "Go to second daughter", "choose the other daughter", "go"),
@@ -139,13 +147,65 @@ class Actions:
             return
         self._session.do("delete_track", label=self._session.track)
 
-    def _new(self) -> None:
-        draft, recording = self._session.draft, self._session.recording
-        if draft is None or recording is None or recording.layers.labels is None:
-            self._refuse("There are no masks to paint in yet: press Run first.")
+    # ---------------------------------------------------------------- masks
+
+    def _split(self) -> None:
+        if self._here():
+            self._session.do("split_in_two", **self._mask())
+
+    def _merge(self) -> None:
+        draft, frame = self._session.draft, self._session.frame
+        if draft is None or not self._here():
             return
-        self._session.select(None)
-        recording.layers.paint_with(draft.fresh_label())
+        others = [draft.label(c) for c in self._session.others if draft.frame(c) == frame]
+        if not others:
+            self._refuse("Shift-click on the other pieces of the cell in this frame first.")
+            return
+        labels = [draft.label(self._session.cell), *others]
+        self._session.do("merge", frame=frame, labels=labels)
+
+    def _carry(self) -> None:
+        cell = self._here()
+        if cell and self._session.do("copy_mask", cell=cell):
+            self._forward()
+
+    def _insert(self) -> None:
+        draft, track, frame = self._session.draft, self._session.track, self._session.frame
+        if draft is None or track is None:
+            self._refuse("Click on a cell first.")
+            return
+        cells = draft.track(track)
+        frames = draft.column("frame")[draft.rows(cells)]
+        before, after = cells[frames <= frame], cells[frames > frame]
+        if not len(before) or not len(after):
+            self._refuse(
+                f"Cell {track} is not seen both before and after this frame, so nothing is missing."
+            )
+            return
+        self._session.do("insert_cell", parent=int(before[-1]), child=int(after[0]))
+
+    def _fill_holes(self) -> None:
+        self._form("fill_holes")
+
+    def _smooth(self) -> None:
+        self._form("smooth")
+
+    def _grow(self) -> None:
+        self._form("grow")
+
+    def _shrink(self) -> None:
+        self._form("shrink")
+
+    def _form(self, operation: str) -> None:
+        if self._here():
+            mask = self._mask()
+            self._session.do(operation, frame=mask["frame"], labels=[mask["label"]])
+
+    def _mask(self) -> dict[str, int]:
+        """Frame and label of the chosen cell."""
+        draft = self._session.draft
+        assert draft is not None
+        return {"frame": self._session.frame, "label": draft.label(self._session.cell)}
 
     # ---------------------------------------------------------------- going somewhere
 

@@ -101,6 +101,31 @@ def _open_below(viewer: Any, name: str, kind: Any) -> Any:
     return panel
 
 
+def show_lineage(viewer: "napari.viewer.Viewer") -> None:
+    """Show cells and their divisions as a tree."""
+    open_dock(viewer).panels.show("lineage")
+
+
+def show_gallery(viewer: "napari.viewer.Viewer") -> None:
+    """Show cells side by side."""
+    open_dock(viewer).panels.show("gallery")
+
+
+def show_table(viewer: "napari.viewer.Viewer") -> None:
+    """Show a table of all cells."""
+    open_dock(viewer).panels.show("table")
+
+
+def show_review(viewer: "napari.viewer.Viewer") -> None:
+    """Show what is probably wrong."""
+    open_dock(viewer).panels.show("review")
+
+
+def show_audit(viewer: "napari.viewer.Viewer") -> None:
+    """Estimate how much is right."""
+    open_dock(viewer).panels.show("audit")
+
+
 def _start(viewer: Any, step: StepName) -> None:
     widget = open_dock(viewer)
     for layer in map(plain, viewer.layers.selection):

@@ -7,13 +7,11 @@ from typing import Any
 
 import napari
 from qtpy.QtCore import QTimer, Signal
-from qtpy.QtGui import QCursor
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_cellcycle.config import ClassifySettings, RunSettings, SegmentSettings, TrackSettings
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.labels import LabelStack
-from napari_cellcycle.errors import Refused
 from napari_cellcycle.jobs import Failed
 from napari_cellcycle.jobs.job import StepName, StepSettings
 from napari_cellcycle.widgets import (
@@ -23,7 +21,6 @@ from napari_cellcycle.widgets import (
     exports,
     following,
     help_sheet,
-    keys,
     running,
     saving,
 )
@@ -31,8 +28,8 @@ from napari_cellcycle.widgets.actions import Actions
 from napari_cellcycle.widgets.adopting import adopt_opened
 from napari_cellcycle.widgets.agreement import Agreement
 from napari_cellcycle.widgets.below import BelowRow, Panels
-from napari_cellcycle.widgets.context_menu import ContextMenu
 from napari_cellcycle.widgets.correct_section import CorrectSection
+from napari_cellcycle.widgets.correcting import Correcting
 from napari_cellcycle.widgets.errors_panel import ErrorsPanel
 from napari_cellcycle.widgets.filmstrip import Filmstrip
 from napari_cellcycle.widgets.fold import scrolled
@@ -152,13 +149,9 @@ class CellCycle(QWidget):
         self.results.compare_masks.connect(partial(compare.ask_and_compare_masks, self))
         self.session.changed.connect(self._on_result)
         self.session.coloured.connect(self.results.show_colour)
-        self.session.edited.connect(self._on_edited)
-        self.session.refused.connect(self._on_refused)
-        self.session.troubled.connect(self.notice.tell)
         self.viewer.layers.events.inserted.connect(self._on_layers)
         self.viewer.layers.events.removed.connect(self._on_layers)
         self._connect_preview()
-        self._keys = keys.bind(self)
         self._unshown: list[Callable[[], object]] = []
         self._next = QTimer(self, singleShot=True, interval=_PAUSE_MS)
         self._next.timeout.connect(self._on_ended)
@@ -166,7 +159,8 @@ class CellCycle(QWidget):
         self._warm.timeout.connect(self._on_warm)
         self.session.clicked.connect(self._on_clicked)
         clicks = Picker(self.viewer, self.session)
-        clicks.menu = self.show_menu
+        self.correcting = Correcting(self)
+        clicks.menu = self.correcting.show_menu
         ring = Ring(self.viewer, self.session)
         agreement = Agreement(self.viewer, self.session)
         views = (
@@ -174,7 +168,7 @@ class CellCycle(QWidget):
             ring.close,
             clicks.close,
             agreement.close,
-            self._keys.close,
+            self.correcting.close,
             self.preview.close,
         )
         self.destroyed.connect(_Closing(*views, self.session.close, self._child.close))
@@ -275,10 +269,6 @@ class CellCycle(QWidget):
         """Show what is what, and all keys."""
         help_sheet.show(self)
 
-    def show_menu(self) -> None:
-        """Show all that can be done to the chosen cell, where the mouse is."""
-        ContextMenu(self, self.session, self.corrections.do).popup(QCursor.pos())
-
     @property
     def child(self) -> Child:
         """The child process that computes steps."""
@@ -312,20 +302,6 @@ class CellCycle(QWidget):
         result = self.session.result
         self.results.show_display(result.display if result else None)
         self.refresh()
-
-    def _on_edited(self, _edit: object) -> None:
-        """Show what a correction changed in the facts, and no more."""
-        result, session = self.session.result, self.session
-        self.results.show_display(result.display if result else None)
-        idle = self.task is None
-        self.results.set_ready(idle=idle, can_undo=session.can_undo, can_redo=session.can_redo)
-
-    def _on_refused(self, refused: Refused) -> None:
-        fixes = [
-            (fix.words, partial(self.session.do, fix.operation, **fix.arguments))
-            for fix in refused.fixes
-        ]
-        self.notice.offer(str(refused), fixes)
 
     def _on_layers(self, _event: object = None) -> None:
         self.session.forget_all_but(map(plain, self.viewer.layers))

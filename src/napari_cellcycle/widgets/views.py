@@ -66,8 +66,7 @@ def _lineage(dock: "CellCycle") -> QWidget:
     from napari_cellcycle.widgets.lineage_panel import LineagePanel
 
     panel = LineagePanel(dock.session)
-    panel.menu_requested.connect(dock.show_menu)
-    panel.paired.connect(lambda first, second: dock.session.pair([second]))
+    panel.menu_requested.connect(dock.correcting.show_menu)
     return panel
 
 

@@ -116,8 +116,9 @@ def load(folder: Path, progress: Progress = silent) -> Result:
     if experiment.tracks is not None:
         labels, tracks = settled(experiment.labels, experiment.tracks)
         experiment = replace(experiment, labels=labels, tracks=tracks)
-        assert experiment.labels is not None
-    masks = display.loaded(experiment.labels, progress=progress)
+    labels = experiment.labels
+    assert labels is not None
+    masks = display.loaded(labels, progress=progress)
     warning = ""
     try:
         editor = open_editor(folder, experiment, masks)

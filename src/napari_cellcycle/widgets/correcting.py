@@ -1,0 +1,68 @@
+"""What makes corrections of the dock's result: keys, brush, menus, and what is said of them."""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QPoint
+from qtpy.QtGui import QCursor
+
+from napari_cellcycle.errors import Refused
+from napari_cellcycle.widgets import keys
+from napari_cellcycle.widgets.context_menu import ContextMenu
+from napari_cellcycle.widgets.painting import Painting
+
+if TYPE_CHECKING:
+    from napari_cellcycle.widgets.dock import CellCycle
+
+
+class Correcting:
+    """Connects what corrects with the session of a dock, and refusals with its notice."""
+
+    def __init__(self, dock: "CellCycle") -> None:
+        self._dock = dock
+        session = dock.session
+        self._painting = Painting(session)
+        self._keys = keys.bind(dock)
+        dock.corrections.more["new"] = self._paint_new
+        session.edited.connect(self._on_edited)
+        session.refused.connect(self._on_refused)
+        session.troubled.connect(self._on_trouble)
+
+    def close(self) -> None:
+        """Let go of the viewer."""
+        self._painting.close()
+        self._keys.close()
+
+    def show_menu(self, cell: int = 0, place: QPoint | None = None) -> None:
+        """Show all that can be done to a cell, by default the chosen one, where the mouse is."""
+        dock, draft = self._dock, self._dock.session.draft
+        if cell and draft is not None and draft.has(cell):
+            dock.session.select(draft.label(cell))
+            dock.session.go_to_frame(draft.frame(cell))
+        menu = ContextMenu(dock, dock.session, dock.corrections.do)
+        menu.popup(QCursor.pos() if place is None else place)
+
+    def _paint_new(self) -> None:
+        recording = self._dock.session.recording
+        label = self._painting.new_label()
+        if label and recording is not None:
+            recording.layers.paint_with(label)
+        else:
+            self._dock.notice.tell("There are no masks to paint in yet: press Run first.")
+
+    def _on_edited(self, _edit: object) -> None:
+        """Show what a correction changed in the facts, and no more."""
+        dock, session = self._dock, self._dock.session
+        dock.results.show_display(session.result.display if session.result else None)
+        idle = dock.task is None
+        dock.results.set_ready(idle=idle, can_undo=session.can_undo, can_redo=session.can_redo)
+
+    def _on_refused(self, refused: Refused) -> None:
+        fixes = [
+            (fix.words, partial(self._dock.session.do, fix.operation, **fix.arguments))
+            for fix in refused.fixes
+        ]
+        self._dock.notice.offer(str(refused), fixes)
+
+    def _on_trouble(self, sentence: str) -> None:
+        self._dock.notice.tell(sentence)
