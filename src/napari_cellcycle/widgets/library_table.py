@@ -8,7 +8,7 @@ from napari_cellcycle.models.library_cards import headline
 from napari_cellcycle.widgets.library_page import STEPS
 
 _TITLES = ("In use", "Step", "Name", "Taught from", "Score", "Made")
-_WIDTHS = (54, 74, 170, 150, 210, 90)
+_WIDTHS = (50, 62, 150, 145, 185, 84)
 
 
 class LibraryTable(QTableWidget):
@@ -68,7 +68,7 @@ def _row(entry: Entry) -> tuple[str, ...]:
         "✓" if entry.used else "",
         STEPS[card.kind],
         card.name,
-        "came with the package" if entry.shipped else card.parent or "",
+        "(shipped)" if entry.shipped else card.parent or "",
         headline(card),
         f"{card.created:%d %b %Y}",
     )
