@@ -23,9 +23,11 @@ _DEPTH = 0.6
 _MARGIN = 1.2
 _REPORT_EVERY = 0.05
 _PATIENCE = 2.0
+_MOST_KEPT = 30_000_000
+"""Pixels of a frame that is kept while more than one crop is cut from it."""
 
 Key = tuple[int, int]
-"""What a crop shows: track and frame."""
+"""What a crop shows: a number, of a track or a cell, and the frame."""
 
 
 @dataclass(frozen=True)
@@ -104,28 +106,34 @@ class Cutter(QObject):
                 self._thread = threading.Thread(target=self._run, name="crops", daemon=True)
                 self._thread.start()
 
-    def _next(self) -> tuple[int, Source, Place | None] | None:
-        """What to do now; None, and the thread is forgotten, if there is nothing."""
+    def _next(self) -> tuple[int, Source, Place | None, bool] | None:
+        """What to do now, and whether more is wanted of the same frame.
+
+        None, and the thread is forgotten, if there is nothing.
+        """
         with self._lock:
             source = self._source
             if source is not None and source.side is None:
-                return self._number, source, None
+                return self._number, source, None, False
             if source is None or not self._wanted:
                 self._thread = None
                 return None
-            return self._number, source, self._wanted.pop(0)
+            place = self._wanted.pop(0)
+            more = bool(self._wanted) and self._wanted[0].frame == place.frame
+            return self._number, source, place, more
 
     def _run(self) -> None:
         done: dict[Key, np.ndarray] = {}
-        told, number = time.monotonic(), 0
+        told, number, kept = time.monotonic(), 0, _KeptFrame()
         try:
             while (task := self._next()) is not None:
                 if task[0] != number:
-                    done, number = {}, task[0]
+                    done, number, kept = {}, task[0], _KeptFrame()
                 if task[2] is None:
                     self._measure(number, task[1])
                     continue
-                done[task[2].key] = cut_one(task[1], task[2])
+                whole = kept.of(task[1], task[2].frame, task[3])
+                done[task[2].key] = cut_one(task[1], task[2], whole)
                 with self._lock:
                     last = not self._wanted
                 if last or time.monotonic() - told > _REPORT_EVERY:
@@ -164,11 +172,30 @@ def _tell(signal: Any, *words: Any) -> None:
         signal.emit(*words)
 
 
-def cut_one(source: Source, place: Place) -> np.ndarray:
+class _KeptFrame:
+    """The frame that was read last, where several crops are cut from it."""
+
+    def __init__(self) -> None:
+        self._time = -1
+        self._frame: np.ndarray | None = None
+
+    def of(self, source: Source, time: int, more: bool) -> np.ndarray | None:
+        """The whole frame, if it is better read at once; None if windows of it are to be read."""
+        movie = source.movie
+        if isinstance(movie.pixels, np.ndarray):
+            return None
+        if time != self._time:
+            small = int(np.prod(movie.frame_shape, dtype=np.int64)) <= _MOST_KEPT
+            self._time = time
+            self._frame = movie.frame(time, source.channel) if more and small else None
+        return self._frame
+
+
+def cut_one(source: Source, place: Place, whole: np.ndarray | None = None) -> np.ndarray:
     """The crop of one cell, (SIZE, SIZE) float32, reading little more than it shows.
 
     Beyond the border of the movie it is as dark as the background. Of a volume, the brightest
-    values of the planes around the cell are seen.
+    values of the planes around the cell are seen. Nothing is read if the `whole` frame is given.
     """
     assert source.side is not None
     movie, side = source.movie, source.side
@@ -182,8 +209,11 @@ def cut_one(source: Source, place: Place) -> np.ndarray:
     low = np.clip(np.floor(place.centre_px - _MARGIN * side_px / 2) - 1, 0, shape - 1).astype(int)
     high = np.clip(np.ceil(place.centre_px + _MARGIN * side_px / 2) + 2, low + 1, shape).astype(int)
     window = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
-    channel = 0 if source.channel is None else movie.channels.index(source.channel)
-    part = np.asarray(movie.pixels[(place.frame, channel, *window)])
+    if whole is None:
+        channel = 0 if source.channel is None else movie.channels.index(source.channel)
+        part = np.asarray(movie.pixels[(place.frame, channel, *window)])
+    else:
+        part = whole[window]
     centre = (place.centre_px - low)[np.newaxis]
     seen = crops(part, centre, tuple(side_px), tuple(size), padding="background")[0]
     return seen.max(axis=0) if movie.ndim == 3 else seen
