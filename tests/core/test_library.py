@@ -1,6 +1,10 @@
 """The library of models: in use, renamed, removed and brought back, compared, rolled back."""
 
 import json
+import subprocess
+import sys
+import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -236,6 +240,37 @@ def test_a_rename_that_is_cut_short_loses_no_model(tmp_path, monkeypatch, step):
     for found in list_models("link", tmp_path):
         assert found.weights()
     assert "mine" in own(tmp_path) and default_model("link", tmp_path) in own(tmp_path)
+
+
+MOVING = """
+import sys
+from napari_cellcycle.models.library import *
+folder, model = sys.argv[1], pick_model("mine", sys.argv[1])
+print("begins", flush=True)
+for number in range(10_000):
+    model = rename_model(model, f"other-{number % 7}", folder)
+    use_model(model, folder)
+    model = restore_model(remove_model(model, folder), folder)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [0.003, 0.011, 0.023, 0.05])
+def test_a_process_that_is_killed_while_it_moves_a_model_loses_none(tmp_path, after):
+    taught(tmp_path, "mine", day=3)
+    command = [sys.executable, "-c", MOVING, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline().strip() == b"begins"
+        time.sleep(after)  # any moment will do
+        process.kill()
+    for removed in list_removed(tmp_path):
+        with suppress(NameTaken):  # it was killed before the one in the folder was deleted
+            restore_model(removed, tmp_path)
+    own_models = [model for model in list_models("link", tmp_path) if model.path.parent == tmp_path]
+    assert own_models
+    for model in own_models:
+        assert torch.equal(model.weights()["weight"], torch.full((2, 3), 3.0))
+    assert find_model(default_model("link", tmp_path), "link", tmp_path).weights()
 
 
 def test_comparing_tells_data_settings_and_scores_apart(tmp_path):

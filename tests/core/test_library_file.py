@@ -12,11 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save
 
-from napari_cellcycle.errors import BadInput, CannotWrite
+from napari_cellcycle.config import SegmentSettings
+from napari_cellcycle.errors import BadInput, CannotWrite, MissingModel
 from napari_cellcycle.models import library_file
 from napari_cellcycle.models.library import NameTaken
 from napari_cellcycle.models.library_file import export_model, import_model
 from napari_cellcycle.models.library_weights import check_weights
+from napari_cellcycle.models.link.open import linker_of
+from napari_cellcycle.models.segment.segmenter import open_segmenter
+from napari_cellcycle.models.stage.model import stage_model_of
 from napari_cellcycle.models.store import ModelCard, find_model, list_models, save_model
 
 CARD = {"name": "mine", "kind": "link", "architecture": "graph network over cells"}
@@ -261,6 +265,30 @@ def test_a_disk_that_fills_up_leaves_nothing(tmp_path, folder, monkeypatch):
 )
 def test_cards_that_do_not_fit_are_refused(tmp_path, folder, card, words):
     refused(packed(tmp_path, card=card), folder, words)
+
+
+@pytest.mark.parametrize("name", ["cellcycle-nuclei", "cellcycle-links", "rnn", "frame", "nucleus"])
+@pytest.mark.parametrize("wrong", ["weights", "settings"])
+def test_a_card_that_its_weights_do_not_fit_is_told_when_the_model_is_opened(
+    tmp_path, folder, name, wrong
+):
+    model = next(m for m in list_models() if m.card.name == name)
+    kept = {k: v for k, v in model.card.settings.items() if wrong == "weights" or k == "stages"}
+    card = json.loads(model.card.model_copy(update={"name": "got"}).model_dump_json())
+    weights = WEIGHTS if wrong == "weights" else model.path.read_bytes()
+    path = packed(tmp_path, card=card | {"settings": kept}, weights=weights)
+    taken = import_model(path, folder)
+    with pytest.raises(MissingModel, match="fit"):
+        opened(taken)
+
+
+def opened(model):
+    device = torch.device("cpu")
+    if model.card.kind == "link":
+        return linker_of(model, "cpu")
+    if model.card.kind == "stage":
+        return stage_model_of(model, device)
+    return open_segmenter(SegmentSettings(model=str(model.path)), device)
 
 
 def test_a_card_with_an_impossible_name_gets_one_that_is_possible(tmp_path, folder):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_cellcycle.config import SegmentSettings
-from napari_cellcycle.errors import OutOfMemory
+from napari_cellcycle.errors import MissingModel, OutOfMemory
 from napari_cellcycle.models.segment.diameter import guess_diameter
 from napari_cellcycle.models.segment.dynamics import Rules, drop_odd, masks_of, tidy
 from napari_cellcycle.models.segment.memory import is_out_of_memory
@@ -48,13 +48,19 @@ class FlowSegmenter:
 
         self.name = model.card.name
         self.takes_levels = True
-        least, most = model.card.settings["working_px"]
-        self.working_px = (float(least), float(most))
-        self.logit_offset = float(model.card.settings.get("logit_offset", 0.0))
-        self.flow_tolerance = float(model.card.settings.get("flow_tolerance", 1.0))
         self.device = device
-        network: FlowNet = FlowNet(tuple(model.card.settings["widths"]))
-        network.load_state_dict(model.weights())
+        try:
+            least, most = model.card.settings["working_px"]
+            self.working_px = (float(least), float(most))
+            self.logit_offset = float(model.card.settings.get("logit_offset", 0.0))
+            self.flow_tolerance = float(model.card.settings.get("flow_tolerance", 1.0))
+            network: FlowNet = FlowNet(tuple(model.card.settings["widths"]))
+            network.load_state_dict(model.weights())
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise MissingModel(
+                f"The segmentation model {model.path} does not fit its card "
+                f"({type(error).__name__}); get the model again."
+            ) from error
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._network = network.eval().to(device)
         self._tile = 1 << 16
