@@ -20,6 +20,14 @@ def pytest_configure(config):
         config.addinivalue_line("filterwarnings", line)
 
 
+def pytest_collection_modifyitems(config, items):
+    if "crash" in config.option.markexpr:
+        return
+    for item in items:
+        if item.get_closest_marker("crash"):
+            item.add_marker(pytest.mark.skip(reason="takes minutes; runs with -m crash"))
+
+
 @pytest.fixture(autouse=True)
 def workplace(tmp_path, monkeypatch):
     """Results go to a folder of the test's own."""

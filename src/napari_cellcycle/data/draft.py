@@ -304,11 +304,13 @@ class Draft:
         return ids
 
     def remove_cells(self, cells: Sequence[int] | np.ndarray) -> None:
-        """Take out cells that have no links any more."""
+        """Take out cells that have no links any more, and the rejected pairs that they are in."""
         gone = np.unique(np.asarray(cells, np.int64))
         rows = self.rows(gone)
         if self._columns["parent"][rows].any() or np.isin(self._columns["parent"], gone).any():
             raise ValueError("a cell that is taken out still has links")
+        leaving = set(gone.tolist())
+        self.mark("rejected", [p for p in self.rejected if not leaving.isdisjoint(p)], there=False)
         self._do(Rows(False, {name: column[rows] for name, column in self._columns.items()}))
 
     def set_pixels(self, frame: int, corner: Sequence[int], after: np.ndarray) -> None:

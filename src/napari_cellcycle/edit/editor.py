@@ -57,7 +57,9 @@ class Editor:
         self.record = record
         self.model = model
         self._author = _author()
-        replay(self.history, list(entries), applied)
+        self.entries = list(entries)
+        """All that was ever done, undone and redone, as it is written down."""
+        replay(self.history, self.entries, applied)
 
     # ---------------------------------------------------------------- correcting
 
@@ -117,6 +119,7 @@ class Editor:
         return edit
 
     def _keep(self, entry: Entry) -> None:
+        self.entries.append(entry)
         if self.record is None:
             return
         try:

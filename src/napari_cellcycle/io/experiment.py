@@ -10,7 +10,7 @@ import json
 import re
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +24,7 @@ from napari_cellcycle.errors import BadInput
 from napari_cellcycle.io.frames import check_labels_fit
 from napari_cellcycle.io.geff import read_geff, write_geff
 from napari_cellcycle.io.journal import NAME as JOURNAL
-from napari_cellcycle.io.journal import read_journal
+from napari_cellcycle.io.journal import Entry, is_complete, read_journal, write_journal
 from napari_cellcycle.io.labelstore import (
     fresh_entry,
     is_same_folder,
@@ -55,10 +55,14 @@ ABANDONED_AFTER = 3600.0
 
 @dataclass(frozen=True)
 class JournalPlace:
-    """The journal of an experiment folder, and how many of its entries the tables hold already."""
+    """A journal, and how many of its entries the tables of an experiment hold already.
+
+    `kept` are these entries, for a journal that is not, or no longer, written down as a whole.
+    """
 
     path: Path
     entries: int = 0
+    kept: Sequence[Entry] = ()
 
 
 _ENTRY = re.compile(r"(labels|tracks|movie)(-\d+)?\.(zarr|geff)")
@@ -86,7 +90,8 @@ def save_experiment(
     ----------
     journal
         The journal of `experiment` and how many of its entries are in it already; a journal of
-        another folder is copied. Without it the history of corrections starts anew.
+        another folder is copied, and one that is not whole written anew. Without it the history
+        of corrections starts anew.
 
     Returns
     -------
@@ -145,6 +150,23 @@ def journal_of(folder: str | Path) -> JournalPlace:
     return JournalPlace(folder / known["name"], int(known["entries"]))
 
 
+def writable_journal_of(folder: str | Path) -> JournalPlace:
+    """The journal of an experiment that is going to be corrected, by whoever has locked it.
+
+    If one that was there is gone or cut short, a new one takes its place: what it told is in the
+    tables, but can no longer be undone. Raises `CannotWrite` if the disk refuses.
+    """
+    folder, place = Path(folder).expanduser(), journal_of(folder)
+    if is_complete(place.path, place.entries):
+        return place
+    with writing_to(folder):
+        name = fresh_entry(folder, "journal", ".jsonl")
+        document = json.loads((folder / POINTER).read_text(encoding="utf-8"))
+        document |= {"journal": {"name": name, "entries": 0}}
+        replace_file(folder / POINTER, json.dumps(document, indent=1))
+    return JournalPlace(folder / name)
+
+
 def open_saved(folder: str | Path, *, movie: str | Path | None = None) -> Experiment:
     """Open an experiment folder as it was saved, without the corrections made since.
 
@@ -196,13 +218,19 @@ def _journal_entry(
     journal: JournalPlace | None, folder: Path, made: list[str]
 ) -> dict[str, str | int]:
     """Where the journal of a saved experiment is, copied into its folder if need be."""
-    if journal is not None and is_same_folder(journal.path.parent, folder):
-        return {"name": journal.path.name, "entries": journal.entries}
+    if journal is None:
+        return {"name": fresh_entry(folder, "journal", ".jsonl"), "entries": 0}
+    path, entries = journal.path, journal.entries
+    whole = is_complete(path, entries)
+    if whole and is_same_folder(path.parent, folder):
+        return {"name": path.name, "entries": entries}
     name = fresh_entry(folder, "journal", ".jsonl")
-    if journal is not None and journal.path.exists():
-        made.append(name)
-        shutil.copyfile(journal.path, folder / name)
-    return {"name": name, "entries": 0 if journal is None else journal.entries}
+    made.append(name)
+    if whole:
+        shutil.copyfile(path, folder / name)
+    else:
+        write_journal(folder / name, journal.kept)
+    return {"name": name, "entries": entries if whole else len(journal.kept)}
 
 
 def _store(

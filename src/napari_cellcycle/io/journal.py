@@ -9,7 +9,7 @@ import base64
 import json
 import os
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -46,10 +46,20 @@ class Journal:
     then `append` raises `CannotWrite`, and `pending` tells how many entries are waiting.
     """
 
-    def __init__(self, folder: str | Path, name: str = NAME) -> None:
-        self.folder = Path(folder)
+    def __init__(
+        self, folder: str | Path, name: str = NAME, instead_of: "Journal | None" = None
+    ) -> None:
+        """Open or begin a journal; `instead_of` another of this process, which goes on to hold it.
+
+        Raises `InUse` if somebody else corrects the experiment, `CannotWrite` if the disk refuses.
+        """
+        self.folder = Path(folder).expanduser()
         self.path = self.folder / name
-        self._lock = _locked(self.folder)
+        if instead_of is not None and instead_of.holds(self.folder):
+            self._lock: FileLock = instead_of._lock
+            self._lock.acquire()
+        else:
+            self._lock = _locked(self.folder)
         self._pending: list[bytes] = []
         try:
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
@@ -73,14 +83,9 @@ class Journal:
         """Number of entries, those that are not on disk yet included."""
         return self._written + len(self._pending)
 
-    def catch_up(self, other: "Journal") -> None:
-        """Add what another journal, of which this one was copied, has more.
-
-        Raises `CannotWrite` as `append` does.
-        """
-        lines = [*_lines(other.path), *other._pending]
-        self._pending += lines[self._written :]
-        self.flush()
+    def holds(self, folder: Path) -> bool:
+        """Whether it lies in `folder`, which was not moved or removed meanwhile."""
+        return self.folder.resolve() == folder.resolve() and self._is_there()
 
     def append(self, entry: Entry) -> None:
         """Write an entry, and those that could not be written before.
@@ -121,16 +126,30 @@ class Journal:
         self._file = -1
         self._lock.release()
 
-    def _check_there(self) -> None:
+    def _is_there(self) -> bool:
         try:
-            there = os.path.samestat(os.fstat(self._file), self.path.stat())
+            return os.path.samestat(os.fstat(self._file), self.path.stat())
         except OSError:
-            there = False
-        if not there:
+            return False
+
+    def _check_there(self) -> None:
+        if not self._is_there():
             raise CannotWrite(
                 f"The folder {self.folder} was moved or removed, so corrections are not on disk "
                 "any more: save the experiment elsewhere; nothing is lost until you close it."
             )
+
+
+def write_journal(path: Path, entries: Iterable[Entry]) -> None:
+    """Write a whole journal at once, where there is none. Raises `OSError` if the disk refuses."""
+    with path.open("xb") as file:
+        for entry in entries:
+            file.write(_to_line(entry))
+
+
+def is_complete(path: Path, entries: int) -> bool:
+    """Whether a journal has so many entries at least."""
+    return sum(1 for _ in _lines(path)) >= entries
 
 
 def read_journal(path: str | Path) -> list[Entry]:
@@ -157,7 +176,7 @@ def not_in_use(folder: str | Path) -> None:
 
 
 def _locked(folder: Path) -> FileLock:
-    lock = FileLock(folder / LOCK)
+    lock = FileLock(folder / LOCK, thread_local=False)
     try:
         lock.acquire(timeout=0)
     except Timeout as error:

@@ -98,8 +98,9 @@ def sync_folder(folder: Path) -> None:
 
 
 def sync_files(folder: Path, since: float = 0.0) -> None:
-    """Make the files below `folder` that changed after `since` outlive a power failure."""
-    files = [p for p in folder.rglob("*") if p.is_file() and p.stat().st_mtime >= since]
+    """Make a file, or files below a `folder`, changed after `since` outlive a power failure."""
+    places = [folder, *folder.rglob("*")]
+    files = [p for p in places if p.is_file() and p.stat().st_mtime >= since]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(_sync_file, files))
 
