@@ -269,7 +269,8 @@ def _informed(movie: Movie, found: Foreign) -> tuple[Movie, list[str]]:
     if taken:
         said.append(f"The movie itself says no {_named(taken)}, so that of the file is taken.")
     if guessed:
-        said.append(f"Neither says the {_named(guessed)}, which is assumed.")
+        verb = "is" if len(guessed) == 1 else "are"
+        said.append(f"Neither says the {_named(guessed)}, which {verb} assumed.")
     return replace(movie, guessed=frozenset(guessed)), said
 
 

@@ -91,8 +91,10 @@ def export_report(
         counts["without"] = int((masks.of_cells == 0).sum())
     said = [_head(path, counts), *_checked(differing), *_left_out(form, counts)]
     if experiment.movie.guessed and form != "ctc":
+        verb = "was" if len(experiment.movie.guessed) == 1 else "were"
         said.append(
-            f"The {_guessed(experiment.movie.guessed)} in it was assumed, as the movie says none."
+            f"The {_guessed(experiment.movie.guessed)} in it {verb} assumed, as the movie says "
+            "nothing of it."
         )
     return Report(
         path, form, tuple(said), not differing, MappingProxyType(counts | dict(differing))
@@ -126,7 +128,7 @@ def _left_out(form: str, counts: Mapping[str, int]) -> list[str]:
         said.append(f"{spare} left out that belong{'s' * (counts['spare'] == 1)} to no cell.")
     elif form != "ctc" and counts.get("masks"):
         masks = many(counts["masks"], "mask was", "masks were")
-        said.append(f"{name[0].upper()}{name[1:]} carries no masks: {masks} left out.")
+        said.append(f"It holds no masks: {masks} left out.")
     if counts["gaps"]:
         gaps = many(counts["gaps"], "closed gap is", "closed gaps are")
         said.append(f"{gaps} kept as {_GAPS[form]}.")

@@ -12,7 +12,7 @@ import pandas as pd
 from napari_cellcycle.data.movie import Movie
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.io.calibration import MICROMETRES, SECONDS
-from napari_cellcycle.io.column_names import NAMES, recognised
+from napari_cellcycle.io.column_names import recognised
 from napari_cellcycle.io.foreign import Foreign, checked_ids, checked_places, grown, whole_frames
 from napari_cellcycle.io.geff import _EXTRA, read_geff
 from napari_cellcycle.io.geff_export import RENAMED, is_geff
@@ -149,7 +149,7 @@ def _solution(nodes: pd.DataFrame, edges: pd.DataFrame) -> tuple[pd.DataFrame, p
 
 def _names(nodes: pd.DataFrame, metadata: Any, columns: Mapping[str, str] | None) -> dict[str, str]:
     """The property of each part: as given, by the axes in the metadata, or by its name."""
-    given = {part: name for part, name in (columns or {}).items() if part in NAMES}
+    given = {part: name for part, name in (columns or {}).items() if part != "score"}
     axes = [axis for axis in metadata.axes or [] if axis.name in nodes]
     space = [axis.name for axis in axes if axis.type == "space"]
     usual = recognised(space, wanted=("z", "y", "x"))

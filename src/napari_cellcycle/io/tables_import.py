@@ -98,7 +98,7 @@ def _without_units(table: pd.DataFrame, frame: str) -> tuple[pd.DataFrame, dict[
     words = int(numbers.notna().to_numpy().argmax()) if numbers.notna().any() else 0
     if not 0 < words <= _HEADER_ROWS:
         return table, {}
-    said = table.iloc[:words].astype(str).agg(" ".join).to_dict()
+    said = table.iloc[:words].fillna("").astype(str).agg(" ".join).to_dict()
     rest = table.iloc[words:].reset_index(drop=True)
     return rest.apply(_number_if_all), {str(name): text for name, text in said.items()}
 
