@@ -41,6 +41,7 @@ from napari_cellcycle.widgets.offers import offered_models, query_models
 from napari_cellcycle.widgets.picking import Picker, Ring
 from napari_cellcycle.widgets.preferences import compute_settings
 from napari_cellcycle.widgets.preview import Preview
+from napari_cellcycle.widgets.recovery import Recovery
 from napari_cellcycle.widgets.results_panel import ResultsPanel
 from napari_cellcycle.widgets.segment_section import SegmentSection
 from napari_cellcycle.widgets.session import Session
@@ -75,6 +76,7 @@ class CellCycle(QWidget):
         self.corrections = Actions(self.session)
         self.panels = Panels(viewer, views_of(self))
         self._child = Child()
+        self._looked = False
         self._sources: dict[StepName, list[Source]] = {"track": [], "classify": []}
         self._build()
         self._connect()
@@ -160,6 +162,7 @@ class CellCycle(QWidget):
         self.session.clicked.connect(self._on_clicked)
         clicks = Picker(self.viewer, self.session)
         self.correcting = Correcting(self)
+        self.recovery = Recovery(self)
         clicks.menu = self.correcting.show_menu
         ring = Ring(self.viewer, self.session)
         agreement = Agreement(self.viewer, self.session)
@@ -364,7 +367,14 @@ class CellCycle(QWidget):
         """Look for models whenever the dock is shown."""
         super().showEvent(event)
         self.offer_models()
-        threading.Thread(target=clean_up, name="clean up", daemon=True).start()
+        if not self._looked:
+            self._looked = True
+            threading.Thread(target=self._look_around, name="look around", daemon=True).start()
+
+    def _look_around(self) -> None:
+        """Tidy what is long forgotten, and find what should not be."""
+        clean_up()
+        self.recovery.look()
 
 
 class _Closing:

@@ -55,6 +55,7 @@ class Picker:
         if result is not None and result.display.has_tracks and labels in self._viewer.layers:
             label = label_at(labels, position, event) if labels is not None else 0
             if label:
+                self._session.pair(())
                 self._session.select(label)
             return
         movie = recording.layer if labels not in self._viewer.layers else labels
@@ -81,7 +82,7 @@ class Picker:
             session.pair([*session.others[-1:], cell])
 
     def _on_press(self, _viewer: Any, event: Any) -> Iterator[None]:
-        beside = [str(modifier) for modifier in event.modifiers] == ["Shift"]
+        beside = len(event.modifiers) == 1 and "Shift" in event.modifiers
         if event.button not in (1, 2) or not self._is_free():
             return
         if event.modifiers and not beside:

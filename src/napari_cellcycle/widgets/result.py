@@ -1,14 +1,16 @@
 """What one run gave, and what became of it since."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.edit.editor import Editor
-from napari_cellcycle.edit.opening import move_record
+from napari_cellcycle.edit.opening import move_record, place_of
 from napari_cellcycle.io.experiment import JournalPlace, journal_of
 from napari_cellcycle.io.journal import Journal
 from napari_cellcycle.widgets.display import Display, display_of
+from napari_cellcycle.widgets.recovery import SAVED
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,7 @@ class Result:
 
     def snapshot(self) -> "Snapshot":
         """Everything as it is now, to be saved while corrections go on."""
-        record = self.editor.record if self.editor is not None else None
-        place = JournalPlace(record.path, record.count) if isinstance(record, Journal) else None
+        place = place_of(self.editor) if self.editor is not None else None
         frames = dict(self.editor.draft.edited_frames) if self.editor is not None else {}
         return Snapshot(self.experiment, place, frames)
 
@@ -78,6 +79,9 @@ class Result:
             if draft.edited_frames.get(frame) == serial:
                 del draft.edited_frames[frame]
         move_record(self.editor, journal_of(folder))
+        if self.folder is not None and self.folder != folder:
+            with suppress(OSError):
+                (self.folder / SAVED).touch()
         self.folder, self.warning = folder, ""
 
     def close(self) -> None:

@@ -375,8 +375,7 @@ class Session:
             return
         result.update()
         recording.layers.update(result.display, edit.frames)
-        draft = self.draft
-        self.pair([cell for cell in self.others if draft is not None and draft.has(cell)])
+        self.pair(())
         track = self.track
         self.edited.emit(edit)
         if track is not None:

@@ -1,0 +1,92 @@
+"""Corrections that were never saved, as napari was closed or killed: found and offered again."""
+
+import shutil
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_cellcycle.errors import UserError
+from napari_cellcycle.widgets.workplace import root
+
+if TYPE_CHECKING:
+    from napari_cellcycle.widgets.dock import CellCycle
+
+SAVED = "saved"
+"""An empty file in a folder of results whose corrections go on in another folder."""
+
+
+@dataclass(frozen=True)
+class Unsaved:
+    """A folder of results with corrections that were not saved elsewhere."""
+
+    folder: Path
+    corrections: int
+    time: float
+
+    @property
+    def words(self) -> str:
+        """What it is, in a sentence."""
+        name = self.folder.parent.name.rsplit("-", 3)[0].replace("_", " ")
+        when = time.strftime("%d %B, %H:%M", time.localtime(self.time)).lstrip("0")
+        many = "1 correction" if self.corrections == 1 else f"{self.corrections} corrections"
+        return f"{many} of {name}, made on {when}, were not saved as an experiment."
+
+
+def find_unsaved() -> Unsaved | None:
+    """The latest results that were corrected, not saved, and that nobody works on now."""
+    from napari_cellcycle.io.experiment import is_experiment, journal_of
+    from napari_cellcycle.io.journal import not_in_use, read_journal
+
+    found = []
+    for folder in root().glob("*/*.cellcycle"):
+        if not is_experiment(folder) or (folder / SAVED).exists():
+            continue
+        try:
+            journal = journal_of(folder).path
+            edits = [entry.kind for entry in read_journal(journal)]
+            if edits:
+                not_in_use(folder)
+                done = edits.count("edit") + edits.count("redo") - edits.count("undo")
+                found.append(Unsaved(folder, max(done, 1), journal.stat().st_mtime))
+        except (UserError, OSError):
+            continue
+    return max(found, key=lambda one: one.time, default=None)
+
+
+class Recovery(QObject):
+    """Looks for unsaved corrections beside the viewer, and offers them in the dock's notice."""
+
+    found = Signal(object)
+
+    def __init__(self, dock: "CellCycle") -> None:
+        super().__init__(dock)
+        self._dock = dock
+        self.found.connect(self._offer)
+
+    def look(self) -> None:
+        """Look for them; call it in a thread."""
+        unsaved = find_unsaved()
+        if unsaved is not None:
+            self.found.emit(unsaved)
+
+    def _offer(self, unsaved: Unsaved) -> None:
+        if self._dock.session.result is not None or self._dock.task is not None:
+            return
+        self._dock.notice.offer(
+            unsaved.words,
+            [
+                ("Open them", partial(self._open, unsaved)),
+                ("Forget them", partial(_forget, unsaved)),
+            ],
+        )
+
+    def _open(self, unsaved: Unsaved) -> None:
+        self._dock.viewer.open(str(unsaved.folder), plugin="napari-cellcycle")
+
+
+def _forget(unsaved: Unsaved) -> None:
+    shutil.rmtree(unsaved.folder, ignore_errors=True)
