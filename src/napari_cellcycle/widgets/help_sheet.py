@@ -1,7 +1,11 @@
 """What is what, and all keys, on one small sheet."""
 
+from itertools import zip_longest
+
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QDialog, QDialogButtonBox, QLabel, QVBoxLayout, QWidget
+
+from napari_cellcycle.widgets.actions import ACTIONS
 
 _TEXT = """
 <h3>Cell cycle</h3>
@@ -13,19 +17,24 @@ Metadata &gt; Features table shows all measurements of the tracks layer.</p>
 <p><b>Click on a cell</b> to choose it. <b>Filmstrip</b> shows it over time, its mother before it;
 <b>Stages over time</b> shows all cells. Clicking there moves the viewer. Where nothing is tracked
 yet, a click while the filmstrip is open follows that one cell.</p>
-<table cellspacing="6">
-<tr><td><b>O</b></td><td>colour by track or by stage</td></tr>
-<tr><td><b>Alt P</b></td><td>preview of the segmentation, on and off</td></tr>
-<tr><td><b>R</b></td><td>segment the frame that is shown again; all else stays</td></tr>
-<tr><td><b>Shift R</b></td><td>the same in a rectangle you drew, or in what you see</td></tr>
-<tr><td><b>?</b></td><td>this sheet</td></tr>
-<tr><td><b>← →</b></td><td>frame back and forward (of napari)</td></tr>
-<tr><td><b>← → Home End</b></td><td>with the filmstrip chosen: from crop to crop</td></tr>
-<tr><td><b>↑ ↓ ← →</b></td><td>with the stages chosen: from cell to cell</td></tr>
-<tr><td><b>V</b></td><td>hide and show the chosen layers (of napari)</td></tr>
-<tr><td><b>Ctrl Y</b></td><td>2D and 3D view (of napari)</td></tr>
-</table>
+<p><b>Correct</b>: choose a cell by a click and others by Shift-clicks, then press a key, a button
+in the section Correct, or the right mouse button. Everything can be taken back, also after napari
+was closed: each correction is on disk at once.</p>
 """
+_KEYS = {
+    "O": "colour by track or by stage",
+    "Alt P": "preview of the segmentation, on and off",
+    "R": "segment the frame that is shown again; all else stays",
+    "Shift R": "the same in a rectangle you drew, or in what you see",
+    "?": "this sheet",
+    "← → Home End": "frame back and forward; with the filmstrip chosen, from crop to crop",
+    "↑ ↓ ← →": "with the stages chosen: from cell to cell",
+    "1 … 9": "with stages, filmstrip or gallery chosen: set the stage from this frame on",
+    "N, Shift N": "with the review shown: next and former place to check",
+    "V": "hide and show the chosen layers (of napari)",
+}
+"""Keys that are no corrections, and what they do."""
+_KEYS_PX, _WORDS_PX = 110, 320
 
 
 def show(parent: QWidget) -> QDialog:
@@ -33,9 +42,10 @@ def show(parent: QWidget) -> QDialog:
     sheet = QDialog(parent)
     sheet.setWindowTitle("Cell cycle: help")
     sheet.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-    text = QLabel(_TEXT)
+    text = QLabel(_TEXT + _table())
     text.setWordWrap(True)
-    text.setMinimumWidth(420)
+    width = 2 * (_KEYS_PX + _WORDS_PX) + 40
+    text.setMinimumSize(width, text.heightForWidth(width))
     buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
     buttons.rejected.connect(sheet.reject)
     layout = QVBoxLayout(sheet)
@@ -43,3 +53,18 @@ def show(parent: QWidget) -> QDialog:
     layout.addWidget(buttons)
     sheet.show()
     return sheet
+
+
+def _table() -> str:
+    """All keys and what they do, in two columns."""
+    known = {", ".join(a.keys).replace("+", " "): a.words for a in ACTIONS if a.keys}
+    rows = list((known | _KEYS).items())
+    half = (len(rows) + 1) // 2
+    lines = []
+    for left, right in zip_longest(rows[:half], rows[half:], fillvalue=("", "")):
+        cells = "".join(
+            f'<td width="{_KEYS_PX}"><b>{keys}</b></td><td width="{_WORDS_PX}">{words}</td>'
+            for keys, words in (left, right)
+        )
+        lines.append(f"<tr>{cells}</tr>")
+    return f'<table cellspacing="5">{"".join(lines)}</table>'
