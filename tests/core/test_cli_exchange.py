@@ -28,6 +28,11 @@ def test_what_is_exported_can_be_imported(experiment, sequence, tmp_path, form, 
     assert links[0] == links[1]
 
 
+def test_help_of_import_gives_an_example():
+    result = call("import", "--help")
+    assert result.exit_code == 0 and "napari-cellcycle import" in result.stdout.split("Example:")[1]
+
+
 def test_a_challenge_folder_brings_its_masks(sequence, tmp_path):  # noqa: F811
     truth = sequence / "01_GT" / "TRA"
     out = tmp_path / "a.cellcycle"

@@ -254,6 +254,7 @@ def test_without_masks_cells_stay_points_or_get_spots(family, tmp_path):
     export_experiment(family, tmp_path / "a.csv", "csv")
     read, report = import_experiment(tmp_path / "a.csv", family.movie)
     assert read.labels is None and "cells are points" in str(report)
+    assert read.tracks.cells["label"].tolist() == read.tracks.track_id.tolist()
     read, report = import_experiment(tmp_path / "a.csv", family.movie, spots=True)
     assert "it is no outline" in str(report)
     for row in read.tracks.cells.itertuples():

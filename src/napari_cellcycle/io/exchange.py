@@ -154,7 +154,9 @@ def import_experiment(
     report = replace(report, sentences=(*report.sentences, *notes))
     if labels is None and spots:
         labels, tracks = spotted(tracks, movie)
-    if labels is not None:
+    if labels is None:
+        tracks = tracks.with_columns(label=tracks.track_id)
+    else:
         labels, tracks = label_by_track(labels, tracks)
     step = Step(
         "import",

@@ -63,13 +63,9 @@ def read_foreign_geff(
     graph = _read(found)
     extra = graph["metadata"].extra.get(_EXTRA, {})
     if "cells" in extra:
-        return Foreign(read_geff(found), *_calibration(graph["metadata"], []))
-    nodes, skipped = _table(graph["node_props"], len(graph["node_ids"]))
-    nodes.index = pd.Index(checked_ids(pd.Series(graph["node_ids"]), found))
-    edges, _ = _table(graph["edge_props"], len(graph["edge_ids"]))
-    ends = graph["edge_ids"].astype(np.int64).reshape(-1, 2)
-    edges.insert(0, "parent", ends[:, 0])
-    edges.insert(1, "child", ends[:, 1])
+        own = read_geff(found)
+        return Foreign(own, *_calibration(graph["metadata"], own.axes))
+    nodes, edges, skipped = _tables(graph, found)
     nodes, edges, unsolved = _solution(nodes, edges)
     names = _names(nodes, graph["metadata"], columns)
     cells = _cells(nodes, names, graph["metadata"], movie, found)
@@ -106,6 +102,15 @@ def _read(path: Path) -> Any:
             f"The geff {path} cannot be read ({type(error).__name__}: "
             f"{' '.join(str(error).split())[:120]}): write it anew, with a geff of version 1."
         ) from error
+
+
+def _tables(graph: Any, path: Path) -> tuple[pd.DataFrame, pd.DataFrame, int]:
+    """Nodes by id, edges with `parent` and `child`, and how many properties were skipped."""
+    nodes, skipped = _table(graph["node_props"], len(graph["node_ids"]))
+    nodes.index = pd.Index(checked_ids(pd.Series(graph["node_ids"]), path))
+    edges, _ = _table(graph["edge_props"], len(graph["edge_ids"]))
+    ends = graph["edge_ids"].astype(np.int64).reshape(-1, 2)
+    return nodes, edges.assign(parent=ends[:, 0], child=ends[:, 1]), skipped
 
 
 def _table(props: Mapping[str, Any], count: int) -> tuple[pd.DataFrame, int]:
