@@ -6,6 +6,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QDialog, QDialogButtonBox, QLabel, QVBoxLayout, QWidget
 
 from napari_cellcycle.widgets.actions import ACTIONS
+from napari_cellcycle.widgets.fold import scrolled
 
 _TEXT = """
 <h3>Cell cycle</h3>
@@ -45,12 +46,13 @@ def show(parent: QWidget) -> QDialog:
     text = QLabel(_TEXT + _table())
     text.setWordWrap(True)
     width = 2 * (_KEYS_PX + _WORDS_PX) + 40
-    text.setMinimumSize(width, text.heightForWidth(width))
+    text.setMinimumWidth(width)
     buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
     buttons.rejected.connect(sheet.reject)
     layout = QVBoxLayout(sheet)
-    layout.addWidget(text)
+    layout.addWidget(scrolled(text))
     layout.addWidget(buttons)
+    sheet.resize(width + 50, text.heightForWidth(width) + 70)
     sheet.show()
     return sheet
 
