@@ -40,6 +40,12 @@ class FitSettings(Settings):
         0, ge=0, description="Epochs without a better held-out score before training ends; 0: any"
     )
     seed: int = Field(0, ge=0, description="The same seed gives the same network")
+    closeness: float = Field(
+        0.0, ge=0, description="Pull of the weights towards those that training began with"
+    )
+    layers: tuple[str, ...] = Field(
+        (), description="Beginnings of the names of the weights that learn; empty: all"
+    )
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,7 @@ class _Run:
     average: "torch.nn.Module"
     optimiser: "torch.optim.Optimizer"
     rng: np.random.Generator
+    first: "dict[str, torch.Tensor]" = field(default_factory=dict)
     best: "tuple[float, dict[str, torch.Tensor]] | None" = None
     waited: int = 0
     history: list[Epoch] = field(default_factory=list)
@@ -123,7 +130,9 @@ def fit(
 
     With held-out scores the best epoch's weights are kept, otherwise the last ones. If
     `settings.average` is positive, an exponential moving average of the weights with that
-    decay (Polyak averaging) is what is scored and kept.
+    decay (Polyak averaging) is what is scored and kept. With `closeness`, each step also moves
+    the weights back towards the first ones, by that share of the learning rate (L2-SP, Li et al.
+    2018, decoupled from the gradients as AdamW's decay is).
 
     Parameters
     ----------
@@ -146,11 +155,15 @@ def fit(
     import torch
 
     torch.manual_seed(settings.seed)
+    if settings.layers:
+        for name, parameter in network.named_parameters():
+            parameter.requires_grad_(name.startswith(settings.layers))
     run = _Run(
         network,
         copy.deepcopy(network) if settings.average else network,
         _optimiser(network, settings) if optimiser is None else optimiser(network),
         np.random.default_rng(settings.seed),
+        _learning(network) if settings.closeness else {},
     )
     rates = [float(group["lr"]) for group in run.optimiser.param_groups]
     about = {"settings": settings.model_dump(), "batches in an epoch": len(task)}
@@ -187,6 +200,7 @@ def _learn(
         for group, rate in zip(run.optimiser.param_groups, rates, strict=True):
             group["lr"] = rate * share
         losses.append(_step(run.network, task, batch, run.optimiser, settings.clip))
+        _pull_back(run, settings.closeness)
         if run.average is not run.network:
             _blend(run.average, run.network, settings.average)
     run.average.eval()
@@ -225,6 +239,22 @@ def _step(
         torch.nn.utils.clip_grad_norm_(network.parameters(), clip)
     optimiser.step()
     return float(loss.detach())
+
+
+def _learning(network: "torch.nn.Module") -> "dict[str, torch.Tensor]":
+    """Copies of the weights that learn, by name."""
+    return {n: p.detach().clone() for n, p in network.named_parameters() if p.requires_grad}
+
+
+def _pull_back(run: _Run, closeness: float) -> None:
+    """Move the weights towards the first ones, by `closeness` times the learning rate."""
+    import torch
+
+    share = min(1.0, closeness * float(run.optimiser.param_groups[0]["lr"]))
+    with torch.no_grad():
+        for name, parameter in run.network.named_parameters() if run.first else ():
+            if name in run.first:
+                parameter.lerp_(run.first[name], share)
 
 
 def _blend(average: "torch.nn.Module", network: "torch.nn.Module", decay: float) -> None:

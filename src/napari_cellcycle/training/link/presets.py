@@ -153,9 +153,9 @@ def train_graph_links(lesson: Lesson, progress: Progress = silent) -> Learned:
         for recording, weight in track_progress(
             lesson.learned, count, progress, "Preparing examples"
         )
-        for example in _graph_examples(recording, weight)
+        for example in graph_examples(recording, weight)
     ]
-    held_out = [_looked_at(recording, progress) for recording in lesson.held_out]
+    held_out = [looked_at(recording, progress) for recording in lesson.held_out]
     seen = {id(held): views for held, views in held_out}
 
     def scored(linker: GraphLinker) -> LinkScore:
@@ -181,7 +181,7 @@ def train_graph_links(lesson: Lesson, progress: Progress = silent) -> Learned:
     return Learned(state, {"network": network.shape}, history, score, before)
 
 
-def _graph_examples(recording: Recording, weight: float) -> "list[tuple[GraphExample, float]]":
+def graph_examples(recording: Recording, weight: float) -> "list[tuple[GraphExample, float]]":
     """A recording in many versions; if little is known, in those that leave all cells in place."""
     from napari_cellcycle.training.link.graph_examples import example_of, examples_of
     from napari_cellcycle.training.link.versions import Version, as_markers
@@ -195,7 +195,7 @@ def _graph_examples(recording: Recording, weight: float) -> "list[tuple[GraphExa
     ]
 
 
-def _looked_at(recording: Recording, progress: Progress) -> tuple[HeldOut, np.ndarray]:
+def looked_at(recording: Recording, progress: Progress) -> tuple[HeldOut, np.ndarray]:
     """A recording measured as the graph network needs it, and the views of its cells."""
     unit = typical_size(recording.labels, recording.pixel_size)
     unit_px = tuple(unit / size for size in recording.pixel_size)

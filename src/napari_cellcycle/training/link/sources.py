@@ -1,6 +1,6 @@
 """Recordings to learn from, out of challenge folders, corrected experiments and the simulator."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.data.tracks import BY_USER, Tracks
 from napari_cellcycle.errors import BadInput
@@ -24,6 +25,8 @@ from napari_cellcycle.training.link.recordings import Recording, fully_known
 TRACK_FILE = "man_track.txt"
 _SAME_IDS = 0.95
 """If more of the masks found by their markers have the marker's value, all have."""
+_APPEARS, _IS_LOST = "start", "end"
+"""Kinds of confirmations that a track begins, or ends, as it should."""
 
 
 def ctc_recording(
@@ -183,18 +186,25 @@ def experiment_recording(
     """
     folder = Path(folder).expanduser()
     experiment = open_experiment(folder)
-    labels, tracks = experiment.labels, experiment.tracks
-    if labels is None or tracks is None:
+    if experiment.labels is None or experiment.tracks is None:
         raise BadInput(
             f"The cells of {folder} are not tracked yet, so there is nothing to learn from: "
             "track them and correct the links first."
         )
-    past, future = _decided(tracks)
-    if not (trust_all or future.any() or len(tracks.rejected)):
+    found = recording_of_links(experiment, name or folder.name, trust_all=trust_all)
+    if not knows_anything(found):
         raise BadInput(
             f"No link of {folder} was corrected, so there is nothing to learn from: correct some "
             "links first, or add --trust-all if you have checked that all of them are right."
         )
+    return found
+
+
+def recording_of_links(experiment: Experiment, name: str, *, trust_all: bool = False) -> Recording:
+    """A tracked experiment with what is known of its links: see `experiment_recording`."""
+    labels, tracks, movie = experiment.labels, experiment.tracks, experiment.movie
+    assert labels is not None and tracks is not None
+    past, future = decided(tracks, experiment.confirmed)
     cells = tracks.cells
     truth = pd.DataFrame(
         {
@@ -205,9 +215,7 @@ def experiment_recording(
             "future": future | trust_all,
         }
     )
-    movie = experiment.movie
     rejected = _as_sightings(tracks)
-    name = name or folder.name
     return Recording(name, labels, truth, dict(tracks.mothers), movie.pixel_size, movie, rejected)
 
 
@@ -229,13 +237,22 @@ def knows_anything(recording: Recording) -> bool:
     return bool(recording.truth[["past", "future"]].any(axis=None)) or len(recording.rejected) > 0
 
 
-def _decided(tracks: Tracks) -> tuple[np.ndarray, np.ndarray]:
-    """Whether past and future of each cell were decided by the user."""
+def decided(
+    tracks: Tracks, confirmed: Collection[tuple[str, int]] = ()
+) -> tuple[np.ndarray, np.ndarray]:
+    """Whether past and future of each row of the cells were decided by the user, bool (n,).
+
+    `confirmed` tells, besides links, of cells that are right to appear, or to be lost, where they
+    are.
+    """
     links = tracks.links
     parents = links.loc[links["by"] == BY_USER, "parent"]
-    children = links.loc[links["parent"].isin(parents), "child"]
-    ids = tracks.cells.index
-    return ids.isin(children), ids.isin(parents)
+    linked = links["parent"].isin(parents)
+    past, future = (tracks.cells.index.isin(links.loc[linked, end]) for end in ("child", "parent"))
+    for which, kind, end in ((past, _APPEARS, "child"), (future, _IS_LOST, "parent")):
+        right = [number for told, number in confirmed if told == kind]
+        which |= tracks.cells.index.isin(np.setdiff1d(right, links[end]).astype(np.int64))
+    return past, future
 
 
 def _as_sightings(tracks: Tracks) -> pd.DataFrame:

@@ -1,19 +1,20 @@
 """Images with masks to learn from, out of folders, challenge sequences and experiments."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
 from napari_cellcycle.data.annotated import UNKNOWN, Annotated
-from napari_cellcycle.data.corrected_masks import corrected_frames
+from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.io.ctc import Truth, find_truth
 from napari_cellcycle.io.experiment import is_experiment, open_experiment
 from napari_cellcycle.models.segment.normalise import diameters_px
 from napari_cellcycle.progress import Progress, silent, track_progress
+from napari_cellcycle.training.segment.corrected import known_labels, known_masks, known_only
 from napari_cellcycle.training.segment.examples import RIM_PX, known_pixels, redrawn
 from napari_cellcycle.training.segment.pairs import checked, find_pairs, read_pairs
 
@@ -201,37 +202,53 @@ def _of_experiment(
     progress: Progress,
 ) -> list[Annotated]:
     experiment = open_experiment(folder)
-    labels, movie = experiment.labels, experiment.movie
-    if labels is None:
+    if experiment.labels is None:
         raise BadInput(
             f"The cells of {folder} are not segmented yet, so there is nothing to learn from: "
             "segment them and correct the masks first."
         )
-    if channel is not None and channel not in movie.channels:
-        raise BadInput(
-            f"{folder} has no channel called {channel!r}; it has {', '.join(movie.channels)}: "
-            "choose one of them."
-        )
-    corrected = corrected_frames(experiment)
-    if not (trust_all or corrected or frames):
+    known = known_labels(experiment, known_masks(experiment))
+    if not (trust_all or known or frames):
         raise BadInput(
             f"No masks of {folder} were corrected, so there is nothing to learn from: correct some "
             "frames first, name those that are right with --frames, or add --trust-all if all are."
         )
-    wanted = list(range(len(labels))) if trust_all or frames is not None else corrected
+    if trust_all or frames is not None:
+        known = dict.fromkeys(range(len(experiment.labels)))
     if frames is not None:
-        wanted = [time for time in wanted if time in set(frames)]
-    _check_any(wanted, folder, frames)
+        known = {time: None for time in known if time in set(frames)}
+    _check_any(list(known), folder, frames)
+    return images_of(experiment, known, folder.name, channel, progress)
+
+
+def images_of(
+    experiment: Experiment,
+    known: Mapping[int, np.ndarray | None],
+    name: str,
+    channel: str | None = None,
+    progress: Progress = silent,
+) -> list[Annotated]:
+    """Frames of a segmented experiment with the masks of which labels are `known` (None: all).
+
+    Raises `BadInput` if there is no such channel.
+    """
+    labels, movie = experiment.labels, experiment.movie
+    assert labels is not None
+    if channel is not None and channel not in movie.channels:
+        raise BadInput(
+            f"{name} has no channel called {channel!r}; it has {', '.join(movie.channels)}: "
+            "choose one of them."
+        )
     digits = len(str(len(labels)))
     found: list[Annotated] = []
-    chosen = _spread(wanted)
-    for time in track_progress(chosen, len(chosen), progress, f"Reading {folder.name}"):
-        image, masks = movie.frame(time, channel), labels.frame(time)
-        name = f"t{time:0{digits}d}"
+    chosen = _spread(list(known))
+    for time in track_progress(chosen, len(chosen), progress, f"Reading {name}"):
+        image, masks = movie.frame(time, channel), known_only(labels.frame(time), known[time])
+        title = f"t{time:0{digits}d}"
         if masks.ndim == 3:
-            found += _planes(image, masks, folder.name, name)
+            found += _planes(image, masks, name, title)
         else:
-            found.append(checked(image, masks, folder.name, name))
+            found.append(checked(image, masks, name, title))
     return found
 
 
@@ -245,7 +262,7 @@ def _planes(image: np.ndarray, masks: np.ndarray, group: str, name: str) -> list
     digits = len(str(len(masks)))
     return [
         checked(image[z], masks[z], group, f"{name}{_PLANE}{z:0{digits}d}")
-        for z in np.flatnonzero(masks.any(axis=(1, 2))).tolist()
+        for z in np.flatnonzero((masks > 0).any(axis=(1, 2))).tolist()
     ]
 
 

@@ -1,0 +1,85 @@
+"""Which masks of a corrected experiment are true: frames as a whole, or single cells."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_cellcycle.data.annotated import UNKNOWN
+from napari_cellcycle.data.corrected_masks import corrected_frames
+from napari_cellcycle.data.experiment import Experiment
+from napari_cellcycle.data.tracks import BY_USER
+
+FRAME, MASK = "frame", "mask"
+"""Kinds of confirmations that are about masks."""
+_RING = 0.15
+"""Width of the ring around a known cell, in its diameters, in which background is known."""
+_LEAST_RING_PX = 2
+
+
+@dataclass(frozen=True)
+class KnownMasks:
+    """What is known of the masks of an experiment.
+
+    `frames` are right as a whole, background included. `rows` are positions in `Tracks.cells` of
+    the cells in other frames whose masks a person drew or confirmed.
+    """
+
+    frames: frozenset[int]
+    rows: np.ndarray
+
+    def __bool__(self) -> bool:
+        return bool(self.frames) or len(self.rows) > 0
+
+
+def known_masks(experiment: Experiment) -> KnownMasks:
+    """Find the frames that were confirmed or corrected as a whole, and the cells elsewhere.
+
+    Where a stage was set by hand, that does not make the mask a person's.
+    """
+    frames = {number for kind, number in experiment.confirmed if kind == FRAME}
+    frames |= set(corrected_frames(experiment))
+    count = 0 if experiment.labels is None else len(experiment.labels)
+    whole = frozenset(time for time in frames if 0 <= time < count)
+    tracks = experiment.tracks
+    if tracks is None:
+        return KnownMasks(whole, np.empty(0, np.int64))
+    cells = tracks.cells
+    drawn = (cells["by"] == BY_USER).to_numpy(bool)
+    if "pinned" in cells:
+        drawn &= (cells["pinned"].fillna("") == "").to_numpy(bool)
+    confirmed = [number for kind, number in experiment.confirmed if kind == MASK]
+    drawn |= cells.index.isin(confirmed)
+    drawn &= ~cells["frame"].isin(whole).to_numpy()
+    return KnownMasks(whole, np.flatnonzero(drawn))
+
+
+def known_labels(experiment: Experiment, known: KnownMasks) -> dict[int, np.ndarray | None]:
+    """The labels that are known in each frame of which anything is, None where all is."""
+    found: dict[int, np.ndarray | None] = dict.fromkeys(sorted(known.frames))
+    if len(known.rows):
+        assert experiment.tracks is not None
+        here = experiment.tracks.cells.iloc[known.rows]
+        frame, label = here["frame"].to_numpy(np.int64), here["label"].to_numpy(np.int64)
+        found |= {int(time): label[frame == time] for time in np.unique(frame)}
+    return dict(sorted(found.items()))
+
+
+def known_only(masks: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
+    """Masks ([Z,] Y, X) with `UNKNOWN` everywhere but in `labels` and the background around them.
+
+    All of the masks where `labels` is None.
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    if labels is None:
+        return masks
+    own = np.isin(masks, labels[labels > 0])
+    found = np.where(own, masks, UNKNOWN).astype(np.int32)
+    if own.any():
+        count = len(np.unique(masks[own]))
+        diameter = 2 * (own.sum() / count / np.pi) ** 0.5
+        if masks.ndim == 3:
+            diameter = 2 * (3 * own.sum() / count / 4 / np.pi) ** (1 / 3)
+        ring = distance_transform_edt(~own) <= max(_LEAST_RING_PX, round(_RING * diameter))
+        found[ring & (masks == 0)] = 0
+    return found
