@@ -129,12 +129,15 @@ class Editor:
 
     # ---------------------------------------------------------------- what came of it
 
-    def experiment(self, former: Experiment) -> Experiment:
-        """`former` with masks and tracks as they are now; the masks are copied where edited."""
+    def experiment(self, former: Experiment, *, every_mask: bool = False) -> Experiment:
+        """`former` with masks and tracks as they are now; the masks are copied where edited.
+
+        `every_mask` copies them all, as those that were stored are gone.
+        """
         draft = self.draft
         labels = former.labels
         if labels is not None and draft.masks is not None:
-            for frame in sorted(draft.edited_frames):
+            for frame in range(len(labels)) if every_mask else sorted(draft.edited_frames):
                 labels = labels.with_frame(frame, draft.mask(frame).copy())
         return replace(former, labels=labels, tracks=draft.tracks(), confirmed=draft.confirmed)
 

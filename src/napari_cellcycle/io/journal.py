@@ -117,9 +117,11 @@ class Journal:
         self._pending.clear()
 
     def close(self) -> None:
-        """Write to the disk for good, and let others write."""
+        """Write what is waiting, as far as that is possible, for good, and let others write."""
         if self._file < 0:
             return
+        with suppress(CannotWrite):
+            self.flush()
         with suppress(OSError):
             os.fsync(self._file)
         os.close(self._file)

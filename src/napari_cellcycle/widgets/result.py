@@ -63,7 +63,10 @@ class Result:
         """Everything as it is now, to be saved while corrections go on."""
         place = place_of(self.editor) if self.editor is not None else None
         frames = dict(self.editor.draft.edited_frames) if self.editor is not None else {}
-        return Snapshot(self.experiment, place, frames)
+        experiment = self.experiment
+        if self.editor is not None and self.folder is not None and not self.folder.is_dir():
+            experiment = self.editor.experiment(self._stored, every_mask=True)
+        return Snapshot(experiment, place, frames)
 
     def go_on_in(self, folder: Path, saved: Experiment, snapshot: "Snapshot") -> None:
         """Go on from what `save_experiment` gave, and write corrections down in its `folder`.
