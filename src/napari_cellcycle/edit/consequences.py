@@ -28,11 +28,18 @@ def follow_up(
     if not (about_stages or told) or not _is_classified(draft):
         return told
     with draft.recording() as every:
-        touched = touched_cells(tuple(c for c in every if _is_about_stages(c)))
+        touched = _relatives(tuple(c for c in every if _is_about_stages(c)))
     changed = redecode_draft(bench, touched)
     if changed:
         told += (f"Stages decided anew in {changed} places.",)
     return told
+
+
+def _relatives(changes: tuple[Change, ...]) -> np.ndarray:
+    """Cells of all lineages that `changes` touch: those that links were cut from, too."""
+    links = [c for c in changes if isinstance(c, Values) and c.column == "parent"]
+    ends = [end for link in links for end in (link.before, link.after)]
+    return np.unique(np.concatenate([touched_cells(changes), *ends]))
 
 
 def redecode_draft(bench: Bench, cells: np.ndarray) -> int:
