@@ -376,10 +376,12 @@ class Session:
         result.update()
         recording.layers.update(result.display, edit.frames)
         self.pair(())
-        track = self.track
+        former = self.life
         self.edited.emit(edit)
-        if track is not None:
-            self._reselect()
+        if former is not None and former is self.life and former.track is not None:
+            self.select(former.track)
+            if self.life is former:
+                self.show_life(None)
 
 
 def _size(results: list[Result | None]) -> int:
