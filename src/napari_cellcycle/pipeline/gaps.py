@@ -28,10 +28,16 @@ class Gaps:
     spans them is open.
     """
 
-    def __init__(self, tracks: Tracks, movie: Movie) -> None:
-        """Find the gaps of `tracks`, whose labels are the numbers of their tracks."""
+    def __init__(
+        self, tracks: Tracks, movie: Movie, complete: frozenset[int] = frozenset()
+    ) -> None:
+        """Find the gaps of `tracks`, whose labels are the numbers of their tracks.
+
+        Nothing is missing in frames that are `complete`, so gaps across them stay.
+        """
         self._tracks, self._movie = tracks, movie
         self._gaps = _gaps_of(tracks)
+        self._complete = complete
         self._centres = _field_of(tracks, movie)
         self._filled: dict[int, list[tuple[int, np.ndarray]]] = defaultdict(list)
         """By frame: which gap, and the flat positions of the pixels that were painted."""
@@ -77,6 +83,8 @@ class Gaps:
     ) -> None:
         """Paint one cell into all frames of its gap, or into none if one has too little room."""
         begin, end = int(self._gaps.begin[gap]), int(self._gaps.end[gap])
+        if not self._complete.isdisjoint(range(begin + 1, end)):
+            return
         centre = [p.mean(0) - self._centres[t] for p, t in ((before, begin), (after, end))]
         planned = {}
         for time in range(begin + 1, end):

@@ -1,5 +1,7 @@
 """Rules that couple decisions over time, which a link or a division alone cannot break."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
@@ -42,8 +44,13 @@ def assign_by_rules(
     return chosen[:n_links], chosen[n_links:]
 
 
-def without_short_tracks(tracks: Tracks, least: int) -> Tracks:
-    """The tracks but those seen in fewer than `least` frames, with neither mother nor daughters."""
+def without_short_tracks(
+    tracks: Tracks, least: int, spared: Sequence[int] | np.ndarray = ()
+) -> Tracks:
+    """The tracks but those seen in fewer than `least` frames, with neither mother nor daughters.
+
+    Those that hold a cell that is `spared` stay.
+    """
     if least <= 1:
         return tracks
     track = tracks.components
@@ -52,6 +59,7 @@ def without_short_tracks(tracks: Tracks, least: int) -> Tracks:
     in_lineage = np.zeros(len(sightings), bool)
     for end in ("parent", "child"):
         in_lineage[track[tracks.cells.index.isin(at_division[end])]] = True
+    in_lineage[track[tracks.cells.index.isin(spared)]] = True
     kept = (in_lineage | (sightings >= least))[track]
     inside = tracks.links["parent"].isin(tracks.cells.index[kept])
     return Tracks(tracks.cells[kept], tracks.links[inside].reset_index(drop=True))

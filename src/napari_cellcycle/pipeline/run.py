@@ -5,10 +5,12 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from napari_cellcycle.config import (
     ClassifySettings,
@@ -18,7 +20,9 @@ from napari_cellcycle.config import (
     TrackSettings,
 )
 from napari_cellcycle.data.experiment import Experiment, Step
+from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.data.movie import Movie
+from napari_cellcycle.data.tracks import Tracks
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.models.segment.cellpose import is_cellpose
 from napari_cellcycle.models.store import Kind, find_model
@@ -186,18 +190,44 @@ def _segmented(experiment: Experiment, settings: SegmentSettings, place: _Place)
             folder=place.model_folder,
             progress=place.share(),
         )
-    return experiment.with_result(step(), labels=labels, tracks=None, confirmed=frozenset())
+        labels, kept = _with_kept(labels, experiment, store)
+    confirmed = experiment.confirmed if kept is not None else frozenset()
+    return experiment.with_result(step(), labels=labels, tracks=kept, confirmed=confirmed)
+
+
+def _with_kept(
+    labels: LabelStack, experiment: Experiment, store: Any
+) -> tuple[LabelStack, Tracks | None]:
+    """New masks with those in them that the user decided about, and what is kept of the tracks."""
+    from napari_cellcycle.pipeline.keep import kept_frames, kept_part, merged
+
+    kept = kept_part(experiment)
+    if kept is None or experiment.labels is None:
+        return labels, None
+    written: Any = store if store is not None else np.empty(labels.shape, np.int32)
+    for frame, mask in merged(labels, experiment.labels, kept, kept_frames(experiment)):
+        written[frame] = mask
+    warnings.warn(_told(kept), stacklevel=2)
+    return labels if store is not None else LabelStack(written), kept
+
+
+def _told(kept: Tracks) -> str:
+    cells = "1 cell" if len(kept) == 1 else f"{len(kept):,} cells"
+    return f"What you decided about {cells} was kept, and the rest done anew around it."
 
 
 def _tracked(experiment: Experiment, settings: TrackSettings, place: _Place) -> Experiment:
     if experiment.labels is None:
         raise BadInput("There are no masks to track yet; run Segment first, or import masks.")
     from napari_cellcycle.pipeline.gaps import without_drawn
+    from napari_cellcycle.pipeline.keep import Held, kept_frames, kept_part
     from napari_cellcycle.pipeline.track import track
 
     labels = experiment.labels
     if experiment.tracks is not None:
         labels = without_drawn(labels, experiment.tracks)
+    kept = kept_part(experiment)
+    held = None if kept is None else Held(kept, kept_frames(experiment))
     store = place.store(experiment.labels.shape)
     with _timed("track", settings, place) as step:
         labels, tracks = track(
@@ -207,9 +237,17 @@ def _tracked(experiment: Experiment, settings: TrackSettings, place: _Place) -> 
             model=place.own_model(settings.model, "link"),
             device=place.device,
             into=store,
+            held=held,
             progress=place.share(),
         )
-    return experiment.with_result(step(), labels=labels, tracks=tracks, confirmed=frozenset())
+        if kept is not None and [s.name for s in experiment.history[-1:]] != ["segment"]:
+            warnings.warn(_told(kept), stacklevel=1)
+    experiment = replace(experiment, tracks=tracks)
+    if held is not None:
+        experiment = held.remembered(experiment)
+    else:
+        experiment = replace(experiment, confirmed=frozenset())
+    return experiment.with_result(step(), labels=labels)
 
 
 def _classified(experiment: Experiment, settings: ClassifySettings, place: _Place) -> Experiment:

@@ -22,6 +22,7 @@ from napari_cellcycle.models.link.open import AnyLinker, Linker, open_linker
 from napari_cellcycle.models.link.paper.linker import PaperLinker
 from napari_cellcycle.models.link.scores import Scores
 from napari_cellcycle.pipeline.gaps import Gaps
+from napari_cellcycle.pipeline.keep import Held
 from napari_cellcycle.pipeline.rules import assign_by_rules, without_short_tracks
 from napari_cellcycle.pipeline.track_paper import link_paper
 from napari_cellcycle.progress import Progress, silent
@@ -41,6 +42,7 @@ def track(
     model: AnyLinker | str | Path | None = None,
     device: str = "auto",
     into: Any = None,
+    held: Held | None = None,
     progress: Progress = silent,
 ) -> tuple[LabelStack, Tracks]:
     """Link the masks of all frames and paint each with the number of its track.
@@ -48,7 +50,8 @@ def track(
     Frames are read one after the other, twice; `into` (T, [Z,] Y, X) receives the new masks
     as int32, by default an array in memory. `model` replaces the one that `settings` names.
     The simple linker runs on the processor whatever the `device`. Cells that are drawn into
-    gaps are marked in the column `filled` of the cells.
+    gaps are marked in the column `filled` of the cells. Links that are `held` stay as they are,
+    and everything else is decided around them; the published linker knows of none.
 
     Returns the masks and the tracks; the value of a mask, its label in `tracks.cells` and its
     `tracks.track_id` are the same. Raises `BadInput` if the masks do not fit the movie or
@@ -61,10 +64,12 @@ def track(
         cells, links = link_paper(movie, labels, linker, settings, progress)
         considered = no_candidates()
     else:
-        cells, links, considered = measure_and_link(movie, labels, linker, settings, progress)
-    tracks = without_short_tracks(Tracks(cells, links), settings.min_track)
+        cells, links, considered = measure_and_link(movie, labels, linker, settings, progress, held)
+    spared = held.cells if held is not None else ()
+    tracks = without_short_tracks(Tracks(cells, links), settings.min_track, spared)
     numbered = Tracks(tracks.cells.assign(label=tracks.track_id), tracks.links)
-    gaps = Gaps(numbered, movie) if settings.fill_gaps else None
+    complete = held.frames if held is not None else frozenset()
+    gaps = Gaps(numbered, movie, complete) if settings.fill_gaps else None
     painted = _repaint(labels, tracks, into, progress, gaps)
     done = numbered if gaps is None else gaps.close()
     ends = considered[["parent", "child"]].isin(done.cells.index).all(axis=1)
@@ -78,6 +83,7 @@ def measure_and_link(
     linker: Linker,
     settings: TrackSettings,
     progress: Progress = silent,
+    held: Held | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Measured cells, the best consistent set of links between them, and all that was considered.
 
@@ -97,8 +103,13 @@ def measure_and_link(
         )
     seen = eye.seen() if eye else None
     graph, scores = score(cells, overlaps, movie, settings, linker, progress, unit=unit, seen=seen)
+    considered = candidates_of(graph, cells, scores)
+    if held is None:
+        return cells, links_of(graph, cells, *choose(graph, scores, settings)), considered
+    held.measured(cells)
+    scores = held.constrained(graph, scores)
     links = links_of(graph, cells, *choose(graph, scores, settings))
-    return cells, links, candidates_of(graph, cells, scores)
+    return cells, held.with_held(links), considered
 
 
 def link(

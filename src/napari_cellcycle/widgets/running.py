@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.jobs.job import StepName
+from napari_cellcycle.pipeline.keep import kept_cells
 from napari_cellcycle.widgets import estimates
 from napari_cellcycle.widgets.preferences import compute_settings
 from napari_cellcycle.widgets.result import Result
@@ -31,6 +32,8 @@ def start(dock: "CellCycle", step: StepName) -> Task | None:
         return None
     experiment = Experiment(movie)
     known = dock.session.experiment
+    if step in ("segment", "run") and known is not None and len(kept_cells(known)):
+        experiment = replace(known, movie=movie)
     chosen = dock.source(step)
     if chosen is not None:
         tracks = chosen.tracks if step == "classify" else None
