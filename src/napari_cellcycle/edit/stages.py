@@ -13,10 +13,10 @@ def set_stage(bench: Bench, cells: list[int], stage: str) -> str:
     """Pin `stage` on `cells`: it holds whatever the model thinks."""
     draft = bench.draft
     _check(draft, stage)
-    there = [cell for cell in cells if draft.has(cell)]
+    there = sorted({cell for cell in cells if draft.has(cell)})
     if not there:
         raise Refused("No cell is chosen: click on one first.")
-    _pin(draft, np.unique(there), stage)
+    _pin(draft, np.array(there, np.int64), stage)
     first = min(there, key=draft.frame)
     where = f"in frame {draft.frame(first)}" if len(there) == 1 else f"in {len(there)} places"
     labels = {draft.label(cell) for cell in there}
