@@ -20,6 +20,7 @@ class Correcting:
 
     def __init__(self, dock: "CellCycle") -> None:
         self._dock = dock
+        self._has_refused = False
         session = dock.session
         self._painting = Painting(session)
         self._keys = keys.bind(dock)
@@ -53,11 +54,15 @@ class Correcting:
     def _on_edited(self, _edit: object) -> None:
         """Show what a correction changed in the facts, and no more."""
         dock, session = self._dock, self._dock.session
+        if self._has_refused:
+            self._has_refused = False
+            dock.notice.hide()
         dock.results.show_display(session.result.display if session.result else None)
         idle = dock.task is None
         dock.results.set_ready(idle=idle, can_undo=session.can_undo, can_redo=session.can_redo)
 
     def _on_refused(self, refused: Refused) -> None:
+        self._has_refused = True
         fixes = [
             (fix.words, partial(self._dock.session.do, fix.operation, **fix.arguments))
             for fix in refused.fixes
