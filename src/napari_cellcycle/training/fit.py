@@ -46,6 +46,9 @@ class FitSettings(Settings):
     layers: tuple[str, ...] = Field(
         (), description="Beginnings of the names of the weights that learn; empty: all"
     )
+    steady: bool = Field(
+        False, description="Batch norms keep their statistics: for training on little"
+    )
 
 
 @dataclass(frozen=True)
@@ -194,6 +197,8 @@ def _learn(
     number = len(run.history)
     steps = settings.epochs * len(task)
     run.network.train()
+    if settings.steady:
+        _hold_statistics(run.network)
     for step, batch in enumerate(task.batches(run.rng), start=number * len(task)):
         progress(step, steps, _message(run.history))
         share = _share(step / steps, settings)
@@ -239,6 +244,14 @@ def _step(
         torch.nn.utils.clip_grad_norm_(network.parameters(), clip)
     optimiser.step()
     return float(loss.detach())
+
+
+def _hold_statistics(network: "torch.nn.Module") -> None:
+    from torch.nn.modules.batchnorm import _BatchNorm
+
+    for module in network.modules():
+        if isinstance(module, _BatchNorm):
+            module.eval()
 
 
 def _learning(network: "torch.nn.Module") -> "dict[str, torch.Tensor]":

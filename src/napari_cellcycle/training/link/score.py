@@ -151,7 +151,7 @@ class HeldOut:
         progress: Progress = silent,
     ) -> None:
         self.recording, self.settings = recording, settings or TrackSettings()
-        cells, overlaps = measure_overlaps(
+        self.cells, overlaps = measure_overlaps(
             recording.movie,
             recording.labels,
             pixel_size=recording.pixel_size,
@@ -160,7 +160,7 @@ class HeldOut:
             progress=progress,
         )
         self.graph: CellGraph = build_graph(
-            cells,
+            self.cells,
             overlaps,
             recording.labels.shape[1:],
             recording.pixel_size,
@@ -168,7 +168,7 @@ class HeldOut:
             max_distance=self.settings.max_distance,
             unit=unit,
         )
-        self.known = KnownLinks(recording, cells, self.settings.max_gap)
+        self.known = KnownLinks(recording, self.cells, self.settings.max_gap)
 
     def score(self, scores: Scores) -> LinkScore:
         """Choose links by `scores` of the candidates of `graph`, and compare with the truth."""

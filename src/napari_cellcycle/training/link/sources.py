@@ -297,10 +297,10 @@ def split_in_time(recording: Recording, fraction: float) -> tuple[Recording, Rec
             f"{recording.name} has {frames} frames, which cannot be parted at {fraction:.0%}: both "
             "parts need two frames, so use another part or a longer movie."
         )
-    return _frames_of(recording, 0, cut), _frames_of(recording, cut, frames)
+    return frames_of(recording, 0, cut), frames_of(recording, cut, frames)
 
 
-def _frames_of(recording: Recording, first: int, stop: int) -> Recording:
+def frames_of(recording: Recording, first: int, stop: int) -> Recording:
     """The frames from `first` to before `stop`, counted from 0, read as lazily as before."""
     truth, rejected, movie = recording.truth, recording.rejected, recording.movie
     truth = truth[(truth["frame"] >= first) & (truth["frame"] < stop)]

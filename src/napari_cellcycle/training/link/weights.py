@@ -56,8 +56,12 @@ def recordings(
 
 def simulated(kind: str, ndim: Literal[2, 3], seed: int) -> Recording:
     """A simulated movie of the kind "varied" or "dense", in which cells divide often."""
-    settings = _dense(seed) if kind == "dense" else _varied(seed, ndim)
-    return recording_of(simulate(settings), f"{kind}-{ndim}d-{seed}")
+    return recording_of(simulate(settings_of(kind, ndim, seed)), f"{kind}-{ndim}d-{seed}")
+
+
+def settings_of(kind: str, ndim: Literal[2, 3], seed: int) -> SimulateSettings:
+    """The settings of the movie that `simulated` gives."""
+    return _dense(seed) if kind == "dense" else _varied(seed, ndim)
 
 
 def _varied(seed: int, ndim: Literal[2, 3]) -> SimulateSettings:

@@ -44,13 +44,12 @@ def known_masks(experiment: Experiment) -> KnownMasks:
     if tracks is None:
         return KnownMasks(whole, np.empty(0, np.int64))
     cells = tracks.cells
-    drawn = (cells["by"] == BY_USER).to_numpy(bool)
+    rows = np.flatnonzero(cells["by"].to_numpy() == BY_USER)
     if "pinned" in cells:
-        drawn &= (cells["pinned"].fillna("") == "").to_numpy(bool)
+        rows = rows[cells["pinned"].iloc[rows].fillna("").to_numpy() == ""]
     confirmed = [number for kind, number in experiment.confirmed if kind == MASK]
-    drawn |= cells.index.isin(confirmed)
-    drawn &= ~cells["frame"].isin(whole).to_numpy()
-    return KnownMasks(whole, np.flatnonzero(drawn))
+    rows = np.union1d(rows, np.setdiff1d(cells.index.get_indexer(confirmed), [-1]))
+    return KnownMasks(whole, rows[~np.isin(cells["frame"].to_numpy()[rows], sorted(whole))])
 
 
 def known_labels(experiment: Experiment, known: KnownMasks) -> dict[int, np.ndarray | None]:

@@ -120,19 +120,28 @@ def _experiment(
             f"The experiment {place} has no tracked cells, so there is nothing to learn from: "
             "track them first."
         )
-    cells = tracks.cells
-    none = np.full(len(cells), "", dtype=object)
-    truth = cells["pinned"].fillna("").to_numpy(object) if "pinned" in cells else none
-    if trust_all and "stage" in cells:
-        truth = np.where(truth == "", cells["stage"].to_numpy(object), truth)
-    truth = truth.astype(str)
-    if not order_alone and not (truth != "").any():
+    found = source_of(experiment, place, channel, trust_all=trust_all)
+    if not order_alone and not found.known:
         advice = "classify them first" if trust_all else "correct some, or add --trust-all"
         raise BadInput(
             f"No cell of {place} has a stage that you set, so there is nothing to learn from: "
             f"{advice}; or tell the order of stages with --transcript."
         )
-    known = replace(experiment, tracks=tracks.with_columns(**{_TRUTH: truth}))
+    return found
+
+
+def source_of(
+    experiment: Experiment, place: Path, channel: str | None = None, *, trust_all: bool = False
+) -> StageSource:
+    """A tracked experiment, whose pinned stages are true; with `trust_all` all stages are."""
+    tracks = experiment.tracks
+    assert tracks is not None
+    cells = tracks.cells
+    none = np.full(len(cells), "", dtype=object)
+    truth = cells["pinned"].fillna("").to_numpy(object) if "pinned" in cells else none
+    if trust_all and "stage" in cells:
+        truth = np.where(truth == "", cells["stage"].to_numpy(object), truth)
+    known = replace(experiment, tracks=tracks.with_columns(**{_TRUTH: truth.astype(str)}))
     return StageSource(place.name, place, experiment.stages, experiment=known, channel=channel)
 
 

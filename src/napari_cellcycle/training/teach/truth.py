@@ -75,7 +75,7 @@ def _counts(experiment: Experiment) -> TruthCounts:
     by_user = links["by"].to_numpy() == BY_USER
     divided = np.isin(tracks.divisions, links["parent"].to_numpy()[by_user])
     pinned = pinned_stages(tracks)
-    there, number = np.unique(pinned[pinned != ""], return_counts=True)
+    there, number = np.unique(pinned[pinned != ""].astype(str), return_counts=True)
     told = dict(zip(there.tolist(), number.tolist(), strict=True))
     past, future = decided(tracks, experiment.confirmed)
     about = (pinned != "") | past | future
@@ -92,10 +92,14 @@ def _counts(experiment: Experiment) -> TruthCounts:
 
 
 def pinned_stages(tracks: Tracks) -> np.ndarray:
-    """Stage that each row of the cells was set to by hand, str (n,); "" where none was."""
-    if "pinned" not in tracks.cells:
-        return np.full(len(tracks), "", "U1")
-    return tracks.cells["pinned"].fillna("").to_numpy().astype(str)
+    """Stage that each row of the cells was set to by hand, text (n,); "" where none was."""
+    found = np.full(len(tracks), "", object)
+    if "pinned" in tracks.cells:
+        pinned = tracks.cells["pinned"].to_numpy(object)
+        rows = np.flatnonzero(pinned != "")
+        told = pinned[rows]
+        found[rows] = np.where(tracks.cells["pinned"].iloc[rows].isna(), "", told)
+    return found
 
 
 def lineage_of(tracks: Tracks) -> np.ndarray:

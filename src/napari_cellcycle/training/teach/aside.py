@@ -1,0 +1,84 @@
+"""What is kept aside to score models on: whole lineages, or frames that follow each other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_cellcycle.training.stage.split import deal_groups
+from napari_cellcycle.training.teach.tallies import FEWEST
+
+_BLOCK = 3
+"""Frames next to each other that stay together, as they show the same cells."""
+
+
+@dataclass(frozen=True)
+class Aside:
+    """Which of some groups are kept aside, bool (groups,), and that in words."""
+
+    kept: np.ndarray
+    words: str
+
+    def __bool__(self) -> bool:
+        return bool(self.kept.any())
+
+
+def aside_of(
+    group: np.ndarray, code: np.ndarray, part: float, seed: int, what: str, count: int
+) -> Aside:
+    """Keep about `part` of the groups aside, alike in what they hold.
+
+    `group` (n,) is the group, of `count`, of each of n things that are known, `code` (n,) what
+    kind of thing it is; every kind is kept aside at least once where it is in two groups. `what`
+    calls groups in words, such as "lineage". Of few groups, more than `part` may be kept aside,
+    up to half, so that chance can be told from change. With one group, nothing is.
+    """
+    kept, groups = np.zeros(count, bool), len(np.unique(group))
+    if groups < 2:
+        return Aside(kept, f"nothing was kept aside, as all corrections are of one {what}")
+    part = min(0.5, max(part, FEWEST / groups))
+    parts = int(np.clip(round(1 / part), 2, groups))
+    dealt = deal_groups(group, code, parts, seed)
+    best = max(range(parts), key=lambda each: _worth(dealt == each, group, code, part))
+    kept[np.unique(group[dealt == best])] = True
+    _add_missing(kept, group, code)
+    return Aside(kept, _in_words(kept, group, what))
+
+
+def _worth(held: np.ndarray, group: np.ndarray, code: np.ndarray, part: float) -> tuple:
+    """How well a part serves: kinds in it that are also elsewhere, groups, and its size."""
+    both = np.intersect1d(code[held], code[~held])
+    return len(both), -abs(held.mean() - part), len(np.unique(group[held]))
+
+
+def _add_missing(kept: np.ndarray, group: np.ndarray, code: np.ndarray) -> None:
+    """Keep a small group aside for each kind that is not, if another group has it, too."""
+    size = np.bincount(group, minlength=len(kept))
+    for kind in np.unique(code[code >= 0]).tolist():
+        having = np.unique(group[code == kind])
+        if kept[having].any() or len(having) < 2:
+            continue
+        if (~kept & (size > 0)).sum() > 1:
+            kept[having[np.argmin(size[having])]] = True
+
+
+def _in_words(kept: np.ndarray, group: np.ndarray, what: str) -> str:
+    every = len(np.unique(group))
+    held = int(kept[np.unique(group)].sum())
+    names = f"{what}s" if every != 1 else what
+    return f"{held} of {every} {names} with corrections, drawn by the seed, were kept aside"
+
+
+def frame_blocks(frames: Sequence[int]) -> np.ndarray:
+    """Block of each of some frames (n,), counted from 0: frames close to each other share one.
+
+    If all would be in one block, each frame is its own.
+    """
+    order = np.argsort(frames, kind="stable")
+    block, first, number = np.zeros(len(frames), np.int64), None, -1
+    for place in order.tolist():
+        time = frames[place]
+        if first is None or time - first >= _BLOCK:
+            number, first = number + 1, time
+        block[place] = number
+    return block if number else np.unique(frames, return_inverse=True)[1]

@@ -1,0 +1,274 @@
+"""Teach a link model from links that were made, confirmed and taken away."""
+
+import copy
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from napari_cellcycle.errors import BadInput
+from napari_cellcycle.models.link.open import GRAPH
+from napari_cellcycle.models.store import Kind
+from napari_cellcycle.pipeline.track import choose
+from napari_cellcycle.progress import Progress, silent, track_progress
+from napari_cellcycle.training.checkpoint import Checkpoint
+from napari_cellcycle.training.fit import Epoch
+from napari_cellcycle.training.link.presets import graph_examples, looked_at, measured_of
+from napari_cellcycle.training.link.recordings import Recording
+from napari_cellcycle.training.link.score import HeldOut, KnownLinks
+from napari_cellcycle.training.link.sources import recording_of
+from napari_cellcycle.training.teach.known_links import KnownPart, deal, known_parts
+from napari_cellcycle.training.teach.lesson import Lesson, Material, State, plain
+from napari_cellcycle.training.teach.plan import Plan
+from napari_cellcycle.training.teach.tallies import Tally, f1_of
+
+if TYPE_CHECKING:
+    import torch
+
+    from napari_cellcycle.models.link.open import Linker
+
+_MOST_GROUPS = 60
+"""Held-out lineages that count one by one; of more, several are taken together."""
+_OWN, _SIMULATED = 0.75, 0.25
+"""Shares of what is learned from."""
+_BUCKETS = 8
+"""Groups that the lineages of a simulated movie are put into."""
+_REMEMBERED, _MIXED_IN = 90_000, 60_000
+"""First seeds of the simulated movies that show whether anything was forgotten, and of those
+that are learned from."""
+
+
+@dataclass
+class _Exam:
+    """A recording measured once, with what is known of each group of lineages."""
+
+    held: HeldOut
+    seen: np.ndarray | None
+    known: list[KnownLinks]
+
+    @classmethod
+    def of(cls, recordings: list[Recording], looks: bool, progress: Progress) -> "_Exam":
+        """Measure the first of some recordings, which differ in what is known."""
+        if looks:
+            held, seen = looked_at(recordings[0], progress)
+        else:
+            held, seen = HeldOut(recordings[0], progress=progress), None
+        gap = held.settings.max_gap
+        return cls(held, seen, [KnownLinks(one, held.cells, gap) for one in recordings])
+
+    def added(self, linker: "Linker") -> np.ndarray:
+        """What each group adds to the score (groups, 6): right, found and true, twice."""
+        graph = self.held.graph
+        scores = linker(graph) if self.seen is None else linker(graph, linker.embed(self.seen))  # type: ignore
+        chosen, _ = choose(graph, scores, self.held.settings)
+        ends = graph.candidates.parent[chosen], graph.candidates.child[chosen]
+        told = [known.score(*ends) for known in self.known]
+        return np.array(
+            [[a.right, a.found, a.true] for one in told for a in (one.links, one.divisions)], float
+        ).reshape(-1, 6)
+
+
+class LinkLesson(Lesson):
+    """Links of several experiments, by lineage."""
+
+    kind: Kind = "link"
+
+    def __init__(self, material: Material, progress: Progress = silent) -> None:
+        self._material = material
+        self._looks = material.base.card.architecture.startswith(GRAPH)
+        self._parts = known_parts(material.experiments)
+        settings = material.settings
+        aside = deal(self._parts, settings.held_out_part, settings.seed)
+        self._kept = aside.kept
+        self._learned = [part.only(~self._kept) for part in self._parts]
+        self.counts = _counts(self._learned)
+        self.corrections = sum(self.counts.values())
+        if not self.corrections:
+            raise BadInput(
+                "All corrected links would be kept aside: correct links of other lineages, too."
+            )
+        self.split = aside.words
+        self.held = f"{int(self._kept.sum())} lineages kept aside"
+        self.data = [f"{part.recording.name}: corrected links" for part in self._parts]
+        self._exams: list[_Exam] | None = None
+        self._memory: list[_Exam] | None = None
+
+    def learn(
+        self, plan: Plan, checkpoint: Checkpoint, progress: Progress = silent
+    ) -> tuple[State, list[Epoch]]:
+        """Teach on the lineages that are not kept aside, simulated movies among them."""
+        simulated = _simulated(
+            _MIXED_IN + 1000 * plan.fit.seed, plan.simulated, self._ndim, progress
+        )
+        own = _OWN if simulated else 1.0
+        shares = [own / len(self._learned)] * len(self._learned)
+        shares += [_SIMULATED / max(1, len(simulated))] * len(simulated)
+        given = list(zip([*self._learned, *simulated], shares, strict=True))
+        if self._looks:
+            return self._learn_graph(given, plan, checkpoint, progress)
+        return self._learn_simple(given, plan, checkpoint, progress)
+
+    def _learn_graph(
+        self,
+        given: list[tuple[Recording, float]],
+        plan: Plan,
+        checkpoint: Checkpoint,
+        progress: Progress,
+    ) -> tuple[State, list[Epoch]]:
+        from napari_cellcycle.models.link.graph_linker import GraphLinker
+        from napari_cellcycle.training.link.graph import train_network
+
+        device = self._material.device
+        told = track_progress(given, len(given), progress, "Preparing links")
+        examples = [example for one, share in told for example in graph_examples(one, share)]
+
+        def judge(network: "torch.nn.Module") -> float:
+            linker = GraphLinker(copy.deepcopy(network), device)  # type: ignore[arg-type]
+            tally = self._judged(linker)
+            return 0.0 if tally is None else tally.value
+
+        network, history = train_network(
+            examples,
+            plan.fit,
+            batches=plan.batches,
+            start=GraphLinker.open(self._material.base).network,
+            judge=judge if self._kept.any() else None,
+            checkpoint=checkpoint,
+            device=device,
+            progress=progress,
+        )
+        return plain(network.state_dict()), history
+
+    def _learn_simple(
+        self,
+        given: list[tuple[Recording, float]],
+        plan: Plan,
+        checkpoint: Checkpoint,
+        progress: Progress,
+    ) -> tuple[State, list[Epoch]]:
+        from napari_cellcycle.training.link.simple import examples_of, linker_of, train_linker
+
+        told = track_progress(given, len(given), progress, "Preparing links")
+        examples = [
+            e for one, share in told for e in examples_of(measured_of(one), share, copies=0)
+        ]
+
+        def judge(network: "torch.nn.Module") -> float:
+            tally = self._judged(linker_of(network))
+            return 0.0 if tally is None else tally.value
+
+        network, history = train_linker(
+            examples,
+            plan.fit,
+            start=self._material.base.weights(),
+            judge=judge if self._kept.any() else None,
+            checkpoint=checkpoint,
+            progress=progress,
+        )
+        return plain(network.state_dict()), history
+
+    def judge(self, state: State, plan: Plan, progress: Progress = silent) -> Tally | None:
+        """F1 of links and divisions of the lineages that were kept aside."""
+        return self._judged(self._linker(state), progress)
+
+    def remembers(self, state: State, progress: Progress = silent) -> Tally | None:
+        """F1 of links and divisions of simulated movies."""
+        if self._memory is None:
+            made = _simulated(_REMEMBERED, 2, self._ndim, progress)
+            self._memory = [_Exam.of(_by_lineage(one), self._looks, progress) for one in made]
+        return _tally(self._memory, self._linker(state))
+
+    def _judged(self, linker: "Linker", progress: Progress = silent) -> Tally | None:
+        if not self._kept.any():
+            return None
+        if self._exams is None:
+            each = [_kept_by_group(part, self._kept) for part in self._parts]
+            told = track_progress(each, len(each), progress, "Measuring what is kept aside")
+            self._exams = [_Exam.of(one, self._looks, silent) for one in told if one]
+        return _tally(self._exams, linker)
+
+    def _linker(self, state: State) -> "Linker":
+        if not self._looks:
+            from napari_cellcycle.models.link.simple import SimpleLinker
+
+            return SimpleLinker({name: tensor.numpy() for name, tensor in state.items()})
+        from napari_cellcycle.models.link.graph_linker import GraphLinker
+        from napari_cellcycle.models.link.graph_network import GraphNetwork
+
+        network = GraphNetwork(**self._material.base.card.settings["network"])
+        network.load_state_dict(state)
+        return GraphLinker(network, self._material.device)
+
+    @property
+    def _ndim(self) -> Literal[2, 3]:
+        return 3 if self._parts[0].recording.labels.ndim == 3 else 2
+
+
+def _counts(learned: list[Recording]) -> dict[str, int]:
+    """How many links, divisions and wrong links are learned from."""
+    links = divisions = rejected = 0
+    for recording in learned:
+        known = recording.truth[recording.truth["past"]]
+        first = recording.truth.groupby("track")["frame"].min()
+        born = known.loc[known["frame"] == known["track"].map(first), "track"]
+        links += len(known)
+        divisions += born.map(recording.mother).nunique()
+        rejected += len(recording.rejected)
+    return {"links": links, "divisions": divisions, "links taken away": rejected}
+
+
+def _kept_by_group(part: KnownPart, kept: np.ndarray) -> list[Recording]:
+    """A recording for each kept group of which anything is known here, or each few of them."""
+    about = part.group[part.kind >= 0]
+    groups = np.intersect1d(np.flatnonzero(kept), about)
+    dealt = [groups[start::_MOST_GROUPS] for start in range(min(_MOST_GROUPS, len(groups)))]
+    return [part.only(np.isin(np.arange(len(kept)), few)) for few in dealt]
+
+
+def _by_lineage(recording: Recording) -> list[Recording]:
+    """A simulated recording with what is known of each founder's lineage alone, by tens."""
+    truth = recording.truth
+    founder = {}
+    for track in sorted(set(truth["track"].tolist())):
+        above = track
+        while above in recording.mother:
+            above = recording.mother[above]
+        founder[track] = above
+    bucket = truth["track"].map(founder).to_numpy() % _BUCKETS
+    return [
+        replace(recording, truth=truth.assign(past=bucket == one, future=bucket == one))
+        for one in np.unique(bucket).tolist()
+    ]
+
+
+def _tally(exams: list[_Exam], linker: "Linker") -> Tally:
+    added = np.concatenate([exam.added(linker) for exam in exams])
+    links, divisions = f1_of(0, 1, 2), f1_of(3, 4, 5)
+
+    def score(sums: np.ndarray) -> np.ndarray:
+        both = (links(sums) + divisions(sums)) / 2
+        return np.where(sums[..., 5] > 0, both, links(sums))
+
+    figures = {
+        "link F1": links,
+        "division F1": divisions,
+        "true links": lambda sums: sums[..., 2],
+        "true divisions": lambda sums: sums[..., 5],
+    }
+    return Tally("F1 of links and divisions", added, score, figures)
+
+
+def _simulated(first: int, count: int, ndim: Literal[2, 3], progress: Progress) -> list[Recording]:
+    """Small simulated movies with all that is true of them."""
+    from napari_cellcycle.simulate import random_settings, simulate
+
+    small = {"frames": 12, "size": 160, "cells": 12}
+    if ndim == 3:
+        small = {"frames": 10, "size": 96, "cells": 8, "planes": 8}
+    seeds = range(first, first + count)
+    return [
+        recording_of(
+            simulate(random_settings(seed, ndim).model_copy(update=small)), f"simulated {seed}"
+        )
+        for seed in track_progress(seeds, count, progress, "Simulating movies")
+    ]

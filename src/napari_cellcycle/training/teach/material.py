@@ -1,0 +1,86 @@
+"""What a teaching begins with: its experiments as they were when it began, and its base models."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from napari_cellcycle.errors import BadInput
+from napari_cellcycle.io.experiment import is_experiment, open_experiment, save_experiment
+from napari_cellcycle.io.storage import replaced_folder
+from napari_cellcycle.models.segment.cellpose import is_cellpose
+from napari_cellcycle.models.store import Kind, Model, find_model
+from napari_cellcycle.progress import Progress, silent
+from napari_cellcycle.training.teach.lesson import Named
+from napari_cellcycle.training.teach.plan import architecture_of
+from napari_cellcycle.training.teach.request import TeachRequest
+
+DATA = "data"
+"""Folder, in that of a teaching, with the experiments as they were when it began."""
+_TEACHES = {
+    "segment": "'cellcycle-nuclei' or one made from it",
+    "link": "'cellcycle-links', 'simple' or one made from them",
+    "stage": "'rnn', 'frame' or one made from them",
+}
+
+
+def open_material(request: TeachRequest, progress: Progress = silent) -> list[Named]:
+    """The experiments of a teaching, as they were when it began.
+
+    They are copied into its folder first (masks and tables; of a movie its path), so that what is
+    corrected meanwhile does not change what an interrupted teaching goes on with.
+
+    Raises `BadInput` if a source is no experiment.
+    """
+    place = request.folder / DATA
+    names = _names(request.sources)
+    if not place.is_dir():
+        with replaced_folder(place) as draft:
+            for done, (source, name) in enumerate(zip(request.sources, names, strict=True)):
+                progress(done, len(names), "Copying the corrections")
+                save_experiment(open_experiment(source), draft / name)
+    return [(name.removesuffix(".cellcycle"), open_experiment(place / name)) for name in names]
+
+
+def forget_material(request: TeachRequest) -> None:
+    """Delete the copies of the experiments, once they are not needed any more."""
+    shutil.rmtree(request.folder / DATA, ignore_errors=True)
+
+
+def _names(sources: Sequence[Path]) -> list[str]:
+    if not sources:
+        raise BadInput("There is nothing to learn from: name at least one experiment.")
+    found: list[str] = []
+    for source in sources:
+        place = Path(source).expanduser()
+        if not is_experiment(place):
+            raise BadInput(
+                f"{place} is no experiment, but models are taught from corrected ones: give a "
+                "folder NAME.cellcycle."
+            )
+        stem, number = place.name.removesuffix(".cellcycle"), 2
+        name = f"{stem}.cellcycle"
+        while name in found:
+            name, number = f"{stem}-{number}.cellcycle", number + 1
+        found.append(name)
+    return found
+
+
+def base_of(request: TeachRequest, kind: Kind) -> Model:
+    """The model of a kind to begin with.
+
+    Raises `BadInput` if it cannot be taught so, `MissingModel` if it is not there.
+    """
+    name = request.base(kind)
+    if kind == "segment" and is_cellpose(name):
+        raise BadInput(
+            f"{name!r} is a model of Cellpose, which is taught with 'napari-cellcycle train "
+            f"segment --base {name}': choose {_TEACHES[kind]} to teach from here."
+        )
+    model = find_model(name, kind, request.model_folder)
+    if architecture_of(model.card.architecture) is None:
+        raise BadInput(
+            f"The model {name!r} is of a kind ({model.card.architecture}) that cannot be taught "
+            f"further from corrections: choose {_TEACHES[kind]}, or see 'napari-cellcycle train "
+            f"{kind} --help'."
+        )
+    return model

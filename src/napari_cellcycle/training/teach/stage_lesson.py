@@ -1,0 +1,265 @@
+"""Teach a stage model from cells whose stage was set by hand."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_cellcycle.data.stages import H2B, StageSet
+from napari_cellcycle.errors import BadInput
+from napari_cellcycle.models.stage.model import RECURRENT, stages_of
+from napari_cellcycle.models.store import Kind
+from napari_cellcycle.progress import Progress, silent
+from napari_cellcycle.training.checkpoint import Checkpoint
+from napari_cellcycle.training.fit import Epoch
+from napari_cellcycle.training.stage.lessons import Cells, cells_of, row_groups
+from napari_cellcycle.training.stage.sources import StageSource, source_of
+from napari_cellcycle.training.teach.aside import aside_of
+from napari_cellcycle.training.teach.lesson import Lesson, Material, State, plain
+from napari_cellcycle.training.teach.plan import Plan
+from napari_cellcycle.training.teach.tallies import Statistic, Tally, macro_f1_of
+
+_PRESETS = {True: "rnn", False: "frame"}
+_OWN, _SIMULATED = 0.75, 0.25
+"""Shares of what is learned from."""
+_REMEMBERED, _MIXED_IN = 95_000, 65_000
+"""First seeds of the simulated movies that show whether anything was forgotten, and of those
+that are learned from."""
+_MOVIES = 2
+
+
+class StageLesson(Lesson):
+    """Pinned stages of several experiments, by lineage."""
+
+    kind: Kind = "stage"
+
+    def __init__(self, material: Material, progress: Progress = silent) -> None:
+        from napari_cellcycle.training.stage.presets import PRESETS
+
+        self._material = material
+        self._stages = stages_of(material.base.card)
+        sources = _sources(material, self._stages)
+        self._recurrent = material.base.card.architecture == RECURRENT
+        self._preset = PRESETS[_PRESETS[self._recurrent]]
+        channel = material.settings.channel
+        cells = cells_of(sources, self._preset, self._stages, channel, False, progress)
+        group, code = row_groups(cells.data)
+        known = code >= 0
+        _check_kinds(code[known], self._stages)
+        settings = material.settings
+        aside = aside_of(
+            group[known],
+            code[known],
+            settings.held_out_part,
+            settings.seed,
+            "lineage",
+            len(cells.names),
+        )
+        held = np.flatnonzero(aside.kept)
+        self._learned = cells.without(held)
+        self._kept = cells.only(held) if len(held) else None
+        self.split, self.held = aside.words, f"{len(held)} lineages kept aside"
+        self.counts = _counts(self._learned, self._stages)
+        self.corrections = sum(self.counts.values())
+        self.data = [f"{source.name}: stages set by hand" for source in sources]
+        self.notes = tuple(_unseen(self._learned, self._kept, self._stages))
+        self._memory: Any = None
+
+    def learn(
+        self, plan: Plan, checkpoint: Checkpoint, progress: Progress = silent
+    ) -> tuple[State, list[Epoch]]:
+        """Teach on the lineages that are not kept aside, simulated cells among them."""
+        simulated = None
+        if plan.simulated and self._stages.names == H2B.names:
+            first = _MIXED_IN + 1000 * plan.fit.seed
+            simulated = self._simulated(first, plan.simulated, progress)
+        held_out = None if self._kept is None else self._kept.data
+        start = self._material.base.weights()
+        if self._recurrent:
+            from napari_cellcycle.training.stage.recurrent import (
+                SequenceTaskSettings,
+                train_recurrent,
+            )
+
+            network, history = train_recurrent(
+                [self._learned.data] if simulated is None else [self._learned.data, simulated],
+                [1.0] if simulated is None else [_OWN, _SIMULATED],
+                plan.fit,
+                SequenceTaskSettings(batches=plan.batches, sequences=plan.batch_size),
+                shape=self._shape,
+                start=start,
+                held_out=held_out,
+                checkpoint=checkpoint,
+                progress=progress,
+            )
+            return plain(network.state_dict()), history
+        from napari_cellcycle.training.stage.frame import StageTaskSettings, train_network
+
+        settings = self._material.base.card.settings
+        frame_network, history = train_network(
+            self._learned.data,
+            simulated,
+            plan.fit,
+            StageTaskSettings(batches=plan.batches, batch_size=plan.batch_size, real_share=_OWN),
+            width=int(settings["width"]),
+            levels=bool(settings.get("levels", False)),
+            start=start,
+            held_out=held_out,
+            checkpoint=checkpoint,
+            progress=progress,
+        )
+        return plain(frame_network.state_dict()), history
+
+    def judge(self, state: State, plan: Plan, progress: Progress = silent) -> Tally | None:
+        """Mean F1 of the stages of the cells that were kept aside."""
+        return None if self._kept is None else self._tally(state, self._kept.data)
+
+    def remembers(self, state: State, progress: Progress = silent) -> Tally | None:
+        """Mean F1 of the stages of simulated cells, if the model tells such stages."""
+        if self._stages.names != H2B.names:
+            return None
+        if self._memory is None:
+            self._memory = self._simulated(_REMEMBERED, _MOVIES, progress)
+            if self._recurrent:
+                number = np.arange(len(self._memory)) % 8
+                self._memory = replace(self._memory, group=number)
+        return self._tally(state, self._memory)
+
+    @property
+    def _shape(self) -> Any:
+        from napari_cellcycle.training.stage.recurrent import RecurrentSettings
+
+        known = self._material.base.card.settings
+        names = RecurrentSettings.model_fields
+        return RecurrentSettings(**{name: known[name] for name in names if name in known})
+
+    def _simulated(self, first: int, count: int, progress: Progress) -> Any:
+        seeds = range(first, first + count)
+        if self._recurrent:
+            from napari_cellcycle.training.stage.sequences import simulated_sequences
+
+            return simulated_sequences(seeds, most=10, progress=progress)
+        from napari_cellcycle.training.stage.crop_examples import simulated_examples
+
+        return simulated_examples(seeds, progress=progress)
+
+    def _tally(self, state: State, data: Any) -> Tally:
+        group, code = row_groups(data)
+        known = code >= 0
+        told = self._told(state, data).argmax(axis=1)[known]
+        names = self._stages.names
+        number = np.unique(group[known], return_inverse=True)[1]
+        added = np.zeros((number.max() + 1, len(names), len(names)))
+        np.add.at(added, (number, code[known], told), 1)
+        there = np.flatnonzero(np.bincount(code[known], minlength=len(names))).tolist()
+        shown = {f"F1 of {names[at]}": _f1_of(at, len(names)) for at in there}
+        score = macro_f1_of(len(names))
+        return Tally(
+            "mean F1 of stages",
+            added.reshape(len(added), -1),
+            score,
+            {"macro_f1": score, "accuracy": _accuracy(len(names)), **shown},
+        )
+
+    def _told(self, state: State, data: Any) -> np.ndarray:
+        """Probabilities (n, S) that weights give the cells."""
+        if self._recurrent:
+            from napari_cellcycle.models.stage.recurrent import RecurrentNetwork
+            from napari_cellcycle.training.stage.recurrent import tell
+
+            shape = self._shape
+            sizes = {name: getattr(shape, name) for name in ("width", "features", "hidden")}
+            network = RecurrentNetwork(len(self._stages), **sizes)
+            network.load_state_dict(state)
+            return tell(network.eval(), data, shape)
+        from napari_cellcycle.models.stage.frame import FrameNetwork, predict
+        from napari_cellcycle.training.stage.frame import VIEWS
+
+        settings = self._material.base.card.settings
+        frame = FrameNetwork(
+            len(self._stages),
+            int(settings["width"]),
+            channels=int(settings.get("channels", 1)),
+            levels=bool(settings.get("levels", False)),
+        )
+        frame.load_state_dict(state)
+        return np.asarray(predict(frame.eval(), data.windows(), views=VIEWS))
+
+
+def _sources(material: Material, stages: StageSet) -> list[StageSource]:
+    """The experiments in which any stage was set by hand."""
+    found = []
+    for name, experiment in material.experiments:
+        if experiment.tracks is None or experiment.labels is None:
+            continue
+        source = source_of(experiment, Path(name), material.settings.channel)
+        told = _told_stages(source)
+        strange = sorted(told - set(stages.names))
+        if strange:
+            raise BadInput(
+                f"{name} shows {', '.join(strange)}, but the model {material.base.card.name!r} "
+                f"tells {', '.join(stages.names)}: choose a base model with the same stages, or "
+                "train one for yours with 'napari-cellcycle train stage --start none'."
+            )
+        if told:
+            found.append(source)
+    if not found:
+        raise BadInput(
+            "No cell has a stage that you set, so the stage model has nothing to learn from: set "
+            "the stages of some cells first, of at least two stages."
+        )
+    return found
+
+
+def _told_stages(source: StageSource) -> set[str]:
+    assert source.experiment is not None and source.experiment.tracks is not None
+    cells = source.experiment.tracks.cells
+    pinned = cells["pinned"].fillna("") if "pinned" in cells else []
+    return {str(name) for name in set(pinned) if name}
+
+
+def _check_kinds(code: np.ndarray, stages: StageSet) -> None:
+    kinds = np.unique(code)
+    if len(kinds) < 2:
+        name = stages.names[int(kinds[0])]
+        raise BadInput(
+            f"All cells that you set a stage of are in {name}, but a stage model learns from "
+            "differences: set cells of at least one other stage, too."
+        )
+
+
+def _counts(cells: Cells, stages: StageSet) -> dict[str, int]:
+    told = np.bincount(cells.code[cells.code >= 0], minlength=len(stages))
+    return {name: int(n) for name, n in zip(stages.names, told, strict=True) if n}
+
+
+def _unseen(learned: Cells, kept: Cells | None, stages: StageSet) -> list[str]:
+    """A note on stages that are only in one of the two parts."""
+    there = set(learned.code.tolist()) - {-1}
+    tested = set() if kept is None else set(kept.code.tolist()) - {-1}
+    untold = [name for at, name in enumerate(stages.names) if at in there - tested]
+    if not untold or kept is None:
+        return []
+    return [
+        f"No cell kept aside shows {', '.join(untold)}, so nothing is known of how well the new "
+        "model tells that: correct it in another lineage, too."
+    ]
+
+
+def _f1_of(stage: int, stages: int) -> Statistic:
+    def score(sums: np.ndarray) -> np.ndarray:
+        table = sums.reshape(*sums.shape[:-1], stages, stages)
+        both = table[..., stage, :].sum(-1) + table[..., :, stage].sum(-1)
+        return np.asarray(2 * table[..., stage, stage] / np.maximum(both, 1e-9))
+
+    return score
+
+
+def _accuracy(stages: int) -> Statistic:
+    def score(sums: np.ndarray) -> np.ndarray:
+        table = sums.reshape(*sums.shape[:-1], stages, stages)
+        hits = np.trace(table, axis1=-2, axis2=-1)
+        return np.asarray(hits / np.maximum(table.sum(axis=(-2, -1)), 1e-9))
+
+    return score

@@ -1,0 +1,103 @@
+"""Scores that can be drawn anew: what each independent group adds, and intervals from that."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from napari_cellcycle.training.teach.result import Contrast
+
+DRAWS = 2000
+"""Bootstrap samples of groups."""
+FEWEST = 3
+"""Groups below which an interval would say nothing, so that all differences count as chance."""
+
+Statistic = Callable[[np.ndarray], np.ndarray]
+"""Turns sums (..., k) of what groups add into scores (...), higher is better."""
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What each group (a lineage, a frame) adds to a score, (groups, k).
+
+    `score` makes a score of such sums, `figures` do so for details. `name` is what is counted.
+    """
+
+    name: str
+    added: np.ndarray
+    score: Statistic
+    figures: Mapping[str, Statistic] = field(default_factory=dict)
+
+    @property
+    def value(self) -> float:
+        """The score of all groups together."""
+        return float(self.score(self.added.sum(axis=0)))
+
+    def samples(self, drawn: np.ndarray) -> np.ndarray:
+        """Scores (draws,) of groups drawn so often, (draws, groups)."""
+        return np.asarray(self.score(drawn @ self.added))
+
+
+def draws(groups: int, seed: int = 0) -> np.ndarray:
+    """How often each group is in each bootstrap sample, (draws, groups)."""
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(groups, np.full(groups, 1 / groups), DRAWS).astype(float)
+
+
+def contrast(before: Tally, after: Tally, on: str, seed: int = 0) -> Contrast:
+    """Compare two models on the same groups, which are drawn together, so differences are paired.
+
+    With fewer than `FEWEST` groups, the interval of the difference is all there could be.
+    """
+    drawn = draws(len(before.added), seed)
+    one, other = before.samples(drawn), after.samples(drawn)
+    gain = after.value - before.value
+    bounds = _interval(other - one) if len(before.added) >= FEWEST else (-1.0, 1.0)
+    sums = before.added.sum(axis=0), after.added.sum(axis=0)
+    details = {name: (float(f(sums[0])), float(f(sums[1]))) for name, f in before.figures.items()}
+    return Contrast(
+        name=before.name,
+        on=on,
+        before=before.value,
+        after=after.value,
+        before_interval=_interval(one),
+        after_interval=_interval(other),
+        gain=gain,
+        gain_interval=bounds,
+        groups=len(before.added),
+        figures=details,
+    )
+
+
+def error_of_gain(before: Tally, after: Tally, seed: int = 0) -> float:
+    """Standard error of the difference between two models on the same groups."""
+    drawn = draws(len(before.added), seed)
+    return float(np.std(after.samples(drawn) - before.samples(drawn)))
+
+
+def _interval(samples: np.ndarray) -> tuple[float, float]:
+    low, high = np.percentile(samples, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def f1_of(right: int, found: int, true: int) -> Statistic:
+    """F1 from the columns of sums that hold what is right, found and true; 1 where nothing is."""
+
+    def score(sums: np.ndarray) -> np.ndarray:
+        both = sums[..., found] + sums[..., true]
+        return np.where(both > 0, 2 * sums[..., right] / np.maximum(both, 1e-9), 1.0)
+
+    return score
+
+
+def macro_f1_of(stages: int) -> Statistic:
+    """Mean F1 of the stages that occur, from confusion matrices as rows (..., stages^2)."""
+
+    def score(sums: np.ndarray) -> np.ndarray:
+        table = sums.reshape(*sums.shape[:-1], stages, stages)
+        hits = np.diagonal(table, axis1=-2, axis2=-1)
+        true, told = table.sum(axis=-1), table.sum(axis=-2)
+        f1 = np.where(true > 0, 2 * hits / np.maximum(true + told, 1e-9), 0.0)
+        return np.asarray(f1.sum(axis=-1) / np.maximum((true > 0).sum(axis=-1), 1))
+
+    return score

@@ -1,0 +1,115 @@
+"""How far to go from the old weights to the new ones, and whether that is better, in words."""
+
+from dataclasses import dataclass
+
+from napari_cellcycle.training.teach.result import Contrast, Outcome, Verdict
+from napari_cellcycle.training.teach.tallies import Tally, contrast, error_of_gain
+
+FORGIVEN = 0.01
+"""A loss on simulated movies below this is none, however certain it is."""
+_SIMULATED_MOVIES = "simulated movies that stay the same"
+
+
+@dataclass(frozen=True)
+class Tried:
+    """Weights a `share` of the way from old (0) to new (1), and how well they do."""
+
+    share: float
+    held_out: Tally | None
+    remembered: Tally | None
+
+
+def chosen(old: Tried, tried: list[Tried], seed: int = 0) -> Tried:
+    """The step to propose: of those that forgot nothing, the shortest that is as good as the best.
+
+    As good is what does not fall behind by more than one standard error of the difference. If all
+    forgot, the one that forgot least; without anything kept aside, the longest that did not.
+    """
+    fine = [each for each in tried if not _forgot(old, each, seed)]
+    if not fine:
+        return max(tried, key=lambda each: _value(each.remembered))
+    best = max(fine, key=lambda each: (_value(each.held_out), each.share))
+    if best.held_out is None:
+        return best
+    error = error_of_gain(old.held_out, best.held_out, seed) if old.held_out else 0.0
+    good = [each for each in fine if _value(each.held_out) >= _value(best.held_out) - error / 2]
+    return min(good, key=lambda each: each.share)
+
+
+def judged(old: Tried, new: Tried, held: str, seed: int = 0) -> Verdict:
+    """Whether a step from the old weights is better; `held` names what was kept aside."""
+    held_out = remembered = None
+    if old.held_out is not None and new.held_out is not None:
+        held_out = contrast(old.held_out, new.held_out, held, seed)
+    if old.remembered is not None and new.remembered is not None:
+        remembered = contrast(old.remembered, new.remembered, _SIMULATED_MOVIES, seed)
+    outcome = _outcome(held_out, remembered)
+    gains = held_out is not None and held_out.gain > 0
+    return Verdict(
+        outcome=outcome,
+        words=_in_words(outcome, held_out, remembered),
+        recommended=outcome == "better" or (outcome == "no difference" and gains),
+        share=new.share,
+        held_out=held_out,
+        remembered=remembered,
+    )
+
+
+def _outcome(held_out: Contrast | None, remembered: Contrast | None) -> Outcome:
+    if remembered is not None and _is_lost(remembered):
+        return "worse"
+    if held_out is None:
+        return "unknown"
+    low, high = held_out.gain_interval
+    if low > 0:
+        return "better"
+    return "worse" if high < 0 else "no difference"
+
+
+def _is_lost(remembered: Contrast) -> bool:
+    return remembered.gain_interval[1] < 0 and remembered.gain < -FORGIVEN
+
+
+def _forgot(old: Tried, new: Tried, seed: int) -> bool:
+    if old.remembered is None or new.remembered is None:
+        return False
+    return _is_lost(contrast(old.remembered, new.remembered, _SIMULATED_MOVIES, seed))
+
+
+def _value(tally: Tally | None) -> float:
+    return 0.0 if tally is None else tally.value
+
+
+def _in_words(outcome: Outcome, held_out: Contrast | None, remembered: Contrast | None) -> str:
+    parts = []
+    if remembered is not None and _is_lost(remembered):
+        parts.append(f"Worse: it forgot what it knew. {_told(remembered)}")
+    if held_out is None:
+        parts.append(
+            "Nobody knows whether it is better, as nothing could be kept aside to score it on: "
+            "correct cells in other frames and lineages, too."
+        )
+    elif held_out.gain_interval[1] < 0:
+        parts.insert(0, f"Worse. {_told(held_out)}")
+    elif outcome == "better":
+        parts.append(f"Better. {_told(held_out)}")
+    else:
+        said = "" if parts else "No difference beyond chance. "
+        few = f" {_few(held_out)}" if held_out.gain_interval == (-1.0, 1.0) else ""
+        parts.append(f"{said}{_told(held_out)}{few}")
+    return " ".join(parts)
+
+
+def _few(held_out: Contrast) -> str:
+    return (
+        f"That is too little to tell chance from change ({held_out.groups} of them): correct more."
+    )
+
+
+def _told(one: Contrast) -> str:
+    """A contrast in a sentence."""
+    low, high = one.gain_interval
+    span = "" if (low, high) == (-1.0, 1.0) else f", by {low:+.3f} to {high:+.3f}"
+    moved = "went up" if one.gain > 0 else "went down" if one.gain < 0 else "stayed"
+    name = one.name[0].upper() + one.name[1:]
+    return f"{name} {moved} from {one.before:.3f} to {one.after:.3f}{span}, on {one.on}."
