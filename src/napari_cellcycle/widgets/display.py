@@ -135,7 +135,7 @@ def _vertices(draft: Draft) -> tuple[np.ndarray, pd.DataFrame, np.ndarray]:
     order = np.lexsort((frame, track))
     places = [draft.column(axis)[order] for axis in draft.axes]
     vertices = np.column_stack([track[order], frame[order], *places]).astype(float)
-    columns: dict[str, np.ndarray] = {"track": track[order], "frame": frame[order]}
+    columns: dict[str, Any] = {"track": track[order], "frame": frame[order]}
     for name in draft.names:
         column = draft.column(name)
         if name not in _LEFT_OUT and column.dtype != object and column.dtype != bool:
@@ -146,7 +146,7 @@ def _vertices(draft: Draft) -> tuple[np.ndarray, pd.DataFrame, np.ndarray]:
         columns["filled"] = draft.column("filled").astype(bool)[order]
     stage = draft.column("stage")
     if stage.astype(bool).any():
-        columns["stage"] = stage[order].astype(str)
+        columns["stage"] = pd.Series(stage[order], dtype=object)  # telling texts apart takes long
         chances = [f"p_{name}" for name in draft.stages.names]
         if set(chances) <= set(draft.names):
             every = np.column_stack([draft.column(name) for name in chances])
@@ -154,7 +154,7 @@ def _vertices(draft: Draft) -> tuple[np.ndarray, pd.DataFrame, np.ndarray]:
     shown = ("track", "frame", "stage", "probability", "link_score", "filled", "area")
     first = [name for name in shown if name in columns]
     rest = [name for name in columns if name not in first]
-    features = pd.DataFrame({name: columns[name] for name in (*first, *rest)})
+    features = pd.DataFrame({name: columns[name] for name in (*first, *rest)}, copy=False)
     return vertices, features, draft.ids[order]
 
 
