@@ -35,12 +35,12 @@ class Lineages:
     def __len__(self) -> int:
         return len(self.tracks)
 
-    @property
+    @cached_property
     def first(self) -> np.ndarray:
         """First frame (m,) of each track."""
         return self.frames[self.starts[:-1]]
 
-    @property
+    @cached_property
     def last(self) -> np.ndarray:
         """Last frame (m,) of each track."""
         return self.frames[self.starts[1:] - 1]
