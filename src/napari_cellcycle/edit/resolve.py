@@ -21,7 +21,8 @@ from napari_cellcycle.features.candidates import Candidates
 from napari_cellcycle.pipeline.assign import assign
 from napari_cellcycle.pipeline.track import DIVISION_WEIGHT
 
-_HOPS = 2
+_HOPS = 3
+"""From a loose end to what it could be linked with, its rivals for that, and what these could."""
 _KEPT = 0.01
 """What a link that is there is worth at least, so that it is given up for a better one only."""
 _MOST = 300
@@ -118,7 +119,7 @@ def _allowed(draft: Draft, links: np.ndarray) -> np.ndarray:
 
 
 def _region(near: Nearby, loose: np.ndarray, options: _Options) -> np.ndarray:
-    """The loose ends, what they could be linked with, and the rivals for that."""
+    """The loose ends, what they could be linked with, the rivals for that, and their choices."""
     region, parent = loose, near.column("parent")
     for _ in range(_HOPS):
         links = np.isin(options.links, region).any(axis=1)
