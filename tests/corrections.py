@@ -9,8 +9,8 @@ from examples import Toy
 
 from napari_cellcycle.config import TrackSettings
 from napari_cellcycle.data.draft import NOBODY, Draft
-from napari_cellcycle.data.edits import settled
 from napari_cellcycle.data.experiment import Experiment
+from napari_cellcycle.data.settling import settled
 from napari_cellcycle.data.stages import H2B
 from napari_cellcycle.data.tracks import Tracks
 from napari_cellcycle.edit.bench import Bench, bench_of
@@ -57,6 +57,13 @@ def draft_of(toy: Toy, **how: bool) -> Draft:
 def editor_of(toy: Toy, *, resolving: bool = False, **how: bool) -> Editor:
     """An editor of a toy; what follows from an edit is off unless asked for."""
     return Editor(bench_of(experiment_of(toy, **how)), resolving=resolving)
+
+
+def corrected(experiment: Experiment, operation: str, **arguments: object) -> Experiment:
+    """An experiment after one correction, from which nothing else follows."""
+    editor = Editor(bench_of(experiment), resolving=False)
+    editor.do(operation, **arguments)
+    return editor.experiment(experiment)
 
 
 def cell(work: Draft | Bench | Editor, frame: int, label: int) -> int:

@@ -8,12 +8,12 @@ import sys
 import time
 
 import pytest
+from corrections import corrected
 from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
 from napari_cellcycle.cli import app
 from napari_cellcycle.cli.train import PresetName
-from napari_cellcycle.data import edits
 from napari_cellcycle.io.experiment import open_experiment, save_experiment
 from napari_cellcycle.training.link.own import shares_frames
 from napari_cellcycle.training.link.presets import PRESETS
@@ -126,20 +126,19 @@ def test_corrections_are_learned_from(tracked, tmp_path):
     options = ["--name", "mine", "--out", tmp_path, *QUICK]
     assert "No link of" in refused(tracked, *options)
     experiment = open_experiment(tracked)
-    corrected = tmp_path / "corrected.cellcycle"
+    folder = tmp_path / "corrected.cellcycle"
     tracks = experiment.tracks
     frame = tracks.cells["frame"]
     early = [c for c in tracks.links["child"] if frame[c] == 3]
     late = [c for c in tracks.links["child"] if frame[c] == 11]
-    parent = {c: int(p) for p, c in tracks.links[["parent", "child"]].to_numpy()}
     for child in early[:2]:
-        experiment = edits.link(edits.unlink(experiment, child), parent[child], child)
-    experiment = edits.unlink(experiment, early[2])
-    save_experiment(experiment, corrected)
-    assert "No corrected link lies in the frames kept aside" in refused(corrected, *options)
-    experiment = edits.link(edits.unlink(experiment, late[0]), parent[late[0]], late[0])
-    save_experiment(experiment, corrected)
-    done(call("train", "link", corrected, *options))
+        experiment = corrected(experiment, "confirm", kind="link", number=child)
+    experiment = corrected(experiment, "unlink", child=early[2])
+    save_experiment(experiment, folder)
+    assert "No corrected link lies in the frames kept aside" in refused(folder, *options)
+    experiment = corrected(experiment, "confirm", kind="link", number=late[0])
+    save_experiment(experiment, folder)
+    done(call("train", "link", folder, *options))
     card = json.loads((tmp_path / "mine.json").read_text())
     assert card["data"] == ["corrected.cellcycle, frames 0 to 9"]
     assert card["metrics"]["kept aside"]["true links"] == 1

@@ -5,16 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from napari_cellcycle.data import edits
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.data.movie import Movie
+from napari_cellcycle.data.settling import settled
 from napari_cellcycle.data.stages import H2B, Stage, StageSet
 from napari_cellcycle.data.tracks import Tracks
-from napari_cellcycle.errors import UserError
 
 
 def painted(tracks: Tracks, ndim: int = 2) -> Experiment:
@@ -80,12 +77,10 @@ def test_a_link_that_the_user_takes_away_is_remembered(dividing):
     assert rejected(dividing.unlink(4)) == [[2, 4]]
     assert rejected(dividing.unlink(4).unlink(4)) == [[2, 4]], "there was nothing more to reject"
     assert rejected(dividing.unlink(4, by="model")) == []
-    assert rejected(edits.unlink(painted(dividing), 4).tracks) == [[2, 4]]
 
 
 def test_a_parent_that_the_user_replaces_is_remembered(dividing):
     assert rejected(dividing.link(6, 4)) == [[2, 4]]
-    assert rejected(edits.link(painted(dividing), 6, 4).tracks) == [[2, 4]]
     assert rejected(dividing.link(6, 4, by="model")) == []
 
 
@@ -96,9 +91,9 @@ def test_a_pair_that_is_linked_again_is_no_longer_rejected(dividing):
 
 
 def test_a_removed_cell_takes_its_rejected_links_along(dividing):
-    edited = edits.unlink(edits.unlink(painted(dividing), 4), 6)
-    assert rejected(edits.remove(edited, [4]).tracks) == [[5, 6]]
-    assert rejected(edits.set_stage(edited, [1], "metaphase").tracks) == [[2, 4], [5, 6]]
+    edited = dividing.unlink(4).unlink(6)
+    kept = replace(edited, cells=edited.cells.drop(4))
+    assert rejected(kept) == [[5, 6]]
 
 
 def test_a_rejected_link_points_forward_in_time(dividing):
@@ -119,72 +114,21 @@ def test_impossible_links_are_refused(dividing, parent, child, message):
         dividing.link(parent, child)
 
 
-def test_a_third_child_is_refused_with_a_sentence(dividing):
-    newborn = pd.DataFrame({"frame": [2], "label": [9], "y": 0.0, "x": 0.0}, index=[7])
-    tracks = Tracks(pd.concat([dividing.cells, newborn]), dividing.links)
-    with pytest.raises(UserError, match=r"Cell 7 cannot follow cell 2: .*two children"):
-        edits.link(painted(tracks), 2, 7)
-
-
 @pytest.mark.parametrize("ndim", [2, 3])
-def test_a_cut_track_keeps_its_number_and_the_rest_gets_a_new_one(dividing, ndim):
-    edited = edits.unlink(painted(dividing, ndim), 6)
-    assert edited.tracks.cells["label"].tolist() == [1, 1, 3, 4, 2, 5]
-    assert agree(edited)
+def test_every_track_gets_one_number_in_tables_and_masks(dividing, ndim):
+    mixed = replace(dividing, cells=dividing.cells.assign(label=[1, 2, 2, 1, 2, 1]))
+    experiment = painted(mixed, ndim)
+    assert not agree(experiment)
+    labels, tracks = settled(experiment.labels, mixed)
+    assert agree(replace(experiment, labels=labels, tracks=tracks))
+    assert tracks.cells["label"].tolist() == [1, 1, 3, 4, 2, 2]
 
 
-def test_a_joined_track_takes_the_earlier_number(dividing):
-    edited = edits.link(painted(dividing), 6, 4)
-    assert edited.tracks.cells["label"].tolist() == [1, 1, 1, 2, 2, 2]
-    assert agree(edited)
-
-
-def test_a_removed_cell_leaves_masks_and_tracks(dividing):
-    edited = edits.remove(painted(dividing), [2])
-    assert 2 not in edited.tracks.cells.index and agree(edited)
-    assert edited.tracks.divisions.size == 0
-
-
-def test_a_stage_is_set_by_the_user_and_typos_are_refused(dividing):
-    edited = edits.set_stage(painted(dividing), [2], "metaphase")
-    assert edited.tracks.cells.loc[2, ["stage", "by"]].tolist() == ["metaphase", "user"]
-    assert edited.tracks.cells["pinned"].eq("metaphase").sum() == 1
-    assert edited.tracks.cells.loc[1, "by"] == "model"
-    with pytest.raises(UserError, match="no stage 'metafase'"):
-        edits.set_stage(edited, [2], "metafase")
-
-
-@settings(deadline=None)
-@given(
-    steps=st.lists(
-        st.tuples(
-            st.sampled_from(["link", "unlink", "remove"]), st.integers(1, 6), st.integers(1, 6)
-        ),
-        max_size=6,
-    )
-)
-def test_no_series_of_edits_parts_masks_from_tracks(steps):
-    cells = pd.DataFrame(
-        {"frame": [0, 1, 2, 2, 0, 1], "label": [1, 1, 3, 4, 2, 2], "y": 0.0, "x": 0.0},
-        index=pd.Index([1, 2, 3, 4, 5, 6], name="cell_id"),
-    )
-    links = pd.DataFrame({"parent": [1, 2, 2, 5], "child": [2, 3, 4, 6], "score": 1.0})
-    experiment = painted(Tracks(cells, links))
-    for name, first, second in steps:
-        try:
-            if name == "link":
-                experiment = edits.link(experiment, first, second)
-            elif name == "unlink":
-                experiment = edits.unlink(experiment, first)
-            else:
-                experiment = edits.remove(experiment, [first])
-        except UserError:
-            continue
-        assert agree(experiment)
-        tracks = experiment.tracks
-        pairs = set(map(tuple, rejected(tracks)))
-        assert not pairs & set(map(tuple, tracks.links[["parent", "child"]].to_numpy().tolist()))
-        assert {cell for pair in pairs for cell in pair} <= set(tracks.cells.index)
+def test_numbers_that_are_right_stay(dividing):
+    experiment = painted(dividing)
+    labels, tracks = settled(experiment.labels, dividing)
+    assert labels is experiment.labels and tracks.cells.equals(dividing.cells)
+    assert settled(None, dividing)[0] is None
 
 
 def test_edited_frames_replace_the_stored_ones_and_share_the_rest():

@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 import tifffile
 import zarr
+from corrections import corrected
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from napari_cellcycle.data import edits
 from napari_cellcycle.data.experiment import Experiment, Step
 from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.data.stages import H2B, Stage, StageSet
@@ -115,7 +115,8 @@ def test_what_is_saved_is_opened(tmp_path, ndim):
 
 @pytest.mark.parametrize("ndim", [2, 3])
 def test_links_that_the_user_took_away_are_kept(tmp_path, ndim):
-    saved = edits.unlink(edits.link(experiment(ndim), 5, 13), 21)
+    divided = corrected(experiment(ndim), "divide", mother=5, daughters=[8, 13])
+    saved = corrected(divided, "unlink", child=21)
     save_experiment(saved, tmp_path / "a.cellcycle")
     opened = open_experiment(tmp_path / "a.cellcycle")
     assert opened.tracks.rejected.to_numpy().tolist() == [[8, 13], [8, 21]]
@@ -124,7 +125,7 @@ def test_links_that_the_user_took_away_are_kept(tmp_path, ndim):
 
 def test_an_experiment_from_before_rejected_links_were_kept_opens(tmp_path):
     folder = tmp_path / "a.cellcycle"
-    save_experiment(edits.unlink(experiment(), 21), folder)
+    save_experiment(corrected(experiment(), "unlink", child=21), folder)
     metadata = folder / "tracks.geff" / ".zattrs"
     document = json.loads(metadata.read_text())
     del document["geff"]["extra"]["napari-cellcycle"]["rejected"]

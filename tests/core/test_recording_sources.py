@@ -5,8 +5,8 @@ from dataclasses import replace
 import examples
 import numpy as np
 import pytest
+from corrections import corrected
 
-from napari_cellcycle.data import edits
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.errors import BadInput
@@ -150,7 +150,8 @@ def test_a_folder_without_truth_is_refused(tmp_path):
 def test_only_what_the_user_decided_is_known(tmp_path):
     made = tracked(examples.two_walkers())
     parent, child = cell(made, 1, 24, 30), cell(made, 2, 28, 60)
-    edited = edits.link(made, parent, child)
+    own = made.tracks.links.set_index("parent")["child"].loc[parent]
+    edited = corrected(made, "divide", mother=parent, daughters=[own, child])
     save_experiment(edited, tmp_path / "a.cellcycle")
     found = experiment_recording(tmp_path / "a.cellcycle")
     seen = edited.tracks.cells[["frame", "label"]]
@@ -167,7 +168,7 @@ def test_only_what_the_user_decided_is_known(tmp_path):
 def test_a_link_taken_away_is_rejected_and_nothing_else_is_known(tmp_path):
     made = tracked(examples.division())
     daughter = cell(made, 4, 46, 51)
-    save_experiment(edits.unlink(made, daughter), tmp_path / "a.cellcycle")
+    save_experiment(corrected(made, "unlink", child=daughter), tmp_path / "a.cellcycle")
     found = experiment_recording(tmp_path / "a.cellcycle")
     assert len(found.rejected) == 1
     assert not found.truth[["past", "future"]].any(axis=None)
@@ -202,7 +203,7 @@ def test_the_two_parts_of_a_movie_share_nothing(tmp_path, ndim):
     made = tracked(examples.division(ndim))
     last = made.tracks.cells.query("frame == 6").index.tolist()
     third, fourth = cell(made, 2, 45, 45), cell(made, 3, 45, 45)
-    edited = edits.unlink(edits.unlink(made, last[0]), fourth)
+    edited = corrected(corrected(made, "unlink", child=last[0]), "unlink", child=fourth)
     save_experiment(edited, tmp_path / "a.cellcycle")
     whole = experiment_recording(tmp_path / "a.cellcycle", trust_all=True)
     first, rest = split_in_time(whole, 0.4)

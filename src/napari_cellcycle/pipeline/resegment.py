@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from napari_cellcycle.config import SegmentSettings
-from napari_cellcycle.data.edits import settled
 from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.data.movie import Movie
 from napari_cellcycle.data.region import Region
+from napari_cellcycle.data.settling import settled
 from napari_cellcycle.data.tracks import BY_MODEL, Tracks
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.features.shape import Masks, compact, measure_frame

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from napari_cellcycle.config import ComputeSettings
-from napari_cellcycle.data.edits import settled
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.movie import Movie
+from napari_cellcycle.data.settling import settled
 from napari_cellcycle.errors import CannotWrite
 from napari_cellcycle.jobs import Job, JobRunner
 from napari_cellcycle.jobs.job import StepName, StepSettings
