@@ -24,18 +24,18 @@ class Aside:
 
 
 def aside_of(
-    group: np.ndarray, code: np.ndarray, part: float, seed: int, what: str, count: int
+    group: np.ndarray, code: np.ndarray, part: float, seed: int, what: tuple[str, str], count: int
 ) -> Aside:
     """Keep about `part` of the groups aside, alike in what they hold.
 
     `group` (n,) is the group, of `count`, of each of n things that are known, `code` (n,) what
     kind of thing it is; every kind is kept aside at least once where it is in two groups. `what`
-    calls groups in words, such as "lineage". Of few groups, more than `part` may be kept aside,
+    calls one group and several of them. Of few groups, more than `part` may be kept aside,
     up to half, so that chance can be told from change. With one group, nothing is.
     """
     kept, groups = np.zeros(count, bool), len(np.unique(group))
     if groups < 2:
-        return Aside(kept, f"nothing was kept aside, as all corrections are of one {what}")
+        return Aside(kept, f"nothing was kept aside, as all corrections are of one {what[0]}")
     part = min(0.5, max(part, FEWEST / groups))
     parts = int(np.clip(round(1 / part), 2, groups))
     dealt = deal_groups(group, code, parts, seed)
@@ -62,11 +62,13 @@ def _add_missing(kept: np.ndarray, group: np.ndarray, code: np.ndarray) -> None:
             kept[having[np.argmin(size[having])]] = True
 
 
-def _in_words(kept: np.ndarray, group: np.ndarray, what: str) -> str:
-    every = len(np.unique(group))
-    held = int(kept[np.unique(group)].sum())
-    names = f"{what}s" if every != 1 else what
-    return f"{held} of {every} {names} with corrections, drawn by the seed, were kept aside"
+def _in_words(kept: np.ndarray, group: np.ndarray, what: tuple[str, str]) -> str:
+    every = np.unique(group)
+    verb = "was" if kept[every].sum() == 1 else "were"
+    return (
+        f"{int(kept[every].sum())} of the {len(every)} {what[1]} with corrections, drawn by the "
+        f"seed, {verb} kept aside"
+    )
 
 
 def frame_blocks(frames: Sequence[int]) -> np.ndarray:

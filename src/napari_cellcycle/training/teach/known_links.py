@@ -100,7 +100,9 @@ def deal(parts: Sequence[KnownPart], share: float, seed: int) -> Aside:
     """Which groups are kept aside."""
     group = np.concatenate([part.group for part in parts])
     kind = np.concatenate([part.kind for part in parts])
-    return aside_of(group[kind >= 0], kind[kind >= 0], share, seed, "lineage", len_of(parts))
+    return aside_of(
+        group[kind >= 0], kind[kind >= 0], share, seed, ("lineage", "lineages"), len_of(parts)
+    )
 
 
 def len_of(parts: Sequence[KnownPart]) -> int:

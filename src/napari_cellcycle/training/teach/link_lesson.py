@@ -262,7 +262,7 @@ def _simulated(first: int, count: int, ndim: Literal[2, 3], progress: Progress) 
     """Small simulated movies with all that is true of them."""
     from napari_cellcycle.simulate import random_settings, simulate
 
-    small = {"frames": 12, "size": 160, "cells": 12}
+    small = {"frames": 12, "size": 192, "cells": 24}
     if ndim == 3:
         small = {"frames": 10, "size": 96, "cells": 8, "planes": 8}
     seeds = range(first, first + count)

@@ -48,7 +48,7 @@ class MaskLesson(Lesson):
             none,
             settings.held_out_part,
             settings.seed,
-            "block of frames",
+            ("block of frames", "blocks of frames"),
             int(block.max()) + 1,
         )
         kept = aside.kept[block]

@@ -42,7 +42,7 @@ _USUAL: dict[str, _Usual] = {
     ),
     "graph network": _Usual(
         {"quick": 5, "thorough": 12},
-        {"quick": 40, "thorough": 120},
+        {"quick": 20, "thorough": 120},
         6e-4,
         3,
         40,

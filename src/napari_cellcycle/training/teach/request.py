@@ -1,5 +1,6 @@
 """What is to be taught: to which models, from which experiments, and with how much effort."""
 
+import os
 import secrets
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,7 +55,8 @@ class TeachRequest(Settings):
 
     `bases` names the model of each kind to begin with (by default the one in use), `names` what
     the new ones are to be called (by default a free name made from the base). `name` is that of
-    the teaching's own folder, chosen by itself.
+    the teaching's own folder, chosen by itself. `threads` is how many of the processor's threads
+    work: other numbers give slightly other weights.
     """
 
     sources: tuple[Path, ...]
@@ -65,6 +67,12 @@ class TeachRequest(Settings):
     device: str = "auto"
     model_folder: Path | None = None
     name: str = Field("", pattern=r"^[A-Za-z0-9_-]*$", validate_default=True)
+    threads: int = Field(default_factory=lambda: max(1, (os.cpu_count() or 2) - 1), ge=1)
+
+    @field_validator("sources")
+    @classmethod
+    def _absolute(cls, sources: tuple[Path, ...]) -> tuple[Path, ...]:
+        return tuple(Path(source).expanduser().absolute() for source in sources)
 
     @field_validator("name")
     @classmethod

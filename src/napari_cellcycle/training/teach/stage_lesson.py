@@ -53,7 +53,7 @@ class StageLesson(Lesson):
             code[known],
             settings.held_out_part,
             settings.seed,
-            "lineage",
+            ("lineage", "lineages"),
             len(cells.names),
         )
         held = np.flatnonzero(aside.kept)

@@ -1,7 +1,8 @@
 """Teach models from corrections: score before, learn, score after on the same truth, propose."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -63,7 +64,8 @@ def teach(
     Cancelled
         From `progress`; `keep_best` makes a proposal of what was learned so far.
     """
-    return _Teaching(request, progress, listen).run(keep_best=False)
+    with _threads(request.threads):
+        return _Teaching(request, progress, listen).run(keep_best=False)
 
 
 def keep_best(request: TeachRequest, progress: Progress = silent) -> TaughtResult:
@@ -71,7 +73,21 @@ def keep_best(request: TeachRequest, progress: Progress = silent) -> TaughtResul
 
     Raises `BadInput` if no round of learning was over.
     """
-    return _Teaching(request, progress, None).run(keep_best=True)
+    with _threads(request.threads):
+        return _Teaching(request, progress, None).run(keep_best=True)
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Have torch use so many threads meanwhile."""
+    import torch
+
+    former = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(former)
 
 
 class _Teaching:

@@ -109,7 +109,9 @@ def _few(held_out: Contrast) -> str:
 def _told(one: Contrast) -> str:
     """A contrast in a sentence."""
     low, high = one.gain_interval
-    span = "" if (low, high) == (-1.0, 1.0) else f", by {low:+.3f} to {high:+.3f}"
+    span = "" if (low, high) in ((-1.0, 1.0), (0.0, 0.0)) else f", by {low:+.3f} to {high:+.3f}"
     moved = "went up" if one.gain > 0 else "went down" if one.gain < 0 else "stayed"
     name = one.name[0].upper() + one.name[1:]
+    if not one.gain:
+        return f"{name} {moved} at {one.before:.3f}{span}, on {one.on}."
     return f"{name} {moved} from {one.before:.3f} to {one.after:.3f}{span}, on {one.on}."
