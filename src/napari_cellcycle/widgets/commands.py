@@ -1,5 +1,7 @@
 """What the menu entries and the command palette call."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import napari
@@ -9,6 +11,7 @@ from napari_cellcycle.widgets import compare
 from napari_cellcycle.widgets.below import show_below
 from napari_cellcycle.widgets.movies import is_movie, plain
 from napari_cellcycle.widgets.preferences import PLUGIN, compute_settings
+from napari_cellcycle.widgets.teach_wiring import take_model
 
 WIDGET = "Cell cycle"
 
@@ -79,7 +82,12 @@ def open_library(viewer: "napari.viewer.Viewer") -> Any:
     """Show all models below the viewer, which are in use, and what can be done with them."""
     from napari_cellcycle.widgets.library_panel import LibraryPanel
 
-    return _open_below(viewer, "Models", LibraryPanel)
+    return _open_below(viewer, "Models", LibraryPanel, partial(_follow_library, viewer))
+
+
+def open_teaching(viewer: "napari.viewer.Viewer") -> Any:
+    """Teach the models from what was corrected."""
+    return open_dock(viewer).panels.show("teach")
 
 
 def open_doctor(viewer: "napari.viewer.Viewer") -> Any:
@@ -89,12 +97,36 @@ def open_doctor(viewer: "napari.viewer.Viewer") -> Any:
     return _open_below(viewer, "Doctor", DoctorPanel)
 
 
-def _open_below(viewer: Any, name: str, kind: Any) -> Any:
-    """The panel of that name below the viewer, which is made unless it is there."""
+def _follow_library(viewer: Any, panel: Any) -> None:
+    panel.used.connect(partial(_on_used, viewer))
+    panel.changed.connect(partial(_on_models, viewer))
+
+
+def _on_used(viewer: Any, kind: str, name: str) -> None:
+    """Have the dock, if it is open, take a model that is in use from now on."""
+    for dock in _docks(viewer):
+        take_model(dock, kind, name)
+
+
+def _on_models(viewer: Any) -> None:
+    for dock in _docks(viewer):
+        dock.offer_models()
+
+
+def _docks(viewer: Any) -> list[Any]:
+    widgets = viewer.window.dock_widgets.values()
+    return [widget for widget in widgets if hasattr(widget, "offer_models")]
+
+
+def _open_below(
+    viewer: Any, name: str, kind: Any, prepare: Callable[[Any], None] = lambda panel: None
+) -> Any:
+    """The panel of that name below the viewer, which is made, and prepared, unless it is there."""
     folder = compute_settings().model_folder
     panel = viewer.window.dock_widgets.get(name)
     if panel is None:
         panel = kind(folder)
+        prepare(panel)
     else:
         panel.folder = folder
     show_below(viewer, panel, name)

@@ -14,6 +14,7 @@ from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.jobs import Failed
 from napari_cellcycle.jobs.job import StepName, StepSettings
+from napari_cellcycle.models.library import default_model
 from napari_cellcycle.widgets import (
     again,
     compare,
@@ -49,6 +50,8 @@ from napari_cellcycle.widgets.sources import Source, sources
 from napari_cellcycle.widgets.stages_panel import StagesPanel
 from napari_cellcycle.widgets.step_section import KINDS, StepSection
 from napari_cellcycle.widgets.task import Task, describe
+from napari_cellcycle.widgets.teach_return import TeachingsFound
+from napari_cellcycle.widgets.teach_wiring import links, teach_button, teach_view
 from napari_cellcycle.widgets.views import views_of
 from napari_cellcycle.widgets.work import Child
 from napari_cellcycle.widgets.workplace import clean_up
@@ -74,9 +77,10 @@ class CellCycle(QWidget):
         self.filmstrip = Filmstrip(self.session)
         self.stages = StagesPanel(self.session)
         self.corrections = Actions(self.session)
-        self.panels = Panels(viewer, views_of(self))
+        self.panels = Panels(viewer, (*views_of(self), teach_view(self)))
         self._child = Child()
         self._looked = False
+        self._used: dict[StepName, str] = {}
         self._sources: dict[StepName, list[Source]] = {"track": [], "classify": []}
         self._build()
         self._connect()
@@ -105,6 +109,7 @@ class CellCycle(QWidget):
         self.notice = Notice()
         self.results = ResultsPanel()
         self.correct = CorrectSection(self.session, self.corrections.do)
+        self.teach_button = teach_button(self)
         self.below = BelowRow(views_of(self))
         line = QHBoxLayout()
         line.addWidget(self.about, 1)
@@ -117,12 +122,14 @@ class CellCycle(QWidget):
         layout.addLayout(line)
         for section in self.steps.values():
             layout.addWidget(section)
+            section.more.body.addWidget(links(self))
         layout.addWidget(_line())
         for widget in (
             self.job_panel,
             self.notice,
             self.results,
             self.correct,
+            self.teach_button,
             self.below,
         ):
             layout.addWidget(widget)
@@ -163,6 +170,7 @@ class CellCycle(QWidget):
         clicks = Picker(self.viewer, self.session)
         self.correcting = Correcting(self)
         self.recovery = Recovery(self)
+        self.teachings = TeachingsFound(self)
         clicks.menu = self.correcting.show_menu
         ring = Ring(self.viewer, self.session)
         agreement = Agreement(self.viewer, self.session)
@@ -356,11 +364,15 @@ class CellCycle(QWidget):
             self._child.warm()
 
     def offer_models(self) -> None:
-        """Offer the models that are found now."""
+        """Offer the models that are found now; one that came into use since is chosen."""
         folder = compute_settings().model_folder
         for step, section in self.steps.items():
             offered = offered_models(KINDS[step], folder)
             section.offer_models(list(offered), offered)
+            used = default_model(KINDS[step], folder)
+            if self._used.get(step) != used:
+                self._used[step] = used
+                section.model.setCurrentText(used)
         self.segment.offer_queries(query_models(folder))
 
     def showEvent(self, event: Any) -> None:
@@ -375,6 +387,7 @@ class CellCycle(QWidget):
         """Tidy what is long forgotten, and find what should not be."""
         clean_up()
         self.recovery.look()
+        self.teachings.look()
 
 
 class _Closing:

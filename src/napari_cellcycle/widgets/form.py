@@ -111,7 +111,8 @@ class Row(QObject):
             widget = QDoubleSpinBox()
             widget.setDecimals(2)
             step = 0.05 if high - low <= 1 else 0.1 if high - low < 20 else 1.0
-        widget.setRange(low, high)
+        lowest_means_none = self._optional and any(isinstance(r, Ge) for r in self.info.metadata)
+        widget.setRange(low - step if lowest_means_none else low, high)
         widget.setSingleStep(step)
         widget.setKeyboardTracking(False)
         if self._optional:

@@ -44,6 +44,7 @@ def start(dock: "CellCycle", step: StepName) -> Task | None:
                 stages=known.stages,
                 history=known.history,
                 confirmed=known.confirmed,
+                tracks=known.tracks if step == "track" else tracks,
             )
     request = Request(
         step, dock.settings(step), experiment, recording.workplace, compute_settings()

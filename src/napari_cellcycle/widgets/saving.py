@@ -14,6 +14,7 @@ from napari_cellcycle.widgets.exports import plain_name
 from napari_cellcycle.widgets.result import Result, Snapshot
 from napari_cellcycle.widgets.session import Recording
 from napari_cellcycle.widgets.task import Task
+from napari_cellcycle.widgets.teach_carry import carry_rounds
 from napari_cellcycle.widgets.workplace import root
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def _on_saved(
     saved: Experiment,
 ) -> None:
     recording.saved_in = folder
+    carry_rounds(result.folder, folder)
     try:
         result.go_on_in(folder, saved, snapshot)
     except CannotWrite as error:

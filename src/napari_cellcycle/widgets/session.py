@@ -18,6 +18,7 @@ from napari_cellcycle.widgets.layers import ResultLayers
 from napari_cellcycle.widgets.life import Life, life_of
 from napari_cellcycle.widgets.movies import axes_of
 from napari_cellcycle.widgets.result import Result
+from napari_cellcycle.widgets.teach_carry import carry_rounds
 from napari_cellcycle.widgets.workplace import Workplace
 
 _MAX_UNDO = 20
@@ -74,6 +75,8 @@ class Recording:
         self.undone = []
         if self.result is not None and self.result.editor is not None:
             self.result.editor.forget_undone()
+        if self.result is not None and result is not None:
+            carry_rounds(self.result.folder, result.folder)
         self.former.append(self.result)
         self.result = result
         while len(self.former) > _MAX_UNDO or _size(self.former[1:]) > _MOST_KEPT:
@@ -144,6 +147,11 @@ class Session:
         labels = self.recording.layers.labels
         layer = self.recording.layer if labels is None else labels
         return round(float(layer.world_to_data(self._viewer.dims.point)[0]))
+
+    @property
+    def recordings(self) -> tuple[Recording, ...]:
+        """All open movies with what is known about them."""
+        return tuple(self._recordings)
 
     @property
     def result(self) -> Result | None:

@@ -1,0 +1,70 @@
+"""A chart of the errors that were left after each round of teaching."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyqtgraph as pg
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from napari_cellcycle.models.store import Kind
+from napari_cellcycle.widgets.teach_curves import Plot
+from napari_cellcycle.widgets.teach_rounds import Round
+from napari_cellcycle.widgets.teach_words import TITLES
+
+_COLOURS: dict[Kind, str] = {"segment": "#5aa9ff", "link": "#ff9d2e", "stage": "#3fbf8f"}
+_SYMBOLS = {"kept aside": "o", "audit": "d"}
+_EMPTY = "After each round of teaching, a point says how many errors are left."
+
+
+class RoundsChart(QWidget):
+    """Errors per 1,000 over the rounds, a line for each kind of model."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rounds: tuple[Round, ...] = ()
+        self.words = QLabel()
+        self.words.setWordWrap(True)
+        self.plot = Plot("#888888", "round of teaching")
+        self.plot.setToolTip("Bars are 95 % intervals; ◆ from an audit, ● from what was kept aside")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        layout.addWidget(QLabel("<b>Errors per 1,000</b>"))
+        layout.addWidget(self.words)
+        layout.addWidget(self.plot, 1)
+        self.show_rounds(())
+
+    def show_rounds(self, rounds: Sequence[Round]) -> None:
+        """Show these rounds."""
+        self.rounds = tuple(rounds)
+        self.plot.clear()
+        kinds = [kind for kind in TITLES if any(each.kind == kind for each in rounds)]
+        for kind in kinds:
+            self._draw(kind)
+        legend = "&nbsp;&nbsp; ".join(
+            f'<span style="color: {_COLOURS[kind]}">●</span> {TITLES[kind]}' for kind in kinds
+        )
+        self.words.setText(legend or _EMPTY)
+        self.plot.setVisible(bool(kinds))
+        ticks = range(max([len(self._of(kind)) for kind in kinds], default=0))
+        self.plot.getAxis("bottom").setTicks([[(x, str(x)) for x in ticks]])
+
+    def _of(self, kind: Kind) -> list[Round]:
+        return [each for each in self.rounds if each.kind == kind]
+
+    def _draw(self, kind: Kind) -> None:
+        mine, colour = self._of(kind), _COLOURS[kind]
+        x = np.arange(len(mine), dtype=float)
+        y, low, high = (
+            np.array([getattr(each, name) for each in mine]) for name in ("errors", "low", "high")
+        )
+        bars = pg.ErrorBarItem(x=x, y=y, top=high - y, bottom=y - low, beam=0.1, pen=colour)
+        self.plot.addItem(bars)
+        self.plot.plot(
+            x,
+            y,
+            pen=pg.mkPen(colour, width=2),
+            symbol=[_SYMBOLS[each.source] for each in mine],
+            symbolSize=8,
+            symbolBrush=colour,
+        )
