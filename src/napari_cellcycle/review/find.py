@@ -1,0 +1,70 @@
+"""The ranked list of everything that looks wrong, and keeping it up to date while it is mended."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+
+from napari_cellcycle.data.draft import Draft
+from napari_cellcycle.review.catalogue import Doubts, ranked
+from napari_cellcycle.review.divisions import division_doubts
+from napari_cellcycle.review.doubt import Doubt, Facts
+from napari_cellcycle.review.ends import end_doubts, start_doubts
+from napari_cellcycle.review.focus import Snapshot, focus_on
+from napari_cellcycle.review.gaps import filled_doubts
+from napari_cellcycle.review.links import link_doubts
+from napari_cellcycle.review.masks import mask_doubts
+from napari_cellcycle.review.merging import Merged, merged
+from napari_cellcycle.review.norms import Norms
+from napari_cellcycle.review.scene import Scene
+from napari_cellcycle.review.stages import stage_doubts
+
+Rule = Callable[[Scene, np.ndarray], Iterator[Doubt]]
+CELL_RULES: tuple[Rule, ...] = (
+    link_doubts,
+    filled_doubts,
+    division_doubts,
+    start_doubts,
+    end_doubts,
+    mask_doubts,
+)
+"""What finds doubts about each of some rows of a scene, which is the first cell of the doubt."""
+TRACK_RULES: tuple[Rule, ...] = (stage_doubts,)
+"""What finds doubts about whole tracks, all of whose rows are given."""
+
+
+def find_doubts(draft: Draft, facts: Facts, norms: Norms | None = None) -> Doubts:
+    """Everything that looks wrong and that nobody has confirmed as right, the weightiest first.
+
+    `norms` say what is usual, by default what is usual in these tracks.
+    """
+    if not draft.tracked or not len(draft):
+        return Doubts()
+    scene = Scene.of(draft, facts, norms=norms)
+    rows = np.arange(len(draft))
+    return _listed(scene, merged(found_in(scene, rows, rows)))
+
+
+def refreshed(doubts: Doubts, draft: Draft, facts: Facts, cells: Iterable[int]) -> Doubts:
+    """`doubts` after an edit that touched `cells`: these and what is around them is looked at.
+
+    What is usual in the movie is taken to be as before; else it is the same as `find_doubts`.
+    """
+    if doubts.snapshot is None or not len(draft):
+        return find_doubts(draft, facts)
+    scene = Scene.of(draft, facts, doubts.rivals, doubts.norms)
+    focus = focus_on(scene, doubts.snapshot, cells, doubts.telling)
+    new = found_in(scene, focus.rows, focus.tracks)
+    kept, free = doubts.without(focus, draft.confirmed, new)
+    return _listed(scene, kept + merged(new + free))
+
+
+def found_in(scene: Scene, rows: np.ndarray, tracks: np.ndarray) -> list[Doubt]:
+    """Doubts about `rows`, and about the whole tracks in `tracks`, one by one."""
+    confirmed = scene.draft.confirmed
+    about = [doubt for rule in CELL_RULES for doubt in rule(scene, rows)]
+    about += [doubt for rule in TRACK_RULES for doubt in rule(scene, tracks)]
+    return [doubt for doubt in about if doubt.keys[0] not in confirmed]
+
+
+def _listed(scene: Scene, found: list[Merged]) -> Doubts:
+    return Doubts(ranked(found), Snapshot.of(scene.draft), scene.norms, scene.rivals)

@@ -1,0 +1,313 @@
+"""Everything that rules look at, as arrays with a row for each cell."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from napari_cellcycle.data.draft import Draft
+from napari_cellcycle.data.tracks import BY_USER
+from napari_cellcycle.errors import Fix
+from napari_cellcycle.features.drift import diameters
+from napari_cellcycle.review.doubt import Doubt, Facts, Key
+from napari_cellcycle.review.evidence import known
+from napari_cellcycle.review.norms import Norms, norms_of
+from napari_cellcycle.review.rivals import Lookup, Rivals
+
+Candidate = tuple[list[int], float]
+"""Parent, child and other child (ids; 0 for a link), and the tracker's probability."""
+NONE = -1
+"""Row of no cell."""
+_FEW = 20_000
+"""Pairs of cells up to which comparing all is faster than building a tree."""
+_LOOKED_AT = 4
+"""How many of the likeliest candidates of a cell are tried until one is still possible."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """A draft as rules see it. Rows are those of the draft's columns; `NONE` is no row.
+
+    `row_of` gives the row of each id. `parent` (n,) is the row that each cell comes from, `first`
+    and `second` (n,) those that it goes on as, the second only after a division. `place` (n, d)
+    and `diameter` (n,) are in um, the latter NaN where areas are not known.
+    """
+
+    draft: Draft
+    facts: Facts
+    rivals: Rivals
+    row_of: np.ndarray
+    parent: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+    place: np.ndarray
+    diameter: np.ndarray
+    given: Norms | None = None
+
+    @classmethod
+    def of(
+        cls,
+        draft: Draft,
+        facts: Facts,
+        rivals: Rivals | None = None,
+        norms: Norms | None = None,
+    ) -> "Scene":
+        """Look at a draft; `rivals` and `norms` of an earlier look may be used again."""
+        if rivals is None or rivals.table is not draft.candidates:
+            rivals = Rivals.of(draft.candidates)
+        ids, n = draft.ids, len(draft)
+        row_of = np.full(int(ids[-1]) + 1 if n else 1, NONE)
+        row_of[ids] = np.arange(n)
+        parent = row_of[draft.column("parent")]
+        children = np.flatnonzero(parent != NONE)
+        first, second = np.full(n, NONE), np.full(n, NONE)
+        first[parent[children[::-1]]] = children[::-1]
+        second[parent[children]] = children
+        second[second == first] = NONE
+        place = np.column_stack([draft.column(axis) for axis in draft.axes])
+        area = draft.column("area") if "area" in draft.names else np.full(n, np.nan)
+        size = diameters(np.where(area > 0, area, np.nan), place.shape[1])
+        links = parent, first, second
+        return cls(draft, facts, rivals, row_of, *links, place * facts.pixel_size, size, norms)
+
+    def __len__(self) -> int:
+        return len(self.parent)
+
+    @property
+    def ids(self) -> np.ndarray:
+        """Ids (n,) of the cells."""
+        return self.draft.ids
+
+    @property
+    def frame(self) -> np.ndarray:
+        """Frame (n,) of each cell."""
+        return self.draft.column("frame")
+
+    @property
+    def label(self) -> np.ndarray:
+        """Number (n,) of each cell's track."""
+        return self.draft.column("label")
+
+    def named(self, kind: str) -> str:
+        """What the weights of a kind of doubt are called, with or without a tracker's scores."""
+        return kind if self.norms.scored else f"{kind}, no scores"
+
+    def label_of(self, cell: int) -> int:
+        """Number of the track of a cell (id)."""
+        return int(self.label[self.row_of[cell]])
+
+    @property
+    def ndim(self) -> int:
+        """Number of spatial dimensions."""
+        return self.place.shape[1]
+
+    @cached_property
+    def norms(self) -> Norms:
+        """What is usual in the whole movie."""
+        return self.given or norms_of(self)
+
+    @cached_property
+    def log_area(self) -> np.ndarray:
+        """Logarithm of the area or volume (n,), by its diameter; NaN where it is not known."""
+        return self.ndim * np.log(self.diameter)
+
+    @cached_property
+    def log_light(self) -> np.ndarray:
+        """Logarithm of the brightness above the background (n,); NaN where it is not known."""
+        if not {"intensity_mean", "background"} <= set(self.draft.names):
+            return np.full(len(self), np.nan)
+        above = self.draft.column("intensity_mean") - self.draft.column("background")
+        return np.log(np.where(above > 0, above, np.nan))
+
+    def doubt(
+        self,
+        kind: str,
+        rows: Sequence[int],
+        reason: str,
+        weight: float,
+        key: Key,
+        mends: tuple[Fix, ...],
+    ) -> Doubt:
+        """A doubt about `rows`, of which the first is to be looked at."""
+        row = rows[0]
+        place = tuple(float(self.draft.column(axis)[row]) for axis in self.draft.axes)
+        cells = tuple(int(self.ids[each]) for each in rows)
+        return Doubt(kind, cells, int(self.frame[row]), place, reason, weight, (key,), mends)
+
+    # ---------------------------------------------------------------- one by one
+
+    def held(self, rows: np.ndarray) -> np.ndarray:
+        """Whether a user made or confirmed the links that lead to `rows`."""
+        by = self.draft.column("link_by")[rows]
+        return np.asarray(by == BY_USER, bool) & (self.parent[rows] != NONE)
+
+    def filled(self, rows: np.ndarray) -> np.ndarray:
+        """Whether the masks of `rows` were drawn into gaps."""
+        if "filled" not in self.draft.names:
+            return np.zeros(len(rows), bool)
+        return self.draft.column("filled")[rows].astype(bool)
+
+    def goes_on_alone(self, rows: np.ndarray) -> np.ndarray:
+        """What each of `rows` is in a later frame; `NONE` if it divides, or is lost."""
+        return np.where(self.second[rows] == NONE, self.first[rows], NONE)
+
+    def comes_alone(self, rows: np.ndarray) -> np.ndarray:
+        """What each of `rows` was in an earlier frame; `NONE` if it was born, or appears."""
+        parent = self.parent[rows]
+        return np.where(self.second[parent] == NONE, parent, NONE)
+
+    def edge_distance(self, rows: np.ndarray) -> np.ndarray:
+        """How far, in um, outlines are from the nearest border in y or x; 0 if they touch it."""
+        size = np.array(self.facts.pixel_size[-2:])
+        extent = (np.array(self.facts.frame_shape[-2:]) - 1) * size
+        place = self.place[rows][:, -2:]
+        away = np.minimum(place, extent - place).min(axis=1) - known(self.diameter[rows]) / 2
+        if "at_edge" in self.draft.names:
+            away = np.where(self.draft.column("at_edge")[rows].astype(bool), 0, away)
+        return np.maximum(away, 0)
+
+    # ---------------------------------------------------------------- tracks
+
+    def head(self, rows: np.ndarray) -> np.ndarray:
+        """Where the tracks of `rows` begin."""
+        return self._heads[self.label[rows]]
+
+    def tail(self, rows: np.ndarray) -> np.ndarray:
+        """Where the tracks of `rows` end, by a division or for good."""
+        return self._tails[self.label[rows]]
+
+    def head_of(self, labels: np.ndarray) -> np.ndarray:
+        """Where the tracks with some numbers begin."""
+        return self._heads[labels]
+
+    def tail_of(self, labels: np.ndarray) -> np.ndarray:
+        """Where the tracks with some numbers end."""
+        return self._tails[labels]
+
+    @cached_property
+    def _heads(self) -> np.ndarray:
+        parent = self.parent
+        heads = np.flatnonzero((parent == NONE) | (self.second[parent] != NONE))
+        return self._by_label(heads)
+
+    @cached_property
+    def _tails(self) -> np.ndarray:
+        return self._by_label(np.flatnonzero((self.first == NONE) | (self.second != NONE)))
+
+    def _by_label(self, rows: np.ndarray) -> np.ndarray:
+        table = np.full(int(self.label.max(initial=0)) + 1, NONE)
+        table[self.label[rows]] = rows
+        return table
+
+    # ---------------------------------------------------------------- who is near
+
+    @cached_property
+    def _by_frame(self) -> tuple[np.ndarray, np.ndarray]:
+        order = np.argsort(self.frame.astype(np.int32), kind="stable")
+        starts = np.searchsorted(self.frame[order], np.arange(self.facts.frames + 1))
+        return order, starts
+
+    def in_frame(self, frame: int) -> np.ndarray:
+        """Rows of the cells in a frame; none outside of the movie."""
+        if not 0 <= frame < self.facts.frames:
+            return np.empty(0, np.int64)
+        order, starts = self._by_frame
+        return order[starts[frame] : starts[frame + 1]]
+
+    def nearest(self, rows: np.ndarray, later: int, most: int) -> tuple[np.ndarray, np.ndarray]:
+        """The cells nearest to each of `rows`, so many frames later, or earlier if negative.
+
+        Returns rows (m, most), `NONE` where there are no more, and distances in diameters of a
+        usual cell, infinite there.
+        """
+        found = np.full((len(rows), most), NONE)
+        away = np.full((len(rows), most), np.inf)
+        frames = self.frame[rows]
+        for frame in np.unique(frames):
+            there = self.in_frame(int(frame) + later)
+            if not len(there):
+                continue
+            asking = np.flatnonzero(frames == frame)
+            k = min(most, len(there))
+            if len(there) * len(asking) <= _FEW:
+                apart = self.place[there] - self.place[rows[asking]][:, None]
+                distance = np.sqrt(np.einsum("mnd,mnd->mn", apart, apart))
+                index = np.argsort(distance, axis=1, kind="stable")[:, :k]
+                distance = np.take_along_axis(distance, index, axis=1)
+            else:
+                tree = cKDTree(self.place[there], balanced_tree=False)
+                distance, index = tree.query(self.place[rows[asking]], k=np.arange(1, k + 1))
+            found[asking[:, None], np.arange(k)] = there[index]
+            away[asking[:, None], np.arange(k)] = distance
+        return found, away / self.norms.unit
+
+    # ---------------------------------------------------------------- what else could be
+
+    def likeliest(
+        self, lookup: Lookup, rows: np.ndarray, but: tuple[int, np.ndarray] | None = None
+    ) -> np.ndarray:
+        """Score of the likeliest candidate of each of `rows` that is still possible; else 0.
+
+        With `but`, a column (0 parent, 1 child) and rows (m,), candidates whose cell in that
+        column is of the same track as these do not count.
+        """
+        best = np.zeros(len(rows))
+        if not len(lookup.key):
+            return best
+        cells = self.ids[rows]
+        begin = np.searchsorted(lookup.key, cells)
+        waiting = np.arange(len(rows))
+        for further in range(_LOOKED_AT):
+            at = begin[waiting] + further
+            inside = at < len(lookup.key)
+            inside[inside] = lookup.key[at[inside]] == cells[waiting[inside]]
+            waiting, at = waiting[inside], at[inside]
+            counts = self.possible(lookup.ends[at])
+            if but is not None:
+                other = self.label[self.row_of[lookup.ends[at, but[0]]]]
+                counts &= other != self.label[but[1][waiting]]
+            best[waiting[counts]] = lookup.score[at[counts]]
+            waiting = waiting[~counts]
+        return best
+
+    def still(self, lookup: Lookup, rows: np.ndarray) -> list[list[Candidate]]:
+        """Candidates of each of `rows` that are still possible, the likeliest first."""
+        begin = np.searchsorted(lookup.key, self.ids[rows])
+        count = np.searchsorted(lookup.key, self.ids[rows], side="right") - begin
+        owner = np.repeat(np.arange(len(rows)), count)
+        at = np.repeat(begin - np.cumsum(count) + count, count) + np.arange(len(owner))
+        there = self.possible(lookup.ends[at])
+        owner, at = owner[there], at[there]
+        found: list[list[Candidate]] = [[] for _ in range(len(rows))]
+        ends, scores = lookup.ends[at].tolist(), lookup.score[at].tolist()
+        for one, end, score in zip(owner.tolist(), ends, scores, strict=True):
+            found[one].append((end, score))
+        return found
+
+    def possible(self, ends: np.ndarray) -> np.ndarray:
+        """Which candidates (k, 3: parent, child, other child) no edit has ruled out."""
+        there = ends < len(self.row_of)
+        rows = self.row_of[np.where(there, ends, 0)]
+        parent, child, other = rows.T
+        single = ends[:, 2] == 0
+        fits = (parent != NONE) & (child != NONE) & (single | (other != NONE))
+        for born in (child, other):
+            is_taken = (born != NONE) & (self.parent[born] != parent)
+            is_taken[is_taken] = self.held(born[is_taken])
+            fits &= ~is_taken
+        for born in (self.first[parent], self.second[parent]):
+            goes_elsewhere = (parent != NONE) & (born != NONE) & (born != child) & (born != other)
+            goes_elsewhere[goes_elsewhere] = self.held(born[goes_elsewhere])
+            fits &= ~goes_elsewhere
+        if len(self._rejected):
+            n = len(self.row_of)
+            fits &= ~np.isin(ends[:, 0] * n + ends[:, 1], self._rejected)
+            fits &= single | ~np.isin(ends[:, 0] * n + ends[:, 2], self._rejected)
+        return fits
+
+    @cached_property
+    def _rejected(self) -> np.ndarray:
+        pairs = np.array(sorted(self.draft.rejected), np.int64).reshape(-1, 2)
+        return pairs[:, 0] * len(self.row_of) + pairs[:, 1]
