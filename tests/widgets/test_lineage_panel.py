@@ -144,6 +144,16 @@ def test_what_was_corrected_is_shown_with_the_chosen_track_where_it_was(panel, s
     assert not len(panel.tree.item.look.dots.track)
 
 
+def test_a_correction_does_not_scroll_away_from_what_is_looked_at(panel, session):
+    session.select(6)
+    panel.tree.box.setRange(yRange=(-1.5, 2.5), padding=0)
+    session.do("set_stage", cells=[session.draft.cell_at(8, 6)], stage="apoptosis")
+    assert panel.tree.box.viewRange()[1] == pytest.approx([-1.5, 2.5])
+    session.select(3)
+    session.select(6)
+    assert panel.tree.box.viewRange()[1][1] > panel.tree.layout_shown.rows[position(panel, 6)]
+
+
 def test_a_hidden_tree_catches_up_when_it_is_shown(panel, session, qtbot):
     holder = panel.parent()
     holder.hide()

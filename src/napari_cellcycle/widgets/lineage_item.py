@@ -16,6 +16,8 @@ DENSE = 4.0
 _NUMBERED = 14.0
 _THICKEST = 9.0
 _TEXT_PX = 11
+_FAINT = 35
+"""Difference in lightness (of 255) below which a track is hardly seen, and outlined."""
 _DOT = 9.0
 _MOST_MARKS = 3000
 
@@ -199,11 +201,13 @@ class _Painting:
         right = np.maximum(np.round(self.view.x(runs.last[seen] + 0.5)), left + 1)
         top = np.round(self.y[runs.track[seen]] - thick / 2)
         boxes = np.column_stack([left, top, right - left, np.full(len(seen), round(thick))])
-        self.painter.setPen(Qt.PenStyle.NoPen)
         colours = runs.colour[seen]
         begins = np.flatnonzero(np.diff(colours.astype(np.int64), prepend=-1))
         for start, stop in zip(begins, np.append(begins[1:], len(seen)), strict=True):
-            self.painter.setBrush(QColor.fromRgba(int(colours[start])))
+            colour = QColor.fromRgba(int(colours[start]))
+            faint = abs(colour.lightness() - self.ink.paper.lightness()) < _FAINT
+            self.painter.setPen(QPen(self.ink.thin, 1) if faint else Qt.PenStyle.NoPen)
+            self.painter.setBrush(colour)
             self.painter.drawRects([QRectF(*box) for box in boxes[start:stop].tolist()])
         self.painter.setBrush(Qt.BrushStyle.NoBrush)
 

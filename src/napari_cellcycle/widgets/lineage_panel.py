@@ -47,6 +47,7 @@ class LineagePanel(QWidget):
         self._folded: set[int] = set()
         self._result: Result | None = None
         self._stale = True
+        self._settling = False
         self.tree = LineageTree()
         self.search = QLineEdit()
         self.only = QCheckBox("This lineage only")
@@ -149,6 +150,7 @@ class LineagePanel(QWidget):
             self._stale = True
             return
         self._read()
+        self._settling = self._session.track is not None
 
     def _read(self) -> None:
         """Sort all cells anew."""
@@ -187,7 +189,7 @@ class LineagePanel(QWidget):
     # ---------------------------------------------------------------- following
 
     def _on_selected(self, life: Life | None) -> None:
-        """Mark the chosen track, and bring it into view wherever it is."""
+        """Mark the chosen track, and bring it into view; but not because of a correction."""
         known, layout = self._known, self.tree.layout_shown
         if not self.isVisible() or known is None or layout is None or self._stale:
             return
@@ -198,7 +200,9 @@ class LineagePanel(QWidget):
             self._lay_out()
         elif self.only.isChecked() and position != NONE and layout.shown.all():
             self._lay_out()
-        self.tree.show_track(position)
+        self.tree.show_track(position, bring=not self._settling)
+        if life is not None:
+            self._settling = False
 
     def _on_moved(self, frame: int) -> None:
         if self.isVisible():

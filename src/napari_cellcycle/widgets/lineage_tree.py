@@ -70,14 +70,14 @@ class LineageTree(pg.PlotWidget):
     def show_layout(self, layout: Layout | None, look: Look | None, frames: int) -> None:
         """Paint these lineages, of a movie of so many frames; what is in view stays in view."""
         self.item.show(layout, look, frames)
-        height = layout.height if layout is not None else 1.0
         room = max(1.0, _MARGIN * frames)
+        top, bottom = self._all_rows
         self.box.setLimits(
             xMin=-0.5 - room,
             xMax=frames - 0.5 + 1.5 * room,
-            yMin=-1.5 - _BEYOND,
-            yMax=max(height, _FEWEST_ROWS) + 0.5 + _BEYOND,
-            maxYRange=max(height, _FEWEST_ROWS, self.box.height() / READABLE) + 2,
+            yMin=top - _BEYOND,
+            yMax=bottom + _BEYOND,
+            maxYRange=max(bottom - top, self.box.height() / READABLE + 2),
             minXRange=_FEWEST_FRAMES,
             minYRange=_FEWEST_ROWS,
         )
@@ -91,18 +91,16 @@ class LineageTree(pg.PlotWidget):
             self.box.translateBy(x=frame - (left + right) / 2)
         self.item.update()
 
-    def show_track(self, position: int, frame: int | None = None) -> None:
+    def show_track(self, position: int, bring: bool = True) -> None:
         """Mark a track as chosen, and bring it into view; `NONE` for no track."""
         self.item.chosen = position
         layout = self.item.layout
-        if position != NONE and layout is not None and layout.shown[position]:
+        if bring and position != NONE and layout is not None and layout.shown[position]:
             row = float(layout.rows[position])
             top, bottom = self.box.viewRange()[1]
             margin = min(1.0, (bottom - top) / 4)
             if not top + margin <= row <= bottom - margin:
                 self.box.translateBy(y=row - (top + bottom) / 2)
-            if frame is not None:
-                self.show_frame(frame)
         self.item.update()
 
     def show_others(self, others: tuple[tuple[int, int], ...]) -> None:
@@ -132,8 +130,7 @@ class LineageTree(pg.PlotWidget):
     def fit(self) -> None:
         """Show the whole tree."""
         if self.item.layout is not None:
-            height = max(self.item.layout.height, _FEWEST_ROWS)
-            self.box.setRange(xRange=self._all_frames, yRange=(-1.5, height + 0.5), padding=0)
+            self.box.setRange(xRange=self._all_frames, yRange=self._all_rows, padding=0)
 
     def show_readably(self) -> None:
         """Show all frames, and as many rows as can be read, around the chosen track."""
@@ -247,6 +244,12 @@ class LineageTree(pg.PlotWidget):
     def _all_frames(self) -> tuple[float, float]:
         room = max(1.0, _MARGIN * self.item.frames)
         return -0.5 - room, self.item.frames - 0.5 + 1.5 * room
+
+    @property
+    def _all_rows(self) -> tuple[float, float]:
+        height = self.item.layout.height if self.item.layout is not None else 1.0
+        height = max(height, _FEWEST_ROWS)
+        return -1.5 - _MARGIN * height, height + 0.5 + _MARGIN * height / 2
 
 
 class _TreeBox(pg.ViewBox):
