@@ -3,11 +3,14 @@
 import numpy as np
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
+from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
 LEFT, RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
 NONE = Qt.MouseButton.NoButton
 PLAIN = Qt.KeyboardModifier.NoModifier
+_PAUSE_MS = 15
+"""The canvas leaves out moves of the mouse that come within 10 ms of each other."""
 
 
 class Pointer:
@@ -20,6 +23,7 @@ class Pointer:
 
     def place(self, y, x):
         """Where a pixel of the layer is on the canvas."""
+        self._settle()
         point = np.zeros(self.layer.ndim)
         point[-2:] = y, x
         world = np.array(self.layer.data_to_world(point))[-2:]
@@ -27,6 +31,13 @@ class Pointer:
         middle = np.array([self.canvas.height(), self.canvas.width()]) / 2
         down, right = middle + (world - centre) * self.viewer.scene.camera.zoom
         return QPointF(float(right), float(down))
+
+    def _settle(self):
+        """Let a window whose size is about to change do so first."""
+        size = None
+        while size != self.canvas.size():
+            size = self.canvas.size()
+            QApplication.processEvents()
 
     def click(self, y, x, button=LEFT, modifiers=PLAIN):
         self.drag([(y, x)], button, modifiers)
@@ -48,5 +59,6 @@ class Pointer:
     def _send(self, kind, point, button, buttons, modifiers):
         where = QPointF(self.canvas.mapToGlobal(QPoint(int(point.x()), int(point.y()))))
         event = QMouseEvent(kind, point, where, button, buttons, modifiers)
+        QTest.qWait(_PAUSE_MS)
         QApplication.sendEvent(self.canvas, event)
         QApplication.processEvents()

@@ -5,65 +5,26 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from correcting import Window, result_of
 from corrections import check, experiment_of
 from examples import Toy, division, family, toy
-from pointer import RIGHT, Pointer
+from pointer import RIGHT
 
-from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.labels import LabelStack
-from napari_cellcycle.data.overlay import OverlaidMasks
-from napari_cellcycle.edit.bench import bench_of
-from napari_cellcycle.edit.editor import Editor
 from napari_cellcycle.errors import BadInput
-from napari_cellcycle.widgets.display import display_of
 from napari_cellcycle.widgets.painting import Painting
-from napari_cellcycle.widgets.result import Result
-from napari_cellcycle.widgets.session import Session
 
 
-class Window:
-    """A viewer with the masks of a result, in which strokes are corrections."""
+class Painted(Window):
+    """A window in which strokes are corrections."""
 
-    def __init__(self, viewer, experiment, masks):
-        self.viewer = viewer
-        self.session = Session(viewer)
-        movie = viewer.add_image(experiment.movie.pixels[:, 0], name="toy")
-        editor = Editor(bench_of(experiment, masks), resolving=False)
-        self.session.choose(movie)
-        self.session.open(Result(experiment, display_of(editor.draft, masks), None, editor))
-        self.painting = Painting(self.session)
-        self.layer = self.session.recording.layers.labels
-        self.start = np.array(masks)
-        self.refused = []
-        self.session.refused.connect(self.refused.append)
-        viewer.layers.selection.active = self.layer
-        self.mouse = Pointer(viewer, self.layer)
-        self.go_to(0)
-
-    @property
-    def draft(self):
-        return self.session.draft
-
-    @property
-    def edits(self):
-        return self.session.editor.history.done
-
-    def go_to(self, frame, plane=None):
-        self.viewer.dims.set_current_step(0, frame)
-        if plane is not None:
-            self.viewer.dims.set_current_step(1, plane)
+    def __init__(self, *arguments, **how):
+        super().__init__(*arguments, **how)
+        self.painting = self.add(Painting(self.session))
 
     def paint(self, label, places, mode="paint", size=3):
         self.layer.mode, self.layer.brush_size, self.layer.selected_label = mode, size, label
         self.mouse.drag(places)
-
-    def on_screen(self):
-        """What the layer shows: labels of the frame and plane that are seen."""
-        return np.asarray(self.layer._slice.image.raw)
-
-    def close(self):
-        self.painting.close()
-        self.session.close()
 
 
 @pytest.fixture
@@ -71,11 +32,7 @@ def window(viewer):
     opened = []
 
     def show(made, kind="memory", tracked=True):
-        experiment = experiment_of(made) if tracked else Experiment(made.movie, made.labels)
-        masks = experiment.labels.to_array()
-        if kind == "disk":
-            masks = OverlaidMasks(LabelStack(masks))
-        opened.append(Window(viewer, experiment, masks))
+        opened.append(Painted(viewer, made, kind, tracked))
         return opened[-1]
 
     yield show
@@ -279,13 +236,11 @@ def test_another_result_is_painted_on_once_it_is_shown(window, viewer):
     shown = window(pair())
     other = experiment_of(family())
     masks = other.labels.to_array()
-    editor = Editor(bench_of(other, masks), resolving=False)
-    shown.session.replace(Result(other, display_of(editor.draft, masks), None, editor))
-    shown.layer = shown.session.recording.layers.labels
+    shown.session.replace(result_of(other, masks))
     viewer.layers.selection.active = shown.layer
     shown.mouse.layer = shown.layer
     shown.paint(1, [(10, 10)])
-    assert len(editor.history.done) == 1
+    assert len(shown.edits) == 1
     assert masks[0, 10, 10] == 1
 
 

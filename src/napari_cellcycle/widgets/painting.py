@@ -95,9 +95,10 @@ class Painting:
         self._waiting = []
         if layer is None or draft is None or layer.data is not draft.masks:
             return
-        done = strokes(layer.data, atoms)
+        masks: Any = layer.data
+        done = strokes(masks, atoms)
         for stroke in done:
-            layer.data[(stroke.frame, *stroke.box)] = stroke.before
+            masks[(stroke.frame, *stroke.box)] = stroke.before
         layer._reset_history()  # what is public, `editable`, would leave the brush as well
         steps = [
             ("paint", {"frame": s.frame, "corner": corner_of(s.box), "masks": s.after})
@@ -160,7 +161,7 @@ def _is_painted(masks: Any, atom: Any) -> bool:
 def _parts(atom: Any, shape: tuple[int, ...]) -> Iterator[_Part]:
     """An atom frame by frame: of a brush, with a box and a mask in it, or of single pixels."""
     if not hasattr(atom, "slice_key"):
-        yield from _parts_of_pixels(*atom[:2], shape)
+        yield from _parts_of_pixels(atom[0], atom[1], shape)
         return
     whole = [slice(*key.indices(n)) for key, n in zip(atom.slice_key, shape, strict=True)]
     lengths = [part.stop - part.start for part in whole]

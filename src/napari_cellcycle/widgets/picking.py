@@ -126,9 +126,10 @@ class Picker:
             self._session.select(label)
 
     def _is_free(self) -> bool:
-        """Whether a click does nothing else: the chosen layer is not painted on or edited."""
+        """Whether a click does nothing else: the chosen layer is not painted on, edited or cut."""
         layer = plain(self._viewer.layers.selection.active)
-        return str(getattr(layer, "mode", "pan_zoom")) == "pan_zoom"
+        can_be_dragged = bool(getattr(layer, "mouse_pan", True))
+        return can_be_dragged and str(getattr(layer, "mode", "pan_zoom")) == "pan_zoom"
 
 
 class Ring:
