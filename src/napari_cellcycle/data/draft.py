@@ -7,6 +7,7 @@ else to keep in step, and what an edit costs hardly depends on the size of the m
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from typing import Any, Protocol
 
 import numpy as np
@@ -106,6 +107,12 @@ class Draft:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def as_it_is(self) -> "Draft":
+        """A draft to be read, also in another thread, while this one goes on; masks are shared."""
+        other = copy(self)
+        other._columns, other._marks, other._changes = dict(self._columns), dict(self._marks), None
+        return other
 
     @property
     def tracked(self) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_cellcycle.data.stages import StageSet
 from napari_cellcycle.errors import BadInput
-from napari_cellcycle.models.stage.model import FRAME
+from napari_cellcycle.models.stage.model import FRAME, MEASURED
 from napari_cellcycle.progress import Progress
 from napari_cellcycle.training.stage import nucleus_examples, sequences
 from napari_cellcycle.training.stage.crop_examples import Examples
@@ -92,10 +92,11 @@ def _cut(
         return open_nuclei(source.place, wanted, channel=channel, progress=progress)
     if preset.food == "colour crops":
         return colour_examples(source, stages, progress)
-    if preset.architecture != FRAME and source.crops is not None and source.crops.images.ndim == 4:
+    colourful = source.crops is not None and source.crops.images.ndim == 4
+    if colourful and preset.architecture not in (FRAME, MEASURED):
         raise BadInput(
             "Models of this preset look at one channel, but several are asked for: name one with "
-            "--channel, or choose --preset frame."
+            "--channel, or choose --preset frame or measured."
         )
     found, names = cut_sequences(
         source, stages, *preset.window, order_alone=by_order, progress=progress

@@ -8,7 +8,14 @@ import numpy as np
 from napari_cellcycle.data.stages import H2B, NUCLEUS
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.io.provenance import stages_to_json
-from napari_cellcycle.models.stage.model import CLASSIFIER, FRAME, PAPER, RECURRENT, RESNET
+from napari_cellcycle.models.stage.model import (
+    CLASSIFIER,
+    FRAME,
+    MEASURED,
+    PAPER,
+    RECURRENT,
+    RESNET,
+)
 from napari_cellcycle.models.stage.model import NUCLEUS as NUCLEUS_KIND
 from napari_cellcycle.progress import Progress, silent
 from napari_cellcycle.training.stage.preset import StageLearned, StageLesson, StagePreset
@@ -153,6 +160,31 @@ def train_frame(lesson: StageLesson, progress: Progress = silent) -> StageLearne
     return StageLearned(dict(network.state_dict()), settings, history, told, before)
 
 
+def train_measured(lesson: StageLesson, progress: Progress = silent) -> StageLearned:
+    """Train small networks on what is measured of crops."""
+    from napari_cellcycle.models.rank_net import tell
+    from napari_cellcycle.training.stage import measured
+
+    if lesson.start is not None:
+        raise BadInput(
+            "A measured model learns in seconds and is not taught further: choose --start none, "
+            "and name everything that it is to learn from."
+        )
+    channels = 1 if lesson.learned.images.ndim == 3 else lesson.learned.images.shape[1]
+    held_out = lesson.held_out and measured.measured(lesson.held_out, progress)
+    network, history = measured.train_measured(
+        measured.measured(lesson.learned, progress),
+        len(lesson.stages),
+        lesson.settings,
+        held_out=held_out,
+        checkpoint=lesson.checkpoint,
+        progress=progress,
+    )
+    told = None if held_out is None else tell(network, held_out.traits)
+    settings = measured.card_settings(network, lesson.stages, channels)
+    return StageLearned(dict(network.state_dict()), settings, history, told)
+
+
 def train_resnet18(lesson: StageLesson, progress: Progress = silent) -> StageLearned:
     """Train the published baseline on single images."""
     from napari_cellcycle.models.device import choose_device
@@ -263,6 +295,7 @@ def _presets() -> dict[str, StagePreset]:
     from napari_cellcycle.training.stage import (
         cell_classifier,
         frame,
+        measured,
         nucleus,
         paper_rnn,
         recurrent,
@@ -299,6 +332,14 @@ def _presets() -> dict[str, StagePreset]:
             start="frame",
             window=(2.1, 84),
             simulates=H2B,
+        ),
+        "measured": StagePreset(
+            train_measured,
+            "crops",
+            MEASURED,
+            "Stage of a cell from what is measured of one image of it.",
+            measured.FIT,
+            window=(2.1, 84),
         ),
         "resnet18": StagePreset(
             train_resnet18,
