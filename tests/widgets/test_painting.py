@@ -1,5 +1,6 @@
 """Painting in the masks of a result with the mouse: each stroke is a correction."""
 
+import shutil
 import time
 from dataclasses import replace
 
@@ -11,8 +12,13 @@ from examples import Toy, division, family, toy
 from pointer import RIGHT
 
 from napari_cellcycle.data.labels import LabelStack
+from napari_cellcycle.data.overlay import OverlaidMasks
+from napari_cellcycle.edit.opening import open_editor
 from napari_cellcycle.errors import BadInput
+from napari_cellcycle.io.experiment import save_experiment
+from napari_cellcycle.widgets.display import display_of
 from napari_cellcycle.widgets.painting import Painting
+from napari_cellcycle.widgets.result import Result
 
 
 class Painted(Window):
@@ -266,6 +272,28 @@ def test_a_polygon_is_one_correction(window, kind, qtbot):
     check(shown.draft)
     shown.session.undo()
     assert np.array_equal(np.asarray(shown.layer.data), shown.start)
+
+
+def test_a_large_movie_is_corrected_on_after_it_was_saved(tmp_path):
+    folder = tmp_path / "pair.cellcycle"
+    first = save_experiment(experiment_of(pair()), folder)
+    masks = OverlaidMasks(first.labels)
+    editor = open_editor(folder, first, masks)
+    result = Result(first, display_of(editor.draft, masks), folder, editor)
+    editor.do("grow", frame=1, labels=[1])
+    snapshot = result.snapshot()
+    editor.do("grow", frame=2, labels=[1])
+    saved = save_experiment(snapshot.experiment, folder, journal=snapshot.journal)
+    before = np.array(masks)
+    result.go_on_in(folder, saved, snapshot)
+    shutil.rmtree(folder / first.labels.base.name)
+    assert list(masks.edited) == [2], "only what is not saved yet is in memory"
+    assert np.array_equal(np.asarray(masks), before)
+    editor.do("shrink", frame=0, labels=[1])
+    while editor.undo():
+        pass
+    assert np.array_equal(np.asarray(masks), experiment_of(pair()).labels.to_array())
+    result.close()
 
 
 def test_a_stroke_in_a_large_frame_costs_little(window):

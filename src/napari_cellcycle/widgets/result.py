@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_cellcycle.data.experiment import Experiment
+from napari_cellcycle.data.overlay import OverlaidMasks
 from napari_cellcycle.edit.editor import Editor
 from napari_cellcycle.edit.opening import move_record, place_of
 from napari_cellcycle.io.experiment import JournalPlace, journal_of
@@ -78,9 +79,11 @@ class Result:
             self._known = saved
             return
         draft = self.editor.draft
-        for frame, serial in snapshot.frames.items():
-            if draft.edited_frames.get(frame) == serial:
-                del draft.edited_frames[frame]
+        unchanged = [f for f, n in snapshot.frames.items() if draft.edited_frames.get(f) == n]
+        for frame in unchanged:
+            del draft.edited_frames[frame]
+        if isinstance(draft.masks, OverlaidMasks) and saved.labels is not None:
+            draft.masks.rebase(saved.labels, unchanged)
         move_record(self.editor, journal_of(folder))
         if self.folder is not None and self.folder != folder:
             with suppress(OSError):
