@@ -50,7 +50,9 @@ def test_every_cell_has_its_time_place_and_ancestry(family):
 
 def test_the_file_holds_the_same_table(family, tmp_path):
     write_cell_table(family, tmp_path / "new" / "cells.csv")
-    read = pd.read_csv(tmp_path / "new" / "cells.csv", dtype={"mother_track": "Int64", "parent_id": "Int64"})
+    read = pd.read_csv(
+        tmp_path / "new" / "cells.csv", dtype={"mother_track": "Int64", "parent_id": "Int64"}
+    )
     pd.testing.assert_frame_equal(read, cell_table(family), check_dtype=False)
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["cells.csv"]
 
