@@ -18,6 +18,7 @@ from napari_cellcycle.cli import (
     queries,
     scores,
     steps,
+    teach,
     train,
     train_segment,
     train_stage,
@@ -85,6 +86,7 @@ for _command in (
     files.simulate,
     doctor.doctor,
     demo.demo,
+    teach.teach,
 ):
     _add(_command)
 _add(files.import_tracks, name="import")
@@ -114,9 +116,8 @@ _train = typer.Typer(
     short_help="Train models of your own",
 )
 app.add_typer(_train, name="train")
-_add(train_segment.segment, _train)
-_add(train.link, _train)
-_add(train_stage.stage, _train)
+for _command in (train_segment.segment, train.link, train_stage.stage):
+    _add(teach.with_job(_command), _train)
 
 _cellular = typer.Typer(
     no_args_is_help=True,

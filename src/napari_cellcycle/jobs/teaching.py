@@ -41,7 +41,7 @@ from napari_cellcycle.jobs.teaching_files import (
 )
 from napari_cellcycle.models.store import own_folder
 from napari_cellcycle.training.teach import TaughtResult, TeachRequest, read_request, read_result
-from napari_cellcycle.training.teach.proposals import JOB, write_request
+from napari_cellcycle.training.teach.proposals import JOB, keep_request
 from napari_cellcycle.training.teach.request import TEACHINGS
 
 __all__ = [
@@ -177,7 +177,7 @@ def start_teaching(request: TeachRequest) -> Teaching:
                 f"{source} is no experiment, but models are taught from corrected ones: save it "
                 "as NAME.cellcycle first."
             )
-    write_request(request)
+    keep_request(request)
     teaching = Teaching(request.folder)
     teaching._start()
     return teaching

@@ -71,7 +71,7 @@ def _part(name: str, experiment: Experiment, tracks: Tracks, first: int) -> Know
     known = truth[["past", "future"]].any(axis=1).to_numpy()
     kind = np.where(known, _LINK, -1)
     kind[ids.isin(tracks.divisions) & truth["future"].to_numpy()] = _DIVISION
-    wrong = [ids.get_indexer(tracks.rejected[end]) for end in ("parent", "child")]
+    wrong = [ids.get_indexer(pd.Index(tracks.rejected[end])) for end in ("parent", "child")]
     kind[wrong[1]] = np.where(kind[wrong[1]] < 0, _REJECTED, kind[wrong[1]])
     group = first + _groups(tracks, np.stack(wrong))
     frame = truth["frame"].to_numpy()
@@ -90,7 +90,7 @@ def _groups(tracks: Tracks, wrong: np.ndarray) -> np.ndarray:
     from scipy.sparse.csgraph import connected_components
 
     ids, n = tracks.cells.index, len(tracks)
-    ends = np.stack([ids.get_indexer(tracks.links[end]) for end in ("parent", "child")])
+    ends = np.stack([ids.get_indexer(pd.Index(tracks.links[end])) for end in ("parent", "child")])
     ends = np.concatenate([ends, wrong], axis=1)
     graph = coo_array((np.ones(ends.shape[1], bool), tuple(ends)), shape=(n, n))
     return np.asarray(connected_components(graph, directed=False)[1], np.int64)

@@ -12,7 +12,7 @@ from napari_cellcycle.models.library import (
     use_model,
 )
 from napari_cellcycle.models.store import Kind, Model, find_model, own_folder
-from napari_cellcycle.training.teach.request import TeachRequest, read_request
+from napari_cellcycle.training.teach.request import TeachRequest, read_request, settled
 from napari_cellcycle.training.teach.result import TaughtModel, TaughtResult
 
 PROPOSED = "proposed"
@@ -42,11 +42,17 @@ def write_result(result: TaughtResult) -> None:
     _write(result.folder / RESULT, result.model_dump_json(indent=1))
 
 
-def write_request(request: TeachRequest) -> None:
-    """Keep the job file of a teaching."""
+def keep_request(request: TeachRequest) -> TeachRequest:
+    """Keep the job file of a teaching, its base models named; gives what is asked for by it.
+
+    A job file that is there already stays: a teaching asks for the same until it is over.
+    """
     path = request.folder / JOB
-    if not path.is_file() or read_request(path) != request:
-        _write(path, request.model_dump_json(indent=1))
+    if path.is_file():
+        return read_request(path).model_copy(update={"model_folder": request.model_folder})
+    named = settled(request)
+    _write(path, named.model_dump_json(indent=1))
+    return named
 
 
 def write_part(request: TeachRequest, model: TaughtModel) -> None:

@@ -89,6 +89,12 @@ class TeachRequest(Settings):
         return self.bases.get(kind) or default_model(kind, self.model_folder)
 
 
+def settled(request: TeachRequest) -> TeachRequest:
+    """The request with its base models named, so that it asks for the same ever after."""
+    bases: dict[Kind, str] = {kind: request.base(kind) for kind in request.kinds}
+    return request.model_copy(update={"bases": bases})
+
+
 def read_request(path: str | Path) -> TeachRequest:
     """Read a job file, as the viewer writes it.
 

@@ -215,8 +215,9 @@ def _sources(material: Material, stages: StageSet) -> list[StageSource]:
 def _told_stages(source: StageSource) -> set[str]:
     assert source.experiment is not None and source.experiment.tracks is not None
     cells = source.experiment.tracks.cells
-    pinned = cells["pinned"].fillna("") if "pinned" in cells else []
-    return {str(name) for name in set(pinned) if name}
+    if "pinned" not in cells:
+        return set()
+    return {str(name) for name in cells["pinned"].fillna("").unique() if name}
 
 
 def _check_kinds(code: np.ndarray, stages: StageSet) -> None:

@@ -30,10 +30,10 @@ from napari_cellcycle.training.teach.material import base_of, open_material
 from napari_cellcycle.training.teach.plan import Plan, architecture_of, plan_for
 from napari_cellcycle.training.teach.proposals import (
     PROPOSED,
+    keep_request,
     read_part,
     read_result,
     write_part,
-    write_request,
     write_result,
 )
 from napari_cellcycle.training.teach.request import TeachRequest, TeachSettings
@@ -103,7 +103,7 @@ class _Teaching:
             return former
         if not request.kinds:
             raise BadInput("Nothing is to be taught: choose segment, link or stage.")
-        write_request(request)
+        self._request = request = keep_request(request)
         experiments = open_material(request, self._part(0, 0, 0.02))
         models: list[TaughtModel] = []
         refused: dict[Kind, str] = {}
@@ -126,7 +126,8 @@ class _Teaching:
         self, kind: Kind, number: int, experiments: list[Named], keep_best: bool
     ) -> TaughtModel:
         """Teach one kind, in smaller batches and then on the processor where memory runs out."""
-        settings, device, notes = self._request.settings, self._request.device, []
+        settings, device = self._request.settings, self._request.device
+        notes: list[str] = []
         _check(kind, experiments)
         base = base_of(self._request, kind)
         name = _new_name(self._request, kind, base)

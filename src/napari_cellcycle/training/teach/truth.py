@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.tracks import BY_USER, Tracks
@@ -108,6 +109,6 @@ def lineage_of(tracks: Tracks) -> np.ndarray:
     from scipy.sparse.csgraph import connected_components
 
     ids, n = tracks.cells.index, len(tracks)
-    ends = [ids.get_indexer(tracks.links[end]) for end in ("parent", "child")]
+    ends = [ids.get_indexer(pd.Index(tracks.links[end])) for end in ("parent", "child")]
     graph = coo_array((np.ones(len(tracks.links), bool), tuple(ends)), shape=(n, n))
     return np.asarray(connected_components(graph, directed=False)[1])
