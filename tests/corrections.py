@@ -10,6 +10,7 @@ from examples import Toy
 from napari_cellcycle.config import TrackSettings
 from napari_cellcycle.data.draft import NOBODY, Draft
 from napari_cellcycle.data.experiment import Experiment
+from napari_cellcycle.data.overlay import OverlaidMasks
 from napari_cellcycle.data.settling import settled
 from napari_cellcycle.data.stages import H2B
 from napari_cellcycle.data.tracks import Tracks
@@ -54,9 +55,15 @@ def draft_of(toy: Toy, **how: bool) -> Draft:
     return bench_of(experiment_of(toy, **how)).draft
 
 
-def editor_of(toy: Toy, *, resolving: bool = False, **how: bool) -> Editor:
-    """An editor of a toy; what follows from an edit is off unless asked for."""
-    return Editor(bench_of(experiment_of(toy, **how)), resolving=resolving)
+def editor_of(toy: Toy, *, resolving: bool = False, overlaid: bool = False, **how: bool) -> Editor:
+    """An editor of a toy; what follows from an edit is off unless asked for.
+
+    `overlaid`: its masks are those of a movie too large for memory.
+    """
+    experiment = experiment_of(toy, **how)
+    assert experiment.labels is not None
+    masks = OverlaidMasks(experiment.labels) if overlaid else None
+    return Editor(bench_of(experiment, masks), resolving=resolving)
 
 
 def corrected(experiment: Experiment, operation: str, **arguments: object) -> Experiment:

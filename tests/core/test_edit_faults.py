@@ -9,13 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from corrections import cell, check, columns_of, differences
-from examples import family
+from corrections import cell, check, columns_of, differences, experiment_of
+from examples import family, frozen
 from scripted_edits import new_experiment
 
 from napari_cellcycle.edit.editor import Editor
 from napari_cellcycle.edit.opening import move_record, open_editor, open_unkept, place_of
-from napari_cellcycle.errors import CannotWrite
+from napari_cellcycle.errors import BadInput, CannotWrite
 from napari_cellcycle.io.experiment import (
     journal_of,
     open_experiment,
@@ -230,6 +230,19 @@ def test_a_journal_that_was_deleted_takes_no_later_correction_along(editor, fold
     again.do("confirm", kind="link", number=2)
     again.record.close()
     same(again, reopened(folder))
+
+
+def test_a_journal_of_other_cells_is_said_so(editor, folder):
+    some_edits(editor)
+    editor.record.close()
+    other = experiment_of(frozen())
+    save_experiment(other, folder, journal=replace(journal_of(folder), entries=0))
+    with pytest.raises(BadInput, match=r"Correction \d of the journal does not fit .*remove its"):
+        open_editor(folder)
+    with pytest.raises(BadInput, match="does not fit the cells that were saved"):
+        open_experiment(folder)
+    editor.record.path.unlink()
+    assert len(reopened(folder).draft) == 3, "it is not locked"
 
 
 # ---------------------------------------------------------------- two windows

@@ -111,7 +111,8 @@ def test_everything_about_an_edit_is_read_back(folder):
         ({"a": (1,), 2: None}, {"a": [1], "2": None}),
         ({3}, [3]),
         (Path("a"), "a"),
-        ([np.zeros(3), 1], [1]),
+        ([np.zeros((2, 3)), 1], [1]),
+        (np.array([2, 3]), [2, 3]),
     ],
 )
 def test_an_argument_of_any_type_does_not_keep_an_edit_from_being_written(folder, value, known):

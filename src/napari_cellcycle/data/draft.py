@@ -323,10 +323,10 @@ class Draft:
     def set_pixels(self, frame: int, corner: Sequence[int], after: np.ndarray) -> None:
         """Write masks ([Z,] Y, X) into a box of a frame, its first pixel at `corner`."""
         new = np.ascontiguousarray(after, np.int32)
-        change = Pixels(frame, tuple(int(c) for c in corner), new, new)
+        change = Pixels(int(frame), tuple(int(c) for c in corner), new, new)
         before = self.mask(frame)[change.box].astype(np.int32)
         if not np.array_equal(before, new):
-            self._do(Pixels(frame, change.corner, before, new.copy()))
+            self._do(Pixels(change.frame, change.corner, before, new.copy()))
 
     def mark(self, mark: Mark, entries: Iterable[tuple], there: bool = True) -> None:
         """Put entries into a set of marks, or take them out."""
@@ -375,9 +375,11 @@ class Draft:
         self.next_label = max(self.next_label, int(labels.max(initial=0)) + 1)
 
     def _insert(self, table: Table) -> None:
+        n = len(table["cell_id"])
         places = np.searchsorted(self.ids, table["cell_id"])
         for name, column in self._columns.items():
-            self._columns[name] = np.insert(column, places, table[name])
+            values = _filled(name, column, table.get(name), n)
+            self._columns[name] = np.insert(column, places, values)
 
     def _delete(self, cells: np.ndarray) -> None:
         rows = self.rows(cells)

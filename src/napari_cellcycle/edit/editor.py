@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-import numpy as np
 from psygnal import Signal
 
 from napari_cellcycle.data.draft import Draft
@@ -15,7 +14,7 @@ from napari_cellcycle.edit.bench import Bench
 from napari_cellcycle.edit.consequences import follow_up
 from napari_cellcycle.edit.operations import OPERATIONS
 from napari_cellcycle.errors import CannotWrite
-from napari_cellcycle.io.journal import Entry
+from napari_cellcycle.io.journal import Entry, are_masks
 from napari_cellcycle.io.replay import replay
 
 Step = tuple[str, dict[str, Any]]
@@ -90,7 +89,7 @@ class Editor:
         if not changes:
             return None
         operation, arguments = steps[0] if len(steps) == 1 else ("several", {"steps": len(steps)})
-        arguments = {k: v for k, v in arguments.items() if not isinstance(v, np.ndarray)}
+        arguments = {k: v for k, v in arguments.items() if not are_masks(v)}
         said = words[0] if len(words) == 1 else f"{words[0]}, and {len(words) - 1} more"
         edit = Edit(
             operation, arguments, said, tuple(changes), consequences, self._author, self.model

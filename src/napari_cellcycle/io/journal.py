@@ -25,6 +25,8 @@ from napari_cellcycle.errors import BadInput, CannotWrite
 
 NAME = "journal.jsonl"
 LOCK = "journal.lock"
+_BINARY = getattr(os, "O_BINARY", 0)
+"""Windows would write line breaks of its own."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Journal:
             self._lock = _locked(self.folder)
         self._pending: list[bytes] = []
         try:
-            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | _BINARY, 0o644)
             self._end = _complete(self._file)
             os.ftruncate(self._file, self._end)
             self._written = sum(1 for _ in _lines(self.path))
@@ -317,13 +319,17 @@ def _array_from_json(told: Any) -> np.ndarray:
     return np.frombuffer(data, np.dtype(told["type"])).reshape(told["shape"]).copy()
 
 
+def are_masks(value: Any) -> bool:
+    """Whether an argument of an edit is masks, which its changes hold as well."""
+    return isinstance(value, np.ndarray) and value.ndim > 1
+
+
 def _simple(value: Any) -> Any:
     """What JSON can hold of a value; masks are left out, as the changes have them."""
     if isinstance(value, Mapping):
-        items = value.items()
-        return {str(k): _simple(v) for k, v in items if not isinstance(v, np.ndarray)}
+        return {str(k): _simple(v) for k, v in value.items() if not are_masks(v)}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_simple(part) for part in value if not isinstance(part, np.ndarray)]
-    if isinstance(value, np.generic):
-        return value.item()
+        return [_simple(part) for part in value if not are_masks(part)]
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)

@@ -10,6 +10,7 @@ from napari_cellcycle.data.draft import Draft
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.history import History
 from napari_cellcycle.data.labels import LabelStack
+from napari_cellcycle.errors import BadInput
 from napari_cellcycle.io.journal import Entry
 
 
@@ -29,15 +30,25 @@ def replayed(experiment: Experiment, entries: Sequence[Entry], applied: int = 0)
 
 
 def replay(history: History, entries: Sequence[Entry], applied: int = 0) -> None:
-    """Bring back what a journal tells; the draft holds its first `applied` entries already."""
+    """Bring back what a journal tells; the draft holds its first `applied` entries already.
+
+    Raises `BadInput` if it is about other cells or masks than those of the draft.
+    """
     for number, entry in enumerate(entries):
         apply = number >= applied
-        if entry.edit is not None:
-            history.repeat(entry.edit, apply=apply)
-        elif entry.kind == "undo":
-            history.undo(apply=apply)
-        else:
-            history.redo(apply=apply)
+        try:
+            if entry.edit is not None:
+                history.repeat(entry.edit, apply=apply)
+            elif entry.kind == "undo":
+                history.undo(apply=apply)
+            else:
+                history.redo(apply=apply)
+        except (KeyError, IndexError, ValueError) as error:
+            raise BadInput(
+                f"Correction {number + 1} of the journal does not fit the cells that were saved "
+                f"({error}): restore the experiment from a copy, or remove its journal to go back "
+                "to what was saved last."
+            ) from error
 
 
 class _Frames:

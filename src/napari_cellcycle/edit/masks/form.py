@@ -12,7 +12,7 @@ from skimage.segmentation import expand_labels
 from napari_cellcycle.data.boxes import corner_of, joined, wider
 from napari_cellcycle.edit.bench import Bench
 from napari_cellcycle.edit.masks.cuts import depth_in
-from napari_cellcycle.edit.masks.found import Found, find_all, spacing
+from napari_cellcycle.edit.masks.found import Found, check_frame, find_all, spacing
 from napari_cellcycle.edit.painting import paint
 from napari_cellcycle.errors import Fix, Refused
 
@@ -29,6 +29,7 @@ def fill_holes(bench: Bench, frame: int, labels: Sequence[int]) -> str:
 
 def smooth(bench: Bench, frame: int, labels: Sequence[int]) -> str:
     """Smooth the outlines of masks, and leave out what hangs on them by a thread."""
+    check_frame(bench.draft, frame)
     space = spacing(bench.draft, bench.draft.mask(frame).ndim)
 
     def smoothed(inside: np.ndarray) -> np.ndarray:
@@ -63,6 +64,7 @@ def grow(bench: Bench, frame: int, labels: Sequence[int], pixels: float = 1.0) -
 
 def shrink(bench: Bench, frame: int, labels: Sequence[int], pixels: float = 1.0) -> str:
     """Take a rim of some pixels of x and y from masks; at the border of the frame is no rim."""
+    check_frame(bench.draft, frame)
     space = spacing(bench.draft, bench.draft.mask(frame).ndim)
 
     def shrunk(inside: np.ndarray) -> np.ndarray:
