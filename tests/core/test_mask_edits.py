@@ -179,12 +179,14 @@ def test_without_tracks_a_mask_is_split_at_its_neck(ndim):
 def test_a_new_piece_goes_into_the_track_that_misses_a_cell_there():
     made = touching()
     gap = Toy(made.name, made.movie, made.labels, made.links | straight((0, 2), (2, 2)))
-    work = editor(gap, resolving=True)
-    assert work.draft.cell_at(1, 2) == NOBODY
-    work.do("split_in_two", frame=1, label=1)
-    check(work.draft)
-    assert work.draft.cell_at(1, 2) != NOBODY
-    assert label_at(work, 1, 40, 54) == 2
+    for resolving in (False, True):
+        work = editor(gap, resolving=resolving)
+        assert work.draft.cell_at(1, 2) == NOBODY
+        do(work, "split_in_two", frame=1, label=1)
+        assert label_at(work, 1, 40, 54) == 2
+        assert len(work.draft.track(2)) == 3
+        later = cell(work, 2, 2)
+        assert work.draft.value(later, "link_by") == "model", "it is as sure as it was"
 
 
 def test_three_cells_in_one_mask_are_split_by_three_points():
@@ -497,12 +499,10 @@ def test_a_missed_cell_is_drawn_by_a_click(ndim):
     masks[2][masks[2] == 1] = 0
     links = truth.links - {((1, 1), (2, 1)), ((2, 1), (3, 1))} | {((1, 1), (3, 1))}
     work = editor(Toy("missed", truth.movie, type(truth.labels)(masks), frozenset(links)))
-    untouched = others(work.draft)
+    untouched = others(work.draft, cell(work, 3, 1))
     do(work, "draw_cell", frame=2, place=middle(ndim, 32, 27))
-    new = label_at(work, 2, 30, 28)
-    assert overlap(work.draft.mask(2) == new, truth.labels.frame(2) == 1) > 0.75
-    assert new not in (0, 1, 3)
-    measured_right(work, 2, new)
+    assert overlap(work.draft.mask(2) == 1, truth.labels.frame(2) == 1) > 0.75
+    measured_right(work, 2, 1)
     untouched()
 
 
@@ -511,12 +511,24 @@ def test_a_drawn_cell_takes_its_place_in_the_track_that_misses_it():
     masks = truth.labels.to_array()
     masks[2][masks[2] == 1] = 0
     links = truth.links - {((1, 1), (2, 1)), ((2, 1), (3, 1))} | {((1, 1), (3, 1))}
+    made = Toy("missed", truth.movie, type(truth.labels)(masks), frozenset(links))
     for how in ({"label": 1}, {}):
-        made = Toy("missed", truth.movie, type(truth.labels)(masks.copy()), frozenset(links))
-        work = editor(made, resolving=not how)
-        work.do("draw_cell", frame=2, place=(30, 28), **how)
-        check(work.draft)
+        work = editor(made)
+        do(work, "draw_cell", frame=2, place=(30, 28), **how)
         assert work.draft.parent(cell(work, 3, 1)) == cell(work, 2, 1)
+
+
+@dimensions
+def test_a_cell_that_was_never_seen_is_drawn_as_it_stands_out(ndim):
+    truth = walker(ndim)
+    masks = truth.labels.to_array()
+    masks[masks == 1] = 0
+    links = {link for link in truth.links if link[0][1] == 3}
+    work = editor(Toy("never", truth.movie, type(truth.labels)(masks), frozenset(links)))
+    do(work, "draw_cell", frame=2, place=middle(ndim, 32, 27))
+    new = label_at(work, 2, 30, 28)
+    assert new not in (0, 3)
+    assert overlap(work.draft.mask(2) == new, truth.labels.frame(2) == 1) > 0.75
 
 
 def test_where_nothing_is_seen_a_cell_of_usual_size_is_drawn():
@@ -566,6 +578,14 @@ def test_cells_not_found_anew_are_taken_out():
     do(work, "adopt_masks", frame=1, masks=anew)
     assert work.draft.cell_at(1, 1) == NOBODY
     assert work.draft.parent(cell(work, 2, 1)) == cell(work, 0, 1)
+
+
+def test_a_cell_found_anew_goes_into_the_track_that_misses_it():
+    made = touching()
+    gap = Toy(made.name, made.movie, made.labels, made.links | straight((0, 2), (2, 2)))
+    work = editor(gap)
+    do(work, "adopt_masks", frame=1, masks=work.draft.mask(0) * 7)
+    assert work.draft.track(2).tolist() == [cell(work, t, 2) for t in range(3)]
 
 
 def test_masks_of_another_shape_are_refused():

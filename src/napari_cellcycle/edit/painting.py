@@ -86,15 +86,18 @@ def add_cell(
     """Make a mask that is there a cell, between two cells of its track; returns its id.
 
     `before` and `after` are `NOBODY` where there is none; a link between the two now leads over
-    the new cell.
+    the new cell, as sure as it was.
     """
     draft = bench.draft
+    score, said = 1.0, BY_USER
+    if before and after and draft.parent(after) == before:
+        score, said = float(draft.value(after, "link_score")), str(draft.value(after, "link_by"))
     draft.next_label = max(draft.next_label, label + 1)
     table = measure_cells(bench, frame, np.array([label]), within)
     cell = int(draft.add_cells({**table, "by": np.array([by], object)})[0])
-    moved = {cell: Parent(before)} if before else {}
+    moved = {cell: Parent(before, score, said)} if before else {}
     if after:
-        moved[after] = Parent(cell)
+        moved[after] = Parent(cell, score, said)
     if moved:
         relink(draft, moved)
         draft.mark("rejected", [(before, after)], there=False)

@@ -12,11 +12,11 @@ from napari_cellcycle.edit.masks.between import in_between, linked_to, motion, s
 from napari_cellcycle.edit.masks.found import (
     Found,
     check_frame,
-    fresh_labels,
     mask_of,
     spacing,
     usual_diameter,
 )
+from napari_cellcycle.edit.masks.gaps import labels_for
 from napari_cellcycle.edit.measuring import brightness
 from napari_cellcycle.edit.painting import paint
 from napari_cellcycle.errors import Fix, Refused
@@ -38,7 +38,8 @@ def draw_cell(bench: Bench, frame: int, place: Sequence[float], label: int | Non
 
     It is the cell that lies there in a neighbouring frame, or between the two, and is missing in
     this one; else what stands out from the background as the place does; else a disc, or ball, of
-    usual size. It gets the number `label`, or a new one. Other cells are not painted over.
+    usual size. It gets the number `label`, by default that of a track that misses a cell there,
+    or a new one. Other cells are not painted over.
     """
     draft = bench.draft
     check_frame(draft, frame)
@@ -61,7 +62,8 @@ def draw_cell(bench: Bench, frame: int, place: Sequence[float], label: int | Non
             "There is no room for a cell there: other cells are all around; paint it by hand, or "
             "split one of them."
         )
-    drawn = fresh_labels(draft, frame, 1)[0] if label is None else int(label)
+    centre = np.argwhere(inside).mean(axis=0) + corner_of(window)
+    drawn = labels_for(bench, frame, [centre])[0] if label is None else int(label)
     paint(bench, frame, corner_of(window), np.where(inside, drawn, mask[window]))
     return f"Drew cell {int(draft.mask(frame)[tuple(point)]) or drawn} in frame {frame}"
 

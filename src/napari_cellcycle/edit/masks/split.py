@@ -13,7 +13,8 @@ from napari_cellcycle.edit.masks.cuts import (
     cut_in_two,
     nearest_inside,
 )
-from napari_cellcycle.edit.masks.found import Found, find, fresh_labels, mask_of, spacing
+from napari_cellcycle.edit.masks.found import Found, find, mask_of, spacing
+from napari_cellcycle.edit.masks.gaps import labels_for
 from napari_cellcycle.edit.measuring import brightness
 from napari_cellcycle.edit.painting import paint
 from napari_cellcycle.errors import Fix, Refused
@@ -136,13 +137,14 @@ def _write(bench: Bench, found: Found, pieces: np.ndarray) -> str:
     others = [number for number in range(1, count + 1) if number != keeper]
     label = np.zeros(count + 1, np.int32)
     label[keeper] = found.label
-    label[others] = fresh_labels(bench.draft, found.frame, len(others))
+    start = np.array(corner_of(found.box))
+    middles = [np.argwhere(pieces == number).mean(axis=0) + start for number in others]
+    label[others] = labels_for(bench, found.frame, middles)
     now = bench.draft.mask(found.frame)[found.box]
     new = np.where(found.inside, label[pieces], now)
     paint(bench, found.frame, corner_of(found.box), new)
     names = " and ".join(str(number) for number in label[others])
-    verb = "is" if len(others) == 1 else "are"
-    return f"Split cell {found.label} in frame {found.frame}; {names} {verb} new"
+    return f"Split cell {found.label} in frame {found.frame} from cell {names}"
 
 
 def _keeper(bench: Bench, found: Found, pieces: np.ndarray) -> int:
