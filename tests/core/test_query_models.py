@@ -12,12 +12,16 @@ from napari_cellcycle.models.segment.query.finder import KINDS, find_cells, find
 from napari_cellcycle.models.segment.query.model import DEFAULT, PAPER, QuerySegmenter
 from napari_cellcycle.models.segment.query.points import Points
 from napari_cellcycle.models.segment.query.prepare import colours_last, prepared
+from napari_cellcycle.models.segment.query.traits import traits_of
 from napari_cellcycle.models.segment.segmenter import open_segmenter
 from napari_cellcycle.models.store import ModelCard, save_model
 from napari_cellcycle.pipeline.segment import segment
 
 torch = pytest.importorskip("torch")
+from napari_cellcycle.models.rank_net import RankNet  # noqa: E402
+
 CPU = torch.device("cpu")
+TRAITS = 375
 SETTINGS = {
     "channels": 3,
     "widths": [4, 6, 8, 8],
@@ -27,10 +31,11 @@ SETTINGS = {
     "search": {"threshold": 0.5, "smoothing": 1.0, "radius": 4.0},
 }
 
+KIND_SETTINGS = {"traits": TRAITS, "members": 2, "hidden": 4, "diameter": 11.0}
+
 
 def stored(folder, architecture=DEFAULT, name="q", kind="segment", **settings):
     """A model of random weights, as a file."""
-    from napari_cellcycle.models.segment.query.kind import KindNet
     from napari_cellcycle.models.segment.query.model import PaperQuerySegmenter
     from napari_cellcycle.models.stage.cell_classifier import CellClassifier
 
@@ -39,7 +44,7 @@ def stored(folder, architecture=DEFAULT, name="q", kind="segment", **settings):
     networks = {
         DEFAULT: lambda: QuerySegmenter.network_of(card),
         PAPER: lambda: PaperQuerySegmenter.network_of(card),
-        KINDS: lambda: KindNet(2, 4),
+        KINDS: lambda: RankNet(2, card.settings["traits"], 2, 4),
         "crop classifier": lambda: CellClassifier(2),
     }
     return save_model(networks[architecture]().state_dict(), card, folder)
@@ -126,7 +131,7 @@ def test_images_of_any_size_and_number_of_channels_get_masks(tmp_path, architect
 @pytest.mark.parametrize("image", [np.zeros((3, 40, 60), np.uint8), np.full((1, 1), 7, np.uint8)])
 def test_an_image_without_anything_has_no_cells(tmp_path, architecture, image):
     model = stored(tmp_path, architecture, **(SETTINGS if architecture == DEFAULT else {}))
-    kinds = stored(tmp_path, KINDS, "k", "stage", stages=named("a", "b"), width=4, scale=1.0)
+    kinds = stored(tmp_path, KINDS, "k", "stage", stages=named("a", "b"), **KIND_SETTINGS)
     found = finder_of(str(model.path), str(kinds.path))(image)
     assert len(found) == 0 and not found.masks.any() and found.labels == []
 
@@ -175,7 +180,7 @@ class Known:
 
 @pytest.mark.parametrize("architecture", [KINDS, "crop classifier"])
 def test_kinds_of_cells_are_told_at_their_points(tmp_path, architecture):
-    settings = {"width": 4, "scale": 1.0} if architecture == KINDS else {}
+    settings = KIND_SETTINGS if architecture == KINDS else {}
     model = stored(tmp_path, architecture, "k", "stage", stages=named("a", "b"), **settings)
     image = np.random.default_rng(0).integers(0, 255, (3, 60, 70)).astype(np.uint8)
     found = find_cells(image, Known(), open_teller(model, CPU))
@@ -184,34 +189,45 @@ def test_kinds_of_cells_are_told_at_their_points(tmp_path, architecture):
     assert set(found.labels) <= {"a", "b"}
 
 
-def test_views_of_a_cell_show_it_in_the_middle_with_its_own_mask():
-    from napari_cellcycle.models.segment.query.kind import OTHER, OWN, kind_crops
-
-    image = np.zeros((3, 200, 200), np.uint8)
-    masks = np.zeros((200, 200), np.int32)
-    masks[90:111, 50:71], masks[90:111, 80:101] = 4, 9
-    image[2, masks == 4] = 200
-    image[0, 120:140, ::4] = 90
-    seen = kind_crops(image, masks, np.array([4]), np.array([[100.0, 60.0]]), 0.5)
-    middle = seen.near.shape[1] // 2
-    assert seen.near[0, middle, middle].tolist() == [0, 0, 200, OWN]
-    assert seen.near[0, middle, middle + 15].tolist()[-1] == OTHER
-    assert seen.near[0, middle + 15, middle, 1] > 200, "stripes are fibres"
-    assert seen.near[0, middle - 15, middle, 1] == 0
-    assert (seen.far[0, ..., 3] == OWN).sum() == pytest.approx(
-        (seen.near[0, ..., 3] == OWN).sum() / 9, rel=0.4
-    )
+def two_cells(fibres_at):
+    """A colour image of two nuclei of 40 pixels, their masks, and stripes around one of them."""
+    image = np.zeros((3, 300, 400), np.uint8)
+    masks = np.zeros((300, 400), np.int32)
+    for number, x in ((4, 100), (9, 300)):
+        masks[130:170, x - 20 : x + 20] = number
+        image[2, 130:170, x - 20 : x + 20] = 200
+    image[0, 90:210:6, fibres_at - 60 : fibres_at + 60] = 120
+    image[0, 91:210:6, fibres_at - 60 : fibres_at + 60] = 120
+    return image, masks
 
 
-def test_the_company_of_a_cell_counts_only_within_its_image():
-    from napari_cellcycle.models.segment.query.kind import with_company
+PLACES = np.array([[150.0, 100.0], [150.0, 300.0]])
 
-    chances = np.array([[0.45, 0.55], [0.9, 0.1], [0.9, 0.1], [0.45, 0.55]], np.float32)
-    image = np.array([7, 7, 7, 9])
-    assert with_company(chances, image, 0.5).argmax(1).tolist() == [0, 0, 0, 1]
-    assert np.allclose(with_company(chances, image, 0.5)[3], chances[3], atol=1e-5)
-    assert np.allclose(with_company(chances, image, 0.5).sum(1), 1, atol=1e-5)
-    assert np.array_equal(with_company(chances, image, 0.0), chances)
+
+def test_fibres_are_measured_at_the_cell_that_has_them():
+    left, right = (traits_of(*two_cells(x), np.array([4, 9]), PLACES, 40.0) for x in (100, 300))
+    assert left.shape == (2, TRAITS) and np.isfinite(left).all()
+    assert not np.allclose(left[0], left[1], atol=0.05)
+    assert np.allclose(left[0], right[1], atol=0.02), "the same cell elsewhere"
+    assert np.allclose(left[1], right[0], atol=0.02)
+
+
+def test_traits_do_not_depend_on_the_magnification_or_on_turning():
+    image, masks = two_cells(100)
+    there = traits_of(image, masks, np.array([4, 9]), PLACES, 40.0)
+    turned = traits_of(image.transpose(0, 2, 1), masks.T, np.array([4, 9]), PLACES[:, ::-1], 40.0)
+    assert np.allclose(there, turned, atol=0.02)
+    large = [np.kron(part, np.ones((2, 2), part.dtype)) for part in (*image, masks)]
+    larger = traits_of(np.stack(large[:3]), large[3], np.array([4, 9]), 2 * PLACES, 80.0)
+    assert np.abs(there - larger).max() < 0.1
+
+
+def test_a_cell_without_a_mask_is_measured_around_its_place():
+    image, masks = two_cells(100)
+    there = traits_of(image, masks, np.array([4, 9]), PLACES, 40.0)
+    lost = traits_of(image, np.where(masks == 4, 0, masks), np.array([4, 9]), PLACES, 40.0)
+    assert np.isfinite(lost).all()
+    assert np.abs(lost[0] - there[0]).mean() < np.abs(lost[0] - there[1]).mean()
 
 
 def test_a_movie_of_three_channels_reaches_the_model_whole(tmp_path):

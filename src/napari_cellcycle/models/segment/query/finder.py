@@ -18,7 +18,7 @@ from napari_cellcycle.models.store import Model, find_model
 if TYPE_CHECKING:
     import torch
 
-    from napari_cellcycle.models.segment.query.kind import KindNet
+    from napari_cellcycle.models.rank_net import RankNet
     from napari_cellcycle.models.stage.cell_classifier import CellClassifier
 
 KINDS = "kinds of cells"
@@ -95,17 +95,17 @@ def open_teller(model: Model, device: "torch.device") -> Teller:
 
     Raises `MissingModel` if it is of another kind, or its weights do not fit the card.
     """
-    from napari_cellcycle.models.segment.query.kind import KindNet
+    from napari_cellcycle.models.rank_net import RankNet
     from napari_cellcycle.models.stage.cell_classifier import CellClassifier
 
     kinds = stages_of(model.card).names
     try:
         if model.card.architecture == KINDS:
             known = model.card.settings
-            network = KindNet(len(kinds), int(known["width"]))
+            sizes = (int(known[name]) for name in ("traits", "members", "hidden"))
+            network = RankNet(len(kinds), *sizes)
             network.load_state_dict(model.weights())
-            company = float(known.get("company", 0.0))
-            return KindTeller(network.eval().to(device), kinds, float(known["scale"]), company)
+            return KindTeller(network.eval().to(device), kinds, float(known["diameter"]))
         if model.card.architecture == CLASSIFIER:
             crops = CellClassifier(len(kinds))
             crops.load_state_dict(model.weights())
@@ -122,31 +122,21 @@ def open_teller(model: Model, device: "torch.device") -> Teller:
 
 
 class KindTeller:
-    """The default classifier: two views of each cell and its mask, seen in several turns.
+    """The default classifier: what is measured of each cell and its surroundings is judged.
 
-    `company` is the share of what the other cells of the image seem to be, see `with_company`.
+    `diameter` is that of the usual nucleus, in pixels.
     """
 
-    def __init__(
-        self,
-        network: "KindNet",
-        kinds: tuple[str, ...],
-        scale: float,
-        company: float = 0.0,
-        turns: int = 8,
-    ) -> None:
-        self.network, self.kinds, self.scale = network, kinds, scale
-        self.company, self.turns = company, turns
+    def __init__(self, network: "RankNet", kinds: tuple[str, ...], diameter: float) -> None:
+        self.network, self.kinds, self.diameter = network, kinds, diameter
 
     def __call__(self, image: np.ndarray, places: np.ndarray, masks: np.ndarray) -> np.ndarray:
-        """Probabilities (n, K); views are centred on the masks, where there are any."""
-        from napari_cellcycle.models.segment.query.kind import kind_crops, tell, with_company
+        """Probabilities (n, K); a cell without a mask counts as a disc at its place."""
+        from napari_cellcycle.models.rank_net import tell
+        from napari_cellcycle.models.segment.query.traits import traits_of
 
         numbers = np.arange(1, len(places) + 1)
-        middles = centres_of(masks, numbers, places)
-        crops = kind_crops(image, masks, numbers, middles, self.scale)
-        chances = tell(self.network, crops, self.turns)
-        return with_company(chances, np.zeros(len(places), np.int64), self.company)
+        return tell(self.network, traits_of(image, masks, numbers, places, self.diameter))
 
 
 class CropTeller:
