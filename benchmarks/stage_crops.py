@@ -1,11 +1,12 @@
-"""How well the frame model tells stages of H2B crops that it has never seen.
+"""How well stages of H2B crops are told that a model has never seen.
 
-    python benchmarks/stage_crops.py --data ../shared/data --channels 1 2
+    python benchmarks/stage_crops.py --data ../shared/data --channels 1 2 [--measured | --whole]
 
 Crops of one cell share a group; groups are dealt into folds. One network is trained on simulated
 movies; for each fold its last layer is fitted to the crops of all others, without selection, and
 it tells the fold that it never saw. With --whole, all layers are trained on simulated movies and
-crops together, as those of the shipped model. The figures are those of all folds pooled; intervals
+crops together, as those of the shipped model. With --measured, the `measured` model is trained on
+the crops alone. The figures are those of all folds pooled; intervals
 come from drawing groups anew (bootstrap). The second channel is tubulin.
 """
 
@@ -28,10 +29,12 @@ def main() -> None:
     parser.add_argument("--movies", type=int, default=70, help="simulated movies to learn from")
     parser.add_argument("--seed", type=int, default=0, help="deals the folds")
     parser.add_argument("--whole", action="store_true", help="train as the shipped model is")
+    parser.add_argument("--measured", action="store_true", help="what is measured of the crops")
     parser.add_argument("--json", type=Path, help="file for the figures")
     args = parser.parse_args()
 
     from napari_cellcycle.evaluation.stages import score_stages
+    from napari_cellcycle.models.rank_net import tell
     from napari_cellcycle.models.stage.frame import predict
     from napari_cellcycle.training.stage.crop_examples import (
         deal,
@@ -46,23 +49,31 @@ def main() -> None:
         refitted,
         train_network,
     )
+    from napari_cellcycle.training.stage.measured import CUT, measured, train_measured
 
-    simulated = simulated_examples(SEEDS[: args.movies])
-    began = {} if args.whole else pretrained(simulated)
+    simulated = None if args.measured else simulated_examples(SEEDS[: args.movies])
+    began = {} if simulated is None or args.whole else pretrained(simulated)
     figures = {}
     for channels in args.channels:
-        real = real_examples(args.data / H2B_CROPS, channels)
+        real = real_examples(args.data / H2B_CROPS, channels, CUT if args.measured else None)
         fold = deal(real, args.folds, args.seed)
         names, told = np.array(real.stages), np.zeros(len(real), int)
         for part in range(args.folds):
             started = time.perf_counter()
             learned = real.subset(fold != part)
-            if args.whole:
+            if args.measured:
+                seen = measured(learned)
+                judges, _ = train_measured(seen, len(real.stages))
+            elif args.whole:
                 network, _ = train_network(learned, simulated, levels=False)
             else:
                 network = refitted(began, learned)
-            windows = real.subset(fold == part).windows()
-            told[fold == part] = predict(network, windows, views=VIEWS).argmax(axis=1)
+            unseen = real.subset(fold == part)
+            if args.measured:
+                chances = tell(judges, measured(unseen).traits)
+            else:
+                chances = predict(network, unseen.windows(), views=VIEWS)
+            told[fold == part] = chances.argmax(axis=1)
             hits = (told == real.code)[fold == part].mean()
             print(f"fold {part}: accuracy {hits:.3f}, {time.perf_counter() - started:.0f} s")
         scores = score_stages(names[real.code], names[told], real.stages, real.group)

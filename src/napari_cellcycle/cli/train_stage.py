@@ -33,6 +33,7 @@ class StagePresetName(StrEnum):
     RNN = "rnn"
     RNN_PAPER = "rnn-paper"
     FRAME = "frame"
+    MEASURED = "measured"
     RESNET18 = "resnet18"
     CELL_CLASSIFIER = "cell-classifier"
     NUCLEUS = "nucleus"
@@ -57,8 +58,8 @@ def stage(
         StagePresetName,
         typer.Option(
             help="Looks at whole lives ('rnn', and the published 'rnn-paper'), at single images "
-            "('frame', and the published 'resnet18' and 'cell-classifier'), or at nuclei in "
-            "volumes ('nucleus', and the published 'cnn', '3ncnn', '4ncnn', 'convlstm')"
+            "('frame', 'measured', and the published 'resnet18' and 'cell-classifier'), or at "
+            "nuclei in volumes ('nucleus', and the published 'cnn', '3ncnn', '4ncnn', 'convlstm')"
         ),
     ] = StagePresetName.RNN,
     start: Annotated[

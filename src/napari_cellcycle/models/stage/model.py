@@ -39,13 +39,14 @@ class StageModel(Protocol):
         """
 
 
-FRAME, RECURRENT, PAPER, RESNET, CLASSIFIER, NUCLEUS = (
+FRAME, RECURRENT, PAPER, RESNET, CLASSIFIER, NUCLEUS, MEASURED = (
     "napari_cellcycle.models.stage.frame.FrameNetwork",
     "recurrent network",
     "paper recurrent network",
     "resnet",
     "crop classifier",
     "nucleus",
+    "measured crops",
 )
 """How the `architecture` on the card of each kind of stage model begins."""
 
@@ -85,6 +86,10 @@ def stage_model_of(model: Model, device: Any) -> StageModel:
         from napari_cellcycle.models.stage.paper_rnn import PaperRecurrentModel
 
         return PaperRecurrentModel.open(model, device)
+    if kind == MEASURED:
+        from napari_cellcycle.models.stage.measured import MeasuredModel
+
+        return MeasuredModel.open(model, device)
     if kind == RESNET:
         from napari_cellcycle.models.stage.resnet import ResNetModel
 

@@ -55,15 +55,18 @@ class Examples:
         return np.ascontiguousarray(self.images[..., edge : edge + SIZE, edge : edge + SIZE])
 
 
-def real_examples(folder: str | Path, channels: int = 1) -> Examples:
+def real_examples(
+    folder: str | Path, channels: int = 1, cut: tuple[float, int] | None = None
+) -> Examples:
     """Read the H2B crops (one folder a stage, `index.csv` with the column `group`).
 
-    Their first channel is the chromatin, the second tubulin.
+    Their first channel is the chromatin, the second tubulin. `cut` is the side of the result in
+    diameters and in pixels, if not those of the `frame` model with its margin.
     """
     found = [read_crops(folder, H2B_FOLDERS, channel) for channel in range(channels)]
     middle = (np.array(found[0].images.shape[1:]) - 1) / 2
     images = [
-        np.concatenate([_cut(image, middle[None], H2B_DIAMETER_PX) for image in one.images])
+        np.concatenate([_cut(image, middle[None], H2B_DIAMETER_PX, cut) for image in one.images])
         for one in found
     ]
     stacked = images[0] if channels == 1 else np.stack(images, axis=1)
@@ -130,9 +133,12 @@ def deal(examples: Examples, parts: int, seed: int = 0) -> np.ndarray:
     return deal_groups(examples.group, examples.code, parts, seed, len(examples.stages))
 
 
-def _cut(image: np.ndarray, centres: np.ndarray, diameter: float) -> np.ndarray:
+def _cut(
+    image: np.ndarray, centres: np.ndarray, diameter: float, cut: tuple[float, int] | None = None
+) -> np.ndarray:
     size = int(2 * round(SIZE * MARGIN / 2))
-    return crops(image, centres, WINDOW * diameter * size / SIZE, size)
+    side, size = cut or (WINDOW * size / SIZE, size)
+    return crops(image, centres, side * diameter, size)
 
 
 def _codes(stage: np.ndarray) -> np.ndarray:

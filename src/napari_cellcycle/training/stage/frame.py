@@ -75,7 +75,7 @@ class StageTask:
         share = 0.0 if real is None else 1.0 if simulated is None else settings.real_share
         count = round(share * settings.batch_size)
         self._sources = [
-            (source, n, _chances(source, settings), torch.from_numpy(source.images))
+            (source, n, chances_of(source, settings), torch.from_numpy(source.images))
             for source, n in ((real, count), (simulated, settings.batch_size - count))
             if source is not None and n
         ]
@@ -119,7 +119,7 @@ def macro_f1(true: np.ndarray, predicted: np.ndarray, stages: int) -> float:
     return float((2 * hits[present] / np.maximum(total[present], 1)).mean())
 
 
-def _chances(examples: Examples, settings: StageTaskSettings) -> np.ndarray:
+def chances_of(examples: Examples, settings: StageTaskSettings) -> np.ndarray:
     """How often each crop is drawn."""
     cell = np.unique(examples.group, return_inverse=True)[1] * len(examples.stages) + examples.code
     weight = np.bincount(cell)[cell] ** -settings.cell_balance
@@ -209,7 +209,7 @@ def refitted(began: dict[str, torch.Tensor], real: Examples) -> FrameNetwork:
     network = FrameNetwork(len(real.stages), WIDTH, channels=channels, levels=True)
     layers = {name: t for name, t in began.items() if not name.startswith("head.")}
     network.load_state_dict(layers, strict=False)
-    fit_head(network, real, _chances(real, REFITTING))
+    fit_head(network, real, chances_of(real, REFITTING))
     return network
 
 

@@ -171,7 +171,9 @@ def train_measured(lesson: StageLesson, progress: Progress = silent) -> StageLea
             "and name everything that it is to learn from."
         )
     channels = 1 if lesson.learned.images.ndim == 3 else lesson.learned.images.shape[1]
-    held_out = lesson.held_out and measured.measured(lesson.held_out, progress)
+    held_out = None
+    if lesson.held_out is not None:
+        held_out = measured.measured(lesson.held_out, progress)
     network, history = measured.train_measured(
         measured.measured(lesson.learned, progress),
         len(lesson.stages),
@@ -338,8 +340,8 @@ def _presets() -> dict[str, StagePreset]:
             "crops",
             MEASURED,
             "Stage of a cell from what is measured of one image of it.",
-            measured.FIT,
-            window=(2.1, 84),
+            measured.FIT_CROPS,
+            window=measured.CUT,
         ),
         "resnet18": StagePreset(
             train_resnet18,
