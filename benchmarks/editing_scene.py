@@ -12,6 +12,7 @@ from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.data.movie import Movie
 from napari_cellcycle.data.stages import H2B
 from napari_cellcycle.data.tracks import Tracks
+from napari_cellcycle.features.shape import measure
 from napari_cellcycle.pipeline.decode import decode
 from napari_cellcycle.pipeline.redecode import CHANCE, with_seen
 from napari_cellcycle.pipeline.track import candidates_of, choose, links_of, open_linker, score
@@ -30,8 +31,9 @@ class Scene:
 
 def scene(cells: int, side: int, seed: int = 0) -> Scene:
     """A colony seen `cells` times, drawn as discs into frames of `side` pixels squared."""
-    drawn = _drawn(colony(cells, seed), side)
-    movie = Movie(_noise(len(drawn.masks), side), (1.0, 1.0), 300.0, ("H2B",))
+    points = colony(cells, seed)
+    movie = Movie(_noise(points.frames, side), (1.0, 1.0), 300.0, ("H2B",))
+    drawn = _drawn(points, movie)
     settings = TrackSettings(model="simple", fill_gaps=False)
     graph, scores = score(drawn.cells, drawn.overlaps, movie, settings, open_linker("simple"))
     links = links_of(graph, drawn.cells, *choose(graph, scores, settings))
@@ -50,32 +52,21 @@ class _Drawn:
     masks: np.ndarray
 
 
-def _drawn(points: Colony, side: int) -> _Drawn:
-    """Discs for points; what is measured of a cell is that of its disc as far as it matters."""
-    larger = side / points.side
-    cells = points.cells.copy()
-    cells[["y", "x"]] *= larger
-    cells["area"] *= larger**2
-    cells[["perimeter", "length", "width"]] *= larger
-    masks = np.zeros((points.frames, side, side), np.int32)
-    for row in cells[["frame", "label", "y", "x", "area"]].itertuples(index=False):
-        _stamp(masks[int(row.frame)], int(row.label), (row.y, row.x), (row.area / np.pi) ** 0.5)
-    found = [np.bincount(mask.ravel(), minlength=1)[1:] for mask in masks]
-    count = [found[f][n - 1] if n <= len(found[f]) else 0 for f, n in _sightings(cells)]
-    kept = np.array(count) > 0
-    cells["area"] = np.array(count, float)
-    place = np.cumsum(kept) - 1
-    ends = points.overlaps[["parent", "child"]].to_numpy()
-    overlaps = points.overlaps[kept[ends].all(axis=1)].assign(
+def _drawn(points: Colony, movie: Movie) -> _Drawn:
+    """Discs for points, measured; those that others hide are left out."""
+    larger = movie.frame_shape[0] / points.side
+    masks = np.zeros((points.frames, *movie.frame_shape), np.int32)
+    for row in points.cells[["frame", "label", "y", "x", "area"]].itertuples(index=False):
+        place, radius = (row.y * larger, row.x * larger), (row.area / np.pi) ** 0.5 * larger
+        _stamp(masks[int(row.frame)], int(row.label), place, radius)
+    cells = measure(movie, LabelStack(masks)).assign(by="model")
+    seen = pd.MultiIndex.from_frame(cells[["frame", "label"]])
+    place = seen.get_indexer(pd.MultiIndex.from_frame(points.cells[["frame", "label"]]))
+    overlaps = points.overlaps.assign(
         parent=lambda t: place[t["parent"]], child=lambda t: place[t["child"]]
     )
-    cells = cells[kept]
-    cells.index = pd.RangeIndex(1, len(cells) + 1, name="cell_id")
+    overlaps = overlaps[(overlaps[["parent", "child"]] >= 0).all(axis=1)]
     return _Drawn(cells, overlaps.reset_index(drop=True), masks)
-
-
-def _sightings(cells: pd.DataFrame) -> list[list[int]]:
-    return cells[["frame", "label"]].to_numpy(np.int64).tolist()
 
 
 def _stamp(mask: np.ndarray, label: int, place: tuple[float, float], radius: float) -> None:

@@ -5,12 +5,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import corrections
 import examples
 import numpy as np
 import pytest
 
 from napari_cellcycle.config import SimulateSettings
 from napari_cellcycle.data.tracks import Tracks
+from napari_cellcycle.edit.bench import bench_of
+from napari_cellcycle.edit.editor import Editor
 from napari_cellcycle.simulate import simulate
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
@@ -92,3 +95,16 @@ def test_every_row_of_the_table_has_as_many_columns_as_its_head(benchmark):
     done = {"scores": scores, "cells": 3, "measuring": 1.0, "linking": 2.0, "peak_gb": 0.5}
     table = rows.table([about | done, about | {"failed": "no weights"}]).splitlines()
     assert len({text.count("|") for text in table}) == 1
+
+
+def test_corrections_are_measured_on_a_valid_movie_and_each_of_them_is_taken_back(benchmark):
+    made = benchmark("editing_scene").scene(1500, 200)
+    cases, editing = benchmark("editing_cases").CASES, benchmark("editing")
+    editor = Editor(bench_of(made.experiment, made.masks), resolving=True)
+    corrections.check(editor.draft)
+    before = corrections.state_of(editor.draft)
+    rare = {"join", "insert a missing cell"}
+    for name in cases:
+        found = list(editing.measured(editor, name, 1, 0))
+        assert found or name in rare, f"nothing to {name}"
+    assert not corrections.differences(before, corrections.state_of(editor.draft))
