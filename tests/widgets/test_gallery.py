@@ -75,7 +75,7 @@ def test_cells_are_aligned_at_mitosis_and_others_are_left_out(panel, qtbot):
     panel.controls.align.setCurrentText("mitosis")
     gallery = panel.gallery
     assert gallery.rows.tracks.tolist() == [1] and gallery.rows.anchors.tolist() == [1]
-    assert panel.facts.text() == "1 cells; 3 others are not seen to enter mitosis"
+    assert panel.facts.text() == "1 of 4 cells: the others are not seen to enter mitosis"
     assert [gallery.time_of(column) for column in (-1, 0, 1)] == ["-5 min", "mitosis", "+5 min"]
     panel.controls.align.setCurrentText("division")
     assert gallery.rows.tracks.tolist() == [1] and gallery.rows.anchors.tolist() == [2]
@@ -307,6 +307,32 @@ def test_rows_stay_in_place_until_they_are_sorted_again(dock, crowd, qtbot):
     crowd.controls.again.click()
     assert gallery.rows.tracks.tolist() != before.tracks.tolist()
     assert not crowd.controls.again.isEnabled()
+
+
+def test_what_was_corrected_while_it_was_hidden_is_shown_in_place(dock, crowd, qtbot):
+    gallery = crowd.gallery
+    crowd.controls.order.setCurrentText("time in mitosis")
+    order = gallery.rows.tracks.tolist()
+    gallery.verticalScrollBar().setValue(500)
+    crowd.parent().hide()
+    cells = dock.session.draft.track(order[-1]).tolist()
+    dock.session.do("set_stage", cells=cells, stage="prophase")
+    assert not gallery.known.pinned.any()
+    crowd.parent().show()
+    assert gallery.known.pinned.sum() == 40
+    assert gallery.rows.tracks.tolist() == order and gallery.verticalScrollBar().value() == 500
+
+
+def test_behind_another_tab_nothing_is_done_and_the_height_stays(dock, viewer, panel, qtbot):
+    high = panel.parent().height()
+    dock.panels.show("stages")
+    qtbot.waitUntil(lambda: not panel.isVisible())
+    dock.session.do("set_stage", cells=[1], stage="prophase")
+    assert not panel.gallery.known.pinned.any() and dock.stages.matrix.grid.pinned.any()
+    dock.panels.show("gallery")
+    qtbot.waitUntil(lambda: not dock.stages.isVisible())
+    assert panel.gallery.known.pinned.sum() == 1
+    assert abs(panel.parent().height() - high) < 30
 
 
 def test_a_cell_that_is_deleted_takes_its_row_with_it(dock, crowd):

@@ -1,5 +1,7 @@
 """Setting stages by keys and mouse in the matrix and the filmstrip."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
@@ -276,3 +278,18 @@ def test_the_filmstrip_stays_where_it_is_scrolled(crowd, qtbot):
     assert reel.horizontalScrollBar().value() == 700
     assert reel.life.stage(30) == "metaphase" and (7, 30) in reel.pins
     qtbot.waitUntil(lambda: crowd.filmstrip.is_complete, timeout=20_000)
+
+
+def test_the_first_stage_that_is_set_opens_the_matrix(viewer, dock, qtbot):
+    tracks = family()
+    bare = tracks.cells[["frame", "label", "y", "x"]]
+    known = experiment(family())
+    viewer.add_image(known.movie.pixels[:, 0], name="bare", scale=(1, 0.5, 0.5))
+    dock.session.replace(corrected(replace(known, tracks=replace(tracks, cells=bare))))
+    panel = dock.panels.show("stages")
+    assert panel.matrix.grid is None and "Classify" in panel.matrix.words
+    dock.session.select(4)
+    dock.session.go_to_frame(2)
+    qtbot.keyClick(panel.matrix, Qt.Key.Key_4)
+    assert panel.matrix.grid.codes[panel.matrix.grid.row_of(4)].tolist() == [-1, -1, 3, 3, 3, 3]
+    assert "metaphase" in panel.legend.text()

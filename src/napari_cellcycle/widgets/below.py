@@ -75,11 +75,18 @@ class Panels:
 
 
 def show_below(viewer: Any, panel: QWidget, name: str) -> None:
-    """Show `panel` as a tab below the viewer; it comes back if it was closed."""
+    """Show `panel` as a tab below the viewer; it comes back if it was closed.
+
+    Behind another tab it is hidden, so that it does no work there; Qt would only move it away.
+    """
     holder: Any = panel.parent()
     if holder is None:
         holder = viewer.window.add_dock_widget(
             panel, name=name, area="bottom", tabify=True, add_vertical_stretch=False
         )
+        policy = panel.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        panel.setSizePolicy(policy)
+        holder.visibilityChanged.connect(panel.setVisible)
     holder.show()
     holder.raise_()

@@ -23,6 +23,10 @@ from napari_cellcycle.widgets.gallery_view import LEAST, MOST
 from napari_cellcycle.widgets.stage_keys import digit_of
 
 _USUAL = 64
+_CHECKED = (
+    "QToolButton { border: 2px solid transparent; border-radius: 3px; padding: 1px; }"
+    "QToolButton:checked { border-color: #6f9bff; font-weight: bold; }"
+)
 
 
 class GalleryControls(QWidget):
@@ -180,6 +184,7 @@ def _button(words: str, about: str, *, checkable: bool = False) -> QToolButton:
     button.setText(words)
     button.setToolTip(about)
     button.setCheckable(checkable)
+    button.setStyleSheet(_CHECKED)
     return button
 
 

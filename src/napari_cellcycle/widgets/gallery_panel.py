@@ -6,6 +6,7 @@ from typing import Any, cast
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
+from napari_cellcycle.data.draft import Draft
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.features.gallery_rows import AlignAt, SortBy, gallery_rows, kept_rows
 from napari_cellcycle.features.sighted import Sighted
@@ -28,8 +29,8 @@ _NONE: dict[AlignAt, str] = {
     "frame": "No cell is seen.",
 }
 _LEFT_OUT: dict[AlignAt, str] = {
-    "mitosis": "are not seen to enter mitosis",
-    "division": "are not seen to divide",
+    "mitosis": "the others are not seen to enter mitosis",
+    "division": "the others are not seen to divide",
 }
 
 
@@ -44,6 +45,7 @@ class GalleryPanel(QWidget):
         super().__init__()
         self._session = session
         self._display: Display | None = None
+        self._draft: Draft | None = None
         self._known: Sighted | None = None
         self._settling = False
         self.crops = GalleryCrops()
@@ -112,12 +114,19 @@ class GalleryPanel(QWidget):
         display = result.display if result else None
         if display is self._display and display is not None:
             self._on_selected(self._session.life)
+        elif self._known is not None and self._is_same_draft:
+            self._on_edited()
         else:
             self._read(display)
             self._show_movie(result.experiment if result else None)
             self.brushes.show_stages(display.stages if self._known and display else None)
             self._arrange()
             self._cut()
+
+    @property
+    def _is_same_draft(self) -> bool:
+        """Whether what is shown was corrected at most, while this was hidden."""
+        return self._draft is not None and self._draft is self._session.draft
 
     def _show_movie(self, experiment: Experiment | None) -> None:
         """Cut from the movie of an experiment; the window fits the median of its masks."""
@@ -130,7 +139,7 @@ class GalleryPanel(QWidget):
         self.crops.show_movie(movie, experiment.labels if experiment is not None else None)
 
     def _read(self, display: Display | None) -> None:
-        self._display, self._known = display, None
+        self._display, self._known, self._draft = display, None, self._session.draft
         if display is not None and display.has_tracks:
             self._known = sights_of(display, self._session.draft)
 
@@ -156,10 +165,13 @@ class GalleryPanel(QWidget):
         self._on_selected(self._session.life)
         controls.again.setEnabled(False)
 
-    def _on_edited(self, _edit: object) -> None:
+    def _on_edited(self, _edit: object = None) -> None:
         """Show what was corrected, with every row where it was."""
         before, former, result = self._known, self.gallery.rows, self._session.result
-        if not self.isVisible() or before is None or former is None or result is None:
+        if not self.isVisible() or result is None:
+            return
+        if before is None or former is None:
+            self._on_changed()
             return
         self._read(result.display)
         if self._known is None:
@@ -174,10 +186,12 @@ class GalleryPanel(QWidget):
 
     def _say(self) -> None:
         rows = self.gallery.rows
-        left_out = rows.left_out if rows is not None else 0
-        words = f"{len(rows):,} cells" if rows is not None else ""
-        why = _LEFT_OUT.get(self.gallery.align_at)
-        self.facts.setText(f"{words}; {left_out:,} others {why}" if left_out and why else words)
+        words, why = "", _LEFT_OUT.get(self.gallery.align_at)
+        if rows is not None and rows.left_out and why:
+            words = f"{len(rows):,} of {len(rows) + rows.left_out:,} cells: {why}"
+        elif rows is not None:
+            words = f"{len(rows):,} cells"
+        self.facts.setText(words)
 
     def _tell(self, words: str) -> None:
         self.gallery.words = words

@@ -102,7 +102,8 @@ def life_of_followed(tracks: Tracks, stages: StageSet) -> Life:
 
 def stage_codes(names: pd.Series, stages: StageSet) -> np.ndarray:
     """Position in `stages` of each name, int8; `UNKNOWN` for others."""
-    return np.asarray(pd.Categorical(names, categories=list(stages.names)).codes, np.int8)
+    code = {name: place for place, name in enumerate(stages.names)}
+    return np.array([code.get(name, UNKNOWN) for name in names.tolist()], np.int8)
 
 
 def _stages(table: pd.DataFrame, stages: StageSet) -> tuple[np.ndarray | None, np.ndarray | None]:

@@ -29,11 +29,14 @@ def dots(painter: QPainter, places: Sequence[QPoint]) -> None:
     """Small white dots, with a dark rim so that they show on every colour."""
     if not places:
         return
-    for colour, width in (("#000000", 5.0), ("#ffffff", 3.0)):
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    for colour, width in (("#000000", 6.0), ("#ffffff", 4.0)):
         pen = QPen(QColor(colour), width)
         pen.setCapStyle(Qt.PenCapStyle.RoundCap)
         painter.setPen(pen)
         painter.drawPoints(list(places))
+    painter.restore()
 
 
 def told(grid: StageGrid, row: int, frame: int) -> str:

@@ -210,12 +210,14 @@ class MatrixView(QAbstractScrollArea):
     @property
     def _high(self) -> float:
         rows = len(self.grid.tracks) if self.grid is not None else 0
-        return float(np.clip(self._zoom * self._area.height() / max(rows, 1), *_ROW))
+        fitting = float(np.clip(self._area.height() / max(rows, 1), *_ROW))
+        return min(self._zoom * fitting, _ROW[1])
 
     @property
     def _wide(self) -> float:
         frames = self.grid.codes.shape[1] if self.grid is not None else 0
-        return float(np.clip(self._zoom * self._area.width() / max(frames, 1), *_COLUMN))
+        fitting = float(np.clip(self._area.width() / max(frames, 1), *_COLUMN))
+        return min(self._zoom * fitting, _COLUMN[1])
 
     def _box(self, row: int, frame: int) -> QRect:
         left = LEFT + frame * self._wide - self.horizontalScrollBar().value()

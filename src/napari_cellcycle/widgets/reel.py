@@ -140,7 +140,7 @@ class Reel(QAbstractScrollArea):
             )
             painter.drawRect(frame.adjusted(-1, -1, 0, 0))
         if (int(life.tracks[place]), int(life.frames[place])) in self.pins:
-            dots(painter, [QPoint(frame.center().x(), frame.bottom() - 1)])
+            dots(painter, [QPoint(frame.center().x(), frame.bottom() - 2)])
         if place and life.tracks[place] != life.tracks[place - 1]:
             self._divider(painter, place, Qt.PenStyle.SolidLine)
         elif place and life.frames[place] > life.frames[place - 1] + 1:

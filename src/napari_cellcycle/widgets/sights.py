@@ -16,8 +16,11 @@ def sights_of(display: Display, draft: Draft | None = None) -> Sighted:
     if "stage" in features:
         codes = stage_codes(features["stage"], display.stages)
     pinned = np.zeros(n, bool)
-    if draft is not None and draft.tracked:
-        pinned = draft.column("pinned")[draft.rows(display.cells)] != ""
+    if draft is not None and draft.tracked and n:
+        of_cell = np.zeros(int(display.cells.max()) + 1, bool)
+        set_by_user = draft.ids[draft.column("pinned") != ""]
+        of_cell[set_by_user] = True
+        pinned = of_cell[display.cells]
     return Sighted(
         display.cells,
         tracks,

@@ -5,6 +5,7 @@ from typing import Any, cast, get_args
 
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
+from napari_cellcycle.data.draft import Draft
 from napari_cellcycle.widgets.display import Display
 from napari_cellcycle.widgets.life import Life
 from napari_cellcycle.widgets.matrix import Matrix
@@ -33,6 +34,7 @@ class StagesPanel(QWidget):
         super().__init__()
         self._session = session
         self._display: Display | None = None
+        self._draft: Draft | None = None
         self._frames = 0
         self._unsorted: StageGrid | None = None
         self._settling = False
@@ -84,6 +86,10 @@ class StagesPanel(QWidget):
         if display is self._display and display is not None:
             self._on_selected(self._session.life)
             return
+        known = self.matrix.grid is not None and self._draft is not None
+        if known and self._draft is self._session.draft:
+            self._on_edited()
+            return
         if result is not None:
             self._frames = len(result.experiment.movie)
         self._read(display)
@@ -91,15 +97,18 @@ class StagesPanel(QWidget):
         self._sort()
 
     def _read(self, display: Display | None) -> None:
-        self._display, self._unsorted = display, None
+        self._display, self._unsorted, self._draft = display, None, self._session.draft
         if display is not None and display.has_stages:
             known = sights_of(display, self._session.draft)
             self._unsorted = stage_grid(known, self._frames)
 
-    def _on_edited(self, _edit: object) -> None:
+    def _on_edited(self, _edit: object = None) -> None:
         """Show what was corrected, with every row where it was."""
         former, result = self.matrix.grid, self._session.result
-        if not self.isVisible() or former is None or result is None:
+        if not self.isVisible() or result is None:
+            return
+        if former is None:
+            self._on_changed()
             return
         self._read(result.display)
         self.matrix.show_grid(self._unsorted.in_order_of(former) if self._unsorted else None)
