@@ -18,9 +18,10 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_cellcycle.models.library import default_model, parent_of, pick_model
-from napari_cellcycle.models.store import Kind, list_models
+from napari_cellcycle.models.library import default_model, parent_of
+from napari_cellcycle.models.store import Kind, find_model, list_models
 from napari_cellcycle.training.teach import KINDS, Effort, TeachSettings
+from napari_cellcycle.training.teach.plan import architecture_of
 from napari_cellcycle.widgets import estimates
 from napari_cellcycle.widgets.fold import Fold
 from napari_cellcycle.widgets.form import SettingsForm
@@ -162,12 +163,10 @@ class Choice(QWidget):
         """Offer the models that there are now; the one in use is chosen."""
         for kind, combo in self.bases.items():
             combo.clear()
-            combo.addItems([model.card.name for model in list_models(kind, self._folder)])
+            combo.addItems(_teachable(kind, self._folder))
             used = default_model(kind, self._folder)
             combo.setCurrentText(used)
-            parent = None
-            if combo.findText(used) >= 0:
-                parent = parent_of(pick_model(used, self._folder).card, self._folder)
+            parent = parent_of(find_model(used, kind, self._folder).card, self._folder)
             self.backs[kind].setEnabled(parent is not None)
             self.backs[kind].setToolTip(
                 f"{used} is in use; use {parent.card.name} again, which it was taught from"
@@ -213,3 +212,9 @@ class Choice(QWidget):
 
     def _on_back(self, kind: Kind, _checked: bool = False) -> None:
         self.rolled_back.emit(kind)
+
+
+def _teachable(kind: Kind, folder: str | None) -> list[str]:
+    """Names of the models that can be taught further: those of an architecture that learns so."""
+    cards = [model.card for model in list_models(kind, folder)]
+    return [card.name for card in cards if architecture_of(card.architecture) is not None]
