@@ -26,7 +26,7 @@ from napari_cellcycle.training.link.simple_examples import (
     example_of,
     imitate_errors,
 )
-from napari_cellcycle.training.link.windows import WindowTask, sample
+from napari_cellcycle.training.link.windows import BATCHES, WindowTask, sample
 
 if TYPE_CHECKING:
     import torch
@@ -174,6 +174,7 @@ def train_linker(
     examples: Sequence[tuple[Example, float]],
     settings: FitSettings = SETTINGS,
     *,
+    batches: int = BATCHES,
     start: "Mapping[str, torch.Tensor] | None" = None,
     judge: "Callable[[torch.nn.Module], float] | None" = None,
     checkpoint: Checkpoint | None = None,
@@ -196,7 +197,7 @@ def train_linker(
         network.division.standardise(sample([e.divisions for e, _ in examples]))
     else:
         network.load_state_dict(start)
-    task = LinkTask(examples, judge=judge)
+    task = LinkTask(examples, batches, judge=judge)
     history = fit(network, task, settings, checkpoint=checkpoint, progress=progress)
     return network, history
 

@@ -66,19 +66,19 @@ def known_labels(experiment: Experiment, known: KnownMasks) -> dict[int, np.ndar
 def known_only(masks: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
     """Masks ([Z,] Y, X) with `UNKNOWN` everywhere but in `labels` and the background around them.
 
-    All of the masks where `labels` is None.
+    All of the masks where `labels` is None. Volumes are looked at plane by plane, as they are
+    learned from.
     """
     from scipy.ndimage import distance_transform_edt
 
     if labels is None:
         return masks
+    if masks.ndim == 3:
+        return np.stack([known_only(plane, labels) for plane in masks])
     own = np.isin(masks, labels[labels > 0])
     found = np.where(own, masks, UNKNOWN).astype(np.int32)
     if own.any():
-        count = len(np.unique(masks[own]))
-        diameter = 2 * (own.sum() / count / np.pi) ** 0.5
-        if masks.ndim == 3:
-            diameter = 2 * (3 * own.sum() / count / 4 / np.pi) ** (1 / 3)
+        diameter = 2 * (own.sum() / len(np.unique(masks[own])) / np.pi) ** 0.5
         ring = distance_transform_edt(~own) <= max(_LEAST_RING_PX, round(_RING * diameter))
         found[ring & (masks == 0)] = 0
     return found

@@ -160,6 +160,7 @@ class LinkLesson(Lesson):
         network, history = train_linker(
             examples,
             plan.fit,
+            batches=plan.batches,
             start=self._material.base.weights(),
             judge=judge if self._kept.any() else None,
             checkpoint=checkpoint,
