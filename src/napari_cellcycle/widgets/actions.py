@@ -7,6 +7,7 @@ import numpy as np
 
 from napari_cellcycle.data.draft import NOBODY
 from napari_cellcycle.errors import Refused
+from napari_cellcycle.widgets.frame_done import toggle_done
 from napari_cellcycle.widgets.session import Session
 
 
@@ -56,6 +57,13 @@ ACTIONS = (
     Action("smooth", (), "Smooth", "make the outline of the mask smooth", "masks"),
     Action("grow", (), "Grow", "make the mask larger by a pixel", "masks"),
     Action("shrink", (), "Shrink", "make the mask smaller by a pixel", "masks"),
+    Action(
+        "frame_done",
+        ("Shift+Return",),
+        "Frame is done",
+        "say that all masks of this frame are right, or take that back",
+        "frame",
+    ),
     Action("mother", ("G",), "Go to mother", "choose the mother of the cell", "go"),
     Action("first_daughter", ("J",), "Go to first daughter", "choose a daughter", "go"),
     Action("second_daughter", ("K",), "Go to second daughter", "choose the other daughter", "go"),
@@ -206,6 +214,9 @@ class Actions:
         draft = self._session.draft
         assert draft is not None
         return {"frame": self._session.frame, "label": draft.label(self._session.cell)}
+
+    def _frame_done(self) -> None:
+        toggle_done(self._session)
 
     # ---------------------------------------------------------------- going somewhere
 

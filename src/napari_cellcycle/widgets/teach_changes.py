@@ -28,7 +28,7 @@ from napari_cellcycle.widgets.teach_differences import Change, of_links, of_mask
 from napari_cellcycle.widgets.work import Child, store
 from napari_cellcycle.widgets.workplace import Workplace
 
-_STEPS: dict[Kind, StepName] = {"segment": "segment", "link": "track", "stage": "classify"}
+STEPS: dict[Kind, StepName] = {"segment": "segment", "link": "track", "stage": "classify"}
 _SETTINGS: dict[StepName, type[StepModel]] = {
     "segment": SegmentSettings,
     "track": TrackSettings,
@@ -145,22 +145,21 @@ def _run(
 
     folder = workplace.new_folder()
     store(part, workplace, folder, progress)
-    step = _STEPS[question.kind]
-    settings = _settings(question.experiment, step, model)
+    step = STEPS[question.kind]
+    settings = settings_with(question.experiment, step, model)
     child.run(Job.computed(step, settings, folder, question.compute), progress)
     done = open_experiment(folder)
     assert done.labels is not None
     return replace(done, labels=LabelStack(done.labels.to_array()))
 
 
-def _settings(experiment: Experiment, step: StepName, model: str) -> Any:
+def settings_with(experiment: Experiment, step: StepName, model: str) -> Any:
     """The settings with which the open result was made, with another model."""
     made = [each.settings for each in experiment.history if each.name == step]
     kind = _SETTINGS[step]
-    whole: dict[str, Any] = {"model": model}
-    if step == "segment":
-        whole |= {"first_frame": 0, "frame_count": None}
-    whole = {name: value for name, value in whole.items() if name in kind.model_fields}
+    fields = kind.model_fields
+    every = [name for name in ("first_frame", "frame_count") if name in fields]
+    whole: dict[str, Any] = {"model": model, **{name: fields[name].default for name in every}}
     try:
         return kind.model_validate({**made[-1], **whole} if made else whole)
     except ValidationError:

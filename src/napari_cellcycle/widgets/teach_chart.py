@@ -4,15 +4,16 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyqtgraph as pg
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_cellcycle.models.store import Kind
 from napari_cellcycle.widgets.teach_curves import Plot
-from napari_cellcycle.widgets.teach_rounds import Round
+from napari_cellcycle.widgets.teach_rounds import ASIDE, AUDIT, Round, Source
 from napari_cellcycle.widgets.teach_words import TITLES
 
 _COLOURS: dict[Kind, str] = {"segment": "#5aa9ff", "link": "#ff9d2e", "stage": "#3fbf8f"}
-_SYMBOLS = {"kept aside": "o", "audit": "d"}
+_SYMBOLS: dict[Source, str] = {ASIDE: "o", AUDIT: "d"}
 _EMPTY = "After each round of teaching, a point says how many errors are left."
 
 
@@ -25,7 +26,9 @@ class RoundsChart(QWidget):
         self.words = QLabel()
         self.words.setWordWrap(True)
         self.plot = Plot("#888888", "round of teaching")
-        self.plot.setToolTip("Bars are 95 % intervals; ◆ from an audit, ● from what was kept aside")
+        self.plot.setToolTip(
+            "Bars are 95 % intervals; ● on what was kept aside, ◆ dashed: by an audit"
+        )
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
@@ -46,25 +49,22 @@ class RoundsChart(QWidget):
         )
         self.words.setText(legend or _EMPTY)
         self.plot.setVisible(bool(kinds))
-        ticks = range(max([len(self._of(kind)) for kind in kinds], default=0))
+        ticks = range(max((each.number for each in rounds), default=0) + 1)
         self.plot.getAxis("bottom").setTicks([[(x, str(x)) for x in ticks]])
 
-    def _of(self, kind: Kind) -> list[Round]:
-        return [each for each in self.rounds if each.kind == kind]
-
     def _draw(self, kind: Kind) -> None:
-        mine, colour = self._of(kind), _COLOURS[kind]
-        x = np.arange(len(mine), dtype=float)
-        y, low, high = (
-            np.array([getattr(each, name) for each in mine]) for name in ("errors", "low", "high")
+        for source, symbol in _SYMBOLS.items():
+            mine = [each for each in self.rounds if (each.kind, each.source) == (kind, source)]
+            if mine:
+                self._draw_line(mine, symbol, _COLOURS[kind])
+
+    def _draw_line(self, mine: Sequence[Round], symbol: str, colour: str) -> None:
+        x, y, low, high = (
+            np.array([getattr(each, name) for each in mine], float)
+            for name in ("number", "errors", "low", "high")
         )
         bars = pg.ErrorBarItem(x=x, y=y, top=high - y, bottom=y - low, beam=0.1, pen=colour)
         self.plot.addItem(bars)
-        self.plot.plot(
-            x,
-            y,
-            pen=pg.mkPen(colour, width=2),
-            symbol=[_SYMBOLS[each.source] for each in mine],
-            symbolSize=8,
-            symbolBrush=colour,
-        )
+        style = Qt.PenStyle.SolidLine if symbol == _SYMBOLS[ASIDE] else Qt.PenStyle.DashLine
+        pen = pg.mkPen(colour, width=2, style=style)
+        self.plot.plot(x, y, pen=pen, symbol=symbol, symbolSize=8, symbolBrush=colour)

@@ -62,8 +62,10 @@ def _overlap(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def _middle(mask: np.ndarray) -> tuple[float, ...]:
+    """A pixel of a mask, near its centre."""
     inside = np.argwhere(mask)
-    return tuple(inside[len(inside) // 2].astype(float).tolist())
+    nearest = np.abs(inside - inside.mean(axis=0)).sum(axis=1).argmin()
+    return tuple(inside[nearest].astype(float).tolist())
 
 
 def of_links(one: Tracks, other: Tracks, names: "pd.Series[int]", start: int) -> list[Change]:

@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 from napari_cellcycle.data.history import Edit
 from napari_cellcycle.models.store import Kind
 from napari_cellcycle.training.teach import KINDS
+from napari_cellcycle.widgets.frame_done import is_done, toggle_done
 from napari_cellcycle.widgets.session import Recording, Session
 from napari_cellcycle.widgets.teach_sources import Found, Source
 from napari_cellcycle.widgets.teach_words import TITLES, known
@@ -177,23 +178,12 @@ class Material(QWidget):
 
     # ---------------------------------------------------------------- this frame
 
-    def toggle_done(self) -> None:
-        """Say that the frame that is shown is right as a whole, or take that back."""
-        frame = self._session.frame
-        operation = "unconfirm" if self._is_done(frame) else "confirm"
-        self._session.do(operation, kind="frame", number=frame)
-        self._show_frame(frame)
-
-    def _is_done(self, frame: int) -> bool:
-        draft = self._session.draft
-        return draft is not None and ("frame", frame) in draft.confirmed
-
     def _on_done(self, _checked: bool = False) -> None:
-        self.toggle_done()
+        toggle_done(self._session)
+        self._show_frame()
 
     def _show_frame(self, _frame: int = 0) -> None:
-        frame = self._session.frame
-        done = self._is_done(frame)
+        frame, done = self._session.frame, is_done(self._session)
         self.done_button.setEnabled(self._session.draft is not None)
         self.done_button.setChecked(done)
         self.done_button.setText(f"Frame {frame} is done ✓" if done else FRAME_DONE)

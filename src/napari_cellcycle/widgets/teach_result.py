@@ -1,5 +1,6 @@
 """The page of what came of a teaching: the verdict, what changes, errors over the rounds."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,17 @@ from napari_cellcycle.widgets.job_panel import JobPanel
 from napari_cellcycle.widgets.notice import Notice
 from napari_cellcycle.widgets.session import Session
 from napari_cellcycle.widgets.task import Task, describe
-from napari_cellcycle.widgets.teach_changes import Changes, Question, find_changes
+from napari_cellcycle.widgets.teach_changes import STEPS, Changes, Question, find_changes
 from napari_cellcycle.widgets.teach_chart import RoundsChart
 from napari_cellcycle.widgets.teach_overlay import AFTER, BEFORE, COLOURS, Overlay
-from napari_cellcycle.widgets.teach_rounds import add_rounds, read_rounds, rounds_of
+from napari_cellcycle.widgets.teach_rounds import (
+    AUDIT,
+    Round,
+    add_rounds,
+    audits_of,
+    read_rounds,
+    rounds_of,
+)
 from napari_cellcycle.widgets.teach_verdict import Verdict
 
 _ASK = "See which masks, links or stages differ in frames that were not learned from."
@@ -171,8 +179,9 @@ class ResultPage(QWidget):
         if model is None or folder is None:
             return
         named = model.model_copy(update={"name": model.accepted or model.name})
+        known = read_rounds(folder)
         try:
-            add_rounds(folder, rounds_of(named, read_rounds(folder)))
+            add_rounds(folder, [*self._audits(known), *rounds_of(named, known)])
         except UserError as error:
             self._tell(error)
         self._show_rounds()
@@ -182,8 +191,22 @@ class ResultPage(QWidget):
         result = self._session.result
         return result.folder if result is not None else None
 
+    def _audits(self, known: Sequence[Round]) -> list[Round]:
+        """What was found by an audit of the open result."""
+        draft = self._session.draft
+        experiment = self._session.experiment
+        if draft is None or not draft.tracked or experiment is None:
+            return []
+        made = {step.name: step.model or "" for step in experiment.history}
+        models = {kind: made.get(step, "") for kind, step in STEPS.items()}
+        return audits_of(draft, known, models)
+
     def _show_rounds(self) -> None:
-        self.chart.show_rounds(read_rounds(self._folder))
+        known = read_rounds(self._folder)
+        audits = self._audits(known)
+        now = {(each.kind, each.number) for each in audits}
+        former = [x for x in known if x.source != AUDIT or (x.kind, x.number) not in now]
+        self.chart.show_rounds([*former, *audits])
 
     def _tell(self, error: BaseException) -> None:
         failed = describe(error)

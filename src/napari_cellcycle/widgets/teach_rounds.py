@@ -1,7 +1,7 @@
 """How many errors were left after each round of teaching, kept in the experiment folder."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,23 +10,33 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from napari_cellcycle.data.draft import Draft
 from napari_cellcycle.io.storage import replace_file, writing_to
 from napari_cellcycle.models.store import Kind
+from napari_cellcycle.review.audit import Audited, estimate
 from napari_cellcycle.training.teach import TaughtModel
 from napari_cellcycle.widgets.teach_carry import FILE
+
+Source = Literal["kept aside", "audit"]
+ASIDE: Source = "kept aside"
+AUDIT: Source = "audit"
+_AUDITED: dict[Kind, Audited] = {"link": "link", "stage": "stage"}
+"""What an audit asks about, for each kind of model that this says something of."""
 
 
 class Round(BaseModel):
     """Errors per 1,000 with a model: found on what was kept aside, or by an audit.
 
-    `low` and `high` bound a 95 % interval; `name` says what was counted.
+    `number` is how many models of the kind were taken until then. `low` and `high` bound a 95 %
+    interval; `name` says what was counted.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Kind
+    number: int
     model: str
-    source: Literal["kept aside", "audit"]
+    source: Source
     errors: float
     low: float
     high: float
@@ -46,9 +56,17 @@ def read_rounds(folder: Path | None) -> tuple[Round, ...]:
 
 
 def add_rounds(folder: Path, rounds: Sequence[Round]) -> None:
-    """Write more rounds down in an experiment folder. Raises `CannotWrite`."""
-    known = [*read_rounds(folder), *rounds]
-    text = json.dumps([each.model_dump(mode="json") for each in known], indent=1)
+    """Write more rounds down in an experiment folder; of audits in one round the last counts.
+
+    Raises `CannotWrite`.
+    """
+    audited = {(each.kind, each.number) for each in rounds if each.source == AUDIT}
+    known = [
+        each
+        for each in read_rounds(folder)
+        if each.source != AUDIT or (each.kind, each.number) not in audited
+    ]
+    text = json.dumps([each.model_dump(mode="json") for each in (*known, *rounds)], indent=1)
     with writing_to(folder / FILE):
         replace_file(folder / FILE, text + "\n")
 
@@ -58,23 +76,54 @@ def rounds_of(model: TaughtModel, known: Sequence[Round]) -> list[Round]:
     found = model.verdict.held_out
     if found is None:
         return []
-    before = _round(model, model.base, found.before, found.before_interval, found.name)
-    after = _round(model, model.name, found.after, found.after_interval, found.name)
-    same = [each for each in known if each.kind == model.kind and each.source == "kept aside"]
+    number = _number(model.kind, known)
+    before = _round(model, number, model.base, found.before, found.before_interval)
+    after = _round(model, number + 1, model.name, found.after, found.after_interval)
+    same = [each for each in known if each.kind == model.kind and each.source == ASIDE]
     return [after] if same and same[-1].model == model.base else [before, after]
 
 
+def audits_of(draft: Draft, known: Sequence[Round], models: Mapping[Kind, str]) -> list[Round]:
+    """What an audit of the open result says about the errors now; `models` made it."""
+    found = []
+    for kind, audited in _AUDITED.items():
+        known_now = estimate(draft, audited)
+        if known_now.asked:
+            model = models.get(kind, "")
+            mine = [each.number for each in known if (each.kind, each.model) == (kind, model)]
+            errors, low, high = known_now.errors()
+            found.append(
+                Round(
+                    kind=kind,
+                    number=max(mine, default=0),
+                    model=model,
+                    source=AUDIT,
+                    errors=errors,
+                    low=low,
+                    high=high,
+                    name=audited,
+                )
+            )
+    return found
+
+
+def _number(kind: Kind, known: Sequence[Round]) -> int:
+    return max((each.number for each in known if each.kind == kind), default=0)
+
+
 def _round(
-    model: TaughtModel, name: str, score: float, interval: tuple[float, float], what: str
+    model: TaughtModel, number: int, name: str, score: float, interval: tuple[float, float]
 ) -> Round:
     low, high = interval
     errors, fewest, most = (1000 * float(np.clip(1 - x, 0, 1)) for x in (score, high, low))
+    assert model.verdict.held_out is not None
     return Round(
         kind=model.kind,
+        number=number,
         model=name,
-        source="kept aside",
+        source=ASIDE,
         errors=errors,
         low=fewest,
         high=most,
-        name=what,
+        name=model.verdict.held_out.name,
     )
