@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from napari_cellcycle.errors import BadInput, OutOfMemory, UserError
+from napari_cellcycle.errors import BadInput, MissingModel, OutOfMemory
 from napari_cellcycle.models.device import choose_device
 from napari_cellcycle.models.library import check_name, free_name
 from napari_cellcycle.models.library_cards import ancestry
@@ -111,9 +111,7 @@ class _Teaching:
             try:
                 found = read_part(request, kind)
                 models.append(found or self._one(kind, number, experiments, keep_best))
-            except UserError as error:
-                if isinstance(error, OutOfMemory):
-                    raise
+            except (BadInput, MissingModel) as error:
                 refused[kind] = str(error)
         if not models:
             raise BadInput(" ".join(dict.fromkeys(refused.values())))
