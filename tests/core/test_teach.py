@@ -227,9 +227,8 @@ def test_a_model_taught_wrong_stages_is_not_recommended(tmp_path):
     )
     place = saved(with_pins(found, wrong), tmp_path)
     (model,) = teach(request_for(place, "stage", settings=settings)).models
-    assert model.verdict.outcome != "better" or model.verdict.share < 1
-    if model.verdict.outcome == "worse":
-        assert not model.verdict.recommended and model.verdict.words.startswith("Worse")
+    assert model.verdict.outcome == "worse" and not model.verdict.recommended
+    assert model.verdict.words.startswith("Worse: it forgot")
 
 
 def test_layers_and_closeness_hold_weights_where_they_were():
