@@ -187,3 +187,25 @@ def test_keys_of_shapes_are_napari_s_own(user, viewer):
     viewer.layers.selection.active = layer
     user.press("D")
     assert len(user.draft) == cells
+
+
+def test_cells_are_cut_and_drawn_with_the_mouse_until_escape(user):
+    draft, session = user.draft, user.session
+    cell = a_division(draft)[0]
+    user.click(cell)
+    label, many = draft.label(cell), len(draft)
+    user.press("X", SHIFT)
+    assert "until" in user.dock.notice.sentence.text() or "Esc" in user.dock.notice.sentence.text()
+    box, _ = draft.pixels_of(cell)
+    y, left, right = (
+        (box[0].start + box[0].stop) // 2,
+        box[1].start - 3,
+        box[1].stop + 3,
+    )
+    pointer = Pointer(user.viewer, session.recording.layers.labels)
+    pointer.drag([(y, left), (y, (left + right) // 2), (y, right)])
+    assert len(draft) == many + 1
+    assert session.editor.history.done[-1].operation == "split_line"
+    assert label in draft.column("label")[draft.rows(draft.in_frame(session.frame))]
+    user.press(Qt.Key.Key_Escape)
+    assert user.dock.notice.isHidden()

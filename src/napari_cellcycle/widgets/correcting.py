@@ -10,6 +10,7 @@ from napari_cellcycle.errors import Refused
 from napari_cellcycle.widgets import keys
 from napari_cellcycle.widgets.context_menu import ContextMenu
 from napari_cellcycle.widgets.painting import Painting
+from napari_cellcycle.widgets.tools import TOOLS, MaskTools
 
 if TYPE_CHECKING:
     from napari_cellcycle.widgets.dock import CellCycle
@@ -24,7 +25,11 @@ class Correcting:
         session = dock.session
         self._painting = Painting(session)
         self._keys = keys.bind(dock)
+        self._tools = MaskTools(dock.viewer, session, dock)
+        self._tools.changed.connect(self._on_tool)
         dock.corrections.more["new"] = self._paint_new
+        for tool in TOOLS:
+            dock.corrections.more[tool.name] = partial(self._tools.take, tool.name)
         session.edited.connect(self._on_edited)
         session.refused.connect(self._on_refused)
         session.troubled.connect(self._on_trouble)
@@ -32,6 +37,7 @@ class Correcting:
     def close(self) -> None:
         """Let go of the viewer."""
         self._painting.close()
+        self._tools.close()
         self._keys.close()
 
     def show_menu(self, cell: int = 0, place: QPoint | None = None) -> None:
@@ -50,6 +56,13 @@ class Correcting:
             recording.layers.paint_with(label)
         else:
             self._dock.notice.tell("There are no masks to paint in yet: press Run first.")
+
+    def _on_tool(self, name: str) -> None:
+        words = {tool.name: tool.words for tool in TOOLS}.get(name)
+        if words is None:
+            self._dock.notice.hide()
+        else:
+            self._dock.notice.tell(f"{words[0].upper()}{words[1:]}; Esc ends it.", problem=False)
 
     def _on_edited(self, _edit: object) -> None:
         """Show what a correction changed in the facts, and no more."""
