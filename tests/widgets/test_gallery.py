@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt
-from test_stage_editing import LEFT, corrected, drag, many, move, pins_of, stages_of
+from test_stage_editing import LEFT, corrected, drag, many, move, pins_of, stages_of, wheel
 from test_stage_views import colours_on_screen, experiment, family
 
 from napari_cellcycle.data.labels import LabelStack
@@ -198,6 +198,16 @@ def test_a_cell_that_is_chosen_elsewhere_is_brought_into_view(dock, crowd):
     assert row in gallery.rows_seen()
     dock.session.go_to_frame(39)
     assert 39 in gallery.columns_seen()
+
+
+def test_the_wheel_scrolls_down_and_with_shift_sideways(crowd):
+    gallery = crowd.gallery
+    down, across = gallery.verticalScrollBar(), gallery.horizontalScrollBar()
+    wheel(gallery, -120)
+    assert down.value() > 0 and across.value() == 0
+    before = down.value()
+    wheel(gallery, -120, Qt.KeyboardModifier.ShiftModifier)
+    assert down.value() == before and across.value() > 0
 
 
 def test_thousands_of_cells_are_cut_only_where_they_are_seen(opened, qtbot):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
-from qtpy.QtGui import QMouseEvent
+from qtpy.QtGui import QMouseEvent, QWheelEvent
 from qtpy.QtWidgets import QApplication
 from test_stage_views import colours_on_screen, experiment, family
 
@@ -56,6 +56,23 @@ def move(viewport, place, buttons=Qt.MouseButton.NoButton):
         Qt.MouseButton.NoButton,
         buttons,
         Qt.KeyboardModifier.NoModifier,
+    )
+    QApplication.sendEvent(viewport, event)
+
+
+def wheel(area, turned, modifiers=Qt.KeyboardModifier.NoModifier):
+    """Turn the wheel over the middle of an area."""
+    viewport = area.viewport()
+    place = viewport.rect().center()
+    event = QWheelEvent(
+        QPointF(place),
+        QPointF(viewport.mapToGlobal(place)),
+        QPoint(),
+        QPoint(0, turned),
+        Qt.MouseButton.NoButton,
+        modifiers,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
     )
     QApplication.sendEvent(viewport, event)
 
@@ -243,6 +260,19 @@ def test_rows_stay_in_place_until_they_are_sorted_again(crowd, qtbot):
     assert crowd.stages.again.isEnabled()
     crowd.stages.again.click()
     assert matrix.grid.row_of(last) == 1 and not crowd.stages.again.isEnabled()
+
+
+def test_with_ctrl_the_wheel_makes_rows_and_columns_larger(crowd, qtbot):
+    crowd.below.buttons["stages"].click()
+    matrix = crowd.stages.matrix
+    qtbot.waitUntil(lambda: matrix.grid is not None)
+    before = matrix.middle_of(10, 20) - matrix.middle_of(9, 19)
+    for _ in range(5):
+        wheel(matrix, 120, Qt.KeyboardModifier.ControlModifier)
+    after = matrix.middle_of(10, 20) - matrix.middle_of(9, 19)
+    assert after.x() > before.x() and after.y() > before.y()
+    wheel(matrix, 120, Qt.KeyboardModifier.ShiftModifier)
+    assert matrix.horizontalScrollBar().value() > 0
 
 
 # ------------------------------------------------------------------ the filmstrip

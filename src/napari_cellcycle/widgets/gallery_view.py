@@ -337,6 +337,16 @@ class GalleryView(QAbstractScrollArea):
         elif start + length > last:
             bar.setValue(min(start, start + length - bar.pageStep()))
 
+    def wheelEvent(self, event: Any) -> None:
+        """Scroll down, or sideways with Shift."""
+        turned = event.angleDelta()
+        if event.modifiers() & Qt.KeyboardModifier.ShiftModifier and turned.y():
+            bar = self.horizontalScrollBar()
+            bar.setValue(bar.value() - turned.y())
+            event.accept()
+        else:
+            super().wheelEvent(event)
+
     def resizeEvent(self, event: Any) -> None:
         """Fill the room there is."""
         super().resizeEvent(event)

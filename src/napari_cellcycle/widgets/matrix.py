@@ -110,8 +110,12 @@ class Matrix(MatrixView):
             self.chosen.emit(row, min(max(self._frame + move[1], 0), frames - 1))
 
     def wheelEvent(self, event: Any) -> None:
-        """Scroll, or, with Ctrl, make rows and columns larger or smaller."""
-        if not event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+        """Scroll, sideways with Shift; with Ctrl make rows and columns larger or smaller."""
+        if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+            bar = self.horizontalScrollBar()
+            bar.setValue(bar.value() - event.angleDelta().y())
+            event.accept()
+        elif not event.modifiers() & Qt.KeyboardModifier.ControlModifier:
             super().wheelEvent(event)
         elif event.angleDelta().y():
             larger = event.angleDelta().y() > 0
