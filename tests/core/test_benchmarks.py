@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 
 from napari_cellcycle.config import SimulateSettings
+from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.tracks import Tracks
 from napari_cellcycle.edit.bench import bench_of
 from napari_cellcycle.edit.editor import Editor
 from napari_cellcycle.simulate import simulate
+from napari_cellcycle.training.teach.tallies import Tally
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 
@@ -108,3 +110,59 @@ def test_corrections_are_measured_on_a_valid_movie_and_each_of_them_is_taken_bac
         found = list(editing.measured(editor, name, 1, 0))
         assert found or name in rare, f"nothing to {name}"
     assert not corrections.differences(before, corrections.state_of(editor.draft))
+
+
+@pytest.fixture
+def stage_case(benchmark):
+    """A tiny movie whose stages are to be taught, and the benchmark's modules of learning."""
+    cases = benchmark("learning_cases")
+    base = benchmark("learning_bases").Base("frame", "the shipped `frame`")
+    settings = SimulateSettings(size=128, cells=6, cycle_hours=2, frame_interval=600)
+    return cases.StageCase(base, "stages", settings, (5, 6), 10)
+
+
+def test_who_is_simulated_to_teach_corrects_what_is_suggested_and_nothing_twice(
+    benchmark, stage_case
+):
+    curves = benchmark("learning_curves")
+    annotator = curves.Annotator(stage_case, "suggested", seed=0)
+    told = curves.suggest(annotator.state.experiment(), "stage", curves.ASKED)
+    assert annotator.go_on(curves.ASKED) == len(told) == curves.ASKED
+    assert annotator.done == [each.cell for each in told]
+    assert annotator.go_on(12) == 12 == len(set(annotator.done))
+    cells = annotator.state.experiment().tracks.cells
+    pinned = cells.loc[cells["pinned"] != "", "pinned"]
+    true = {number: stage_case._stage[number] for number in annotator.done}
+    assert pinned.to_dict() == true
+    other = curves.Annotator(stage_case, "random", seed=0)
+    other.go_on(12)
+    assert set(other.done) != set(annotator.done)
+
+
+def test_links_are_corrected_to_the_truth_in_the_editor(benchmark):
+    made = simulate(SimulateSettings(size=128, frames=8, cells=6, cycle_hours=1, seed=3))
+    cells, links = made.tracks.cells.assign(by="model"), made.tracks.links
+    assert len(made.tracks.divisions)
+    start = Experiment(made.movie, made.labels, Tracks(cells, links.iloc[:0]))
+    found = benchmark("learning_cases").LinkCorrections(start, made.tracks, made.labels)
+    assert all(found.correct(cell) for cell in cells.index.tolist())
+    now = found.experiment().tracks.links
+    ends = ["parent", "child"]
+    assert {*map(tuple, now[ends].to_numpy())} == {*map(tuple, links[ends].to_numpy())}
+
+
+def test_an_order_with_less_error_at_each_number_of_corrections_has_the_smaller_area(benchmark):
+    curves = benchmark("learning_curves")
+
+    def points(order, errors):
+        tallies = [
+            Tally("x", np.array([[1 - e, 1]] * 4), lambda s: s[..., 0] / s[..., 1]) for e in errors
+        ]
+        made = zip((0, 5, 20), tallies, strict=True)
+        return curves.Curve(order, 0, [curves.Point(n, t, None, True, 0.0) for n, t in made])
+
+    areas = curves.compared(
+        [points("suggested", (0.4, 0.2, 0.2)), points("random", (0.4, 0.4, 0.2))]
+    )
+    assert areas.suggested == pytest.approx((5 * 0.3 + 15 * 0.2) / 20)
+    assert areas.less == pytest.approx(0.1) and areas.interval == pytest.approx((0.1, 0.1))

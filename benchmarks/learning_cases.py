@@ -1,0 +1,381 @@
+"""What models are taught on: movies with a truth, somebody who corrects them, and a test part."""
+
+from abc import ABC, abstractmethod
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from known_truth import NONE, Truth
+from learning_bases import Base
+
+from napari_cellcycle.config import SegmentSettings, SimulateSettings
+from napari_cellcycle.data.draft import NOBODY
+from napari_cellcycle.data.experiment import Experiment
+from napari_cellcycle.data.labels import LabelStack
+from napari_cellcycle.data.movie import Movie
+from napari_cellcycle.data.tracks import Tracks
+from napari_cellcycle.edit.bench import bench_of
+from napari_cellcycle.edit.editor import Editor
+from napari_cellcycle.errors import Refused
+from napari_cellcycle.evaluation.segmentation import STEPS, score_masks
+from napari_cellcycle.models.store import Kind
+from napari_cellcycle.pipeline.classify import classify
+from napari_cellcycle.pipeline.segment import segment
+from napari_cellcycle.pipeline.track import choose, track
+from napari_cellcycle.simulate import simulate
+from napari_cellcycle.simulate.worsen import WorsenSettings, worsen
+from napari_cellcycle.training.link.recordings import Recording
+from napari_cellcycle.training.teach.tallies import Tally, f1_of, macro_f1_of
+
+MOST_MASKS = 100
+"""Masks in a frame above which a segmentation is too bad for its cells to be tracked."""
+BUCKETS = 30
+"""Groups that the lineages of the test part of links are put into, to be drawn from."""
+FAULTS = WorsenSettings(missing=0.1, merged=0.1, split=0.1)
+"""What is wrong in a frame that is marked as done by mistake."""
+STRANGE = SimulateSettings(
+    frames=48,
+    size=320,
+    cells=22,
+    cycle_hours=5,
+    mitosis_stretch=2.5,
+    brightness=160,
+    read_noise=45,
+    grain=1.5,
+    blur=1.1,
+    haze=0.35,
+    elongation=2.2,
+    irregularity=0.9,
+    texture=0.9,
+    death_rate=0.1,
+)
+"""A movie of cells longer, rougher, dimmer and more blurred together than any trained on."""
+
+
+class Corrections(ABC):
+    """A movie that is being corrected by somebody who knows the truth."""
+
+    @abstractmethod
+    def experiment(self) -> Experiment:
+        """The movie as it is corrected now."""
+
+    @abstractmethod
+    def correct(self, number: int, wrong: np.random.Generator | None = None) -> bool:
+        """Correct a frame or a cell; with `wrong`, make it wrong. False if nothing can be said."""
+
+    def taught(self) -> Experiment:
+        """The part of it that models of this kind are taught from."""
+        return self.experiment()
+
+
+class Case(ABC):
+    """A base model and a movie to teach it with.
+
+    `pool` are the frames (cells for links and stages) that may be corrected.
+    """
+
+    kind: Kind
+    name: str
+    base: Base
+    pool: np.ndarray
+
+    @abstractmethod
+    def corrections(self) -> Corrections:
+        """The movie as the base model made it, with nothing corrected."""
+
+    @abstractmethod
+    def tally(self, model: str) -> Tally:
+        """How well a model does on the test part, which is no part of the movie above."""
+
+
+# ---------------------------------------------------------------- masks
+
+
+class MaskCorrections(Corrections):
+    """Whole frames are given the masks of the truth and marked as done."""
+
+    def __init__(self, start: Experiment, truth: LabelStack) -> None:
+        self._now, self._truth = start, truth
+
+    def experiment(self) -> Experiment:
+        """The movie, with the tracks of the base model if it has any."""
+        return self._now
+
+    def taught(self) -> Experiment:
+        """Without the tracks, which would be those of the old masks."""
+        return replace(self._now, tracks=None)
+
+    def correct(self, number: int, wrong: np.random.Generator | None = None) -> bool:
+        """Mark a frame as done."""
+        assert self._now.labels is not None
+        mask = np.array(self._truth.frame(number), np.int32)
+        if wrong is not None:
+            mask = worsen(LabelStack(mask[None]), FAULTS, wrong)[0].frame(0)
+        labels = self._now.labels.with_frame(number, mask)
+        confirmed = self._now.confirmed | {("frame", number)}
+        self._now = replace(self._now, labels=labels, confirmed=confirmed)
+        return True
+
+
+class MaskCase(Case):
+    """Frames of DIC 01: the first half is corrected, the second tested."""
+
+    kind: Kind = "segment"
+    name = "DIC 01 masks"
+
+    def __init__(self, base: Base, data: Path, *, quick: bool) -> None:
+        from segmentation import DIC, HALVES, Sequence01
+
+        from napari_cellcycle.io.movies import open_movie
+
+        self.base = base
+        whole = Sequence01.open(data, DIC)
+        half = HALVES[DIC].stop
+        movie = open_movie(whole.folder / "01")
+        self._movie = Movie(
+            movie.pixels[:half], movie.pixel_size, movie.frame_interval, movie.channels
+        )
+        self._silver, self._times = (
+            whole.silver,
+            list(range(half, len(movie)))[:: 6 if quick else 2],
+        )
+        pixels = np.stack([movie.pixels[time] for time in self._times])
+        self._test = Movie(pixels, movie.pixel_size, movie.frame_interval, movie.channels)
+        self.pool = np.arange(half)
+        self._start: Experiment | None = None
+
+    def corrections(self) -> Corrections:
+        """Masks of the base, tracked if they are any good."""
+        if self._start is None:
+            labels = segment(self._movie, SegmentSettings(model=self.base.path))
+            count = np.mean([len(np.unique(labels.frame(time))) for time in range(len(labels))])
+            tracks = None
+            if 1 < count <= MOST_MASKS:
+                labels, tracks = track(self._movie, labels, model="simple")
+            self._start = Experiment(self._movie, labels, tracks)
+        return MaskCorrections(self._start, self._silver)
+
+    def tally(self, model: str) -> Tally:
+        """AP at 0.5 and 0.75 by frame."""
+        labels = segment(self._test, SegmentSettings(model=model))
+        added = np.zeros((len(self._times), 4))
+        for place, time in enumerate(self._times):
+            score = score_masks(labels.frame(place), self._silver.frame(time))
+            found = dict(zip(STEPS, score.matched, strict=True))
+            added[place] = found[0.5], found[0.75], score.masks, score.cells
+        return Tally("AP of masks at 0.5 and 0.75", added, _precision)
+
+
+def _precision(sums: np.ndarray) -> np.ndarray:
+    both = [
+        sums[..., k] / np.maximum(sums[..., 2] + sums[..., 3] - sums[..., k], 1e-9) for k in (0, 1)
+    ]
+    return np.asarray(sum(both) / 2)
+
+
+# ---------------------------------------------------------------- links
+
+
+class LinkCorrections(Corrections):
+    """Where a cell comes from, and what it becomes, is confirmed or put right in the editor."""
+
+    def __init__(self, start: Experiment, true_tracks: Tracks, true_labels: LabelStack) -> None:
+        self._start = start
+        self.editor = Editor(bench_of(start))
+        self._truth = Truth(true_tracks, true_labels, self.editor.draft)
+        self._mask = self._truth.mask
+
+    def experiment(self) -> Experiment:
+        """The movie as the editor has it."""
+        return self.editor.experiment(self._start)
+
+    def correct(self, number: int, wrong: np.random.Generator | None = None) -> bool:
+        """Decide past and future of a cell."""
+        draft = self.editor.draft
+        true = int(self._truth.of(np.array([number]))[0])
+        if true == NONE:
+            return False
+        if wrong is not None:
+            others = draft.in_frame(draft.frame(number) + 1)
+            if not len(others):
+                return False
+            with suppress(Refused):
+                self.editor.do("replace", parent=number, child=int(wrong.choice(others)))
+            return True
+        mother = int(self._truth.parent[true])
+        if mother == NONE:
+            self._begins(number)
+        elif self._mask[mother] != NOBODY:
+            self._becomes(int(self._mask[mother]), mother)
+        self._becomes(number, true)
+        return True
+
+    def _begins(self, cell: int) -> None:
+        draft = self.editor.draft
+        if draft.frame(cell) == 0:
+            return
+        if draft.parent(cell) != NOBODY:
+            self.editor.do("unlink", child=cell)
+        self.editor.do("confirm", kind="start", number=cell)
+
+    def _becomes(self, cell: int, true: int) -> None:
+        """Say what a cell goes on as, if all of that has masks."""
+        draft, editor = self.editor.draft, self.editor
+        wanted = [int(self._mask[child]) for child in self._truth.children[true]]
+        if NOBODY in wanted:
+            return
+        now = sorted(draft.children(cell))
+        with suppress(Refused):
+            if len(wanted) == 2 and now != sorted(wanted):
+                editor.do("divide", mother=cell, daughters=wanted)
+            elif len(wanted) == 2:
+                editor.do("confirm", kind="division", number=cell)
+            elif len(wanted) == 1 and now != wanted:
+                editor.do("replace", parent=cell, child=wanted[0])
+            elif len(wanted) == 1:
+                editor.do("confirm", kind="link", number=wanted[0])
+            elif draft.frame(cell) < int(draft.column("frame").max()):
+                for child in now:
+                    editor.do("unlink", child=child)
+                editor.do("confirm", kind="end", number=cell)
+
+
+class LinkCase(Case):
+    """Early frames of PSC 01 are corrected, late ones tested; masks are the silver truth."""
+
+    kind: Kind = "link"
+    name = "PSC 01 links"
+
+    def __init__(self, base: Base, data: Path, *, quick: bool) -> None:
+        from reviewed import SEQUENCES, challenge
+
+        from napari_cellcycle.training.link.sources import ctc_recording, frames_of
+
+        self.base = base
+        stop, first, last = (12, 60, 68) if quick else (50, 52, 101)
+        place = data / "ctc" / SEQUENCES["PSC"].name
+        self._source = challenge("PSC", data).cut(stop)
+        whole = ctc_recording(place / "01", place / "01_ST" / "SEG", place / "01_GT")
+        self._exam = LinkExam(frames_of(whole, first, last))
+        reviewed = self._source.tracked(linker=base.path)
+        self._start = Experiment(reviewed.movie, LabelStack(reviewed.masks), reviewed.tracks)
+        self.pool = reviewed.tracks.cells.index.to_numpy()
+
+    def corrections(self) -> Corrections:
+        """The movie tracked by the base model."""
+        return LinkCorrections(self._start, self._source.true_tracks, self._source.true_labels)
+
+    def tally(self, model: str) -> Tally:
+        """F1 of links and divisions by lineage."""
+        return self._exam(model)
+
+
+class LinkExam:
+    """A recording that was measured once, whose links many models are scored on."""
+
+    def __init__(self, recording: Recording) -> None:
+        from napari_cellcycle.training.link.score import HeldOut, KnownLinks
+
+        self._held = held = HeldOut(recording)
+        truth = recording.truth
+        bucket = _founder(truth["track"].to_numpy(), recording.mother) % BUCKETS
+        parts = [bucket == one for one in np.unique(bucket)]
+        self._known = [
+            KnownLinks(
+                replace(recording, truth=truth.assign(past=own, future=own)),
+                held.cells,
+                held.settings.max_gap,
+            )
+            for own in parts
+        ]
+
+    def __call__(self, model: str) -> Tally:
+        """Right, found and true links, then divisions, of each group of lineages."""
+        from napari_cellcycle.models.link.open import open_linker
+
+        held = self._held
+        chosen, _ = choose(held.graph, open_linker(model, "cpu")(held.graph), held.settings)
+        ends = held.graph.candidates.parent[chosen], held.graph.candidates.child[chosen]
+        told = [known.score(*ends) for known in self._known]
+        rows = [[a.right, a.found, a.true] for s in told for a in (s.links, s.divisions)]
+        links, divisions = f1_of(0, 1, 2), f1_of(3, 4, 5)
+        return Tally(
+            "F1 of links and divisions",
+            np.array(rows, float).reshape(-1, 6),
+            lambda sums: (links(sums) + divisions(sums)) / 2,
+            {"link F1": links, "division F1": divisions},
+        )
+
+
+def _founder(track_id: np.ndarray, mother: dict[int, int]) -> np.ndarray:
+    found = {}
+    for one in set(track_id.tolist()):
+        above = one
+        while above in mother:
+            above = mother[above]
+        found[one] = above
+    return np.array([found[one] for one in track_id.tolist()])
+
+
+# ---------------------------------------------------------------- stages
+
+
+class StageCorrections(Corrections):
+    """The stages of single cells are set in the editor."""
+
+    def __init__(self, start: Experiment, stage: dict[int, str]) -> None:
+        self._start, self._stage = start, stage
+        self.editor = Editor(bench_of(start))
+
+    def experiment(self) -> Experiment:
+        """The movie as the editor has it."""
+        return self.editor.experiment(self._start)
+
+    def correct(self, number: int, wrong: np.random.Generator | None = None) -> bool:
+        """Set the stage of a cell."""
+        stage = self._stage[number]
+        if wrong is not None:
+            names = [name for name in self.editor.draft.stages.names if name != stage]
+            stage = str(wrong.choice(names))
+        self.editor.do("set_stage", cells=[number], stage=stage)
+        return True
+
+
+class StageCase(Case):
+    """A simulated movie is corrected, another of the same settings tested."""
+
+    kind: Kind = "stage"
+
+    def __init__(
+        self, base: Base, name: str, settings: SimulateSettings, seeds: tuple[int, int], frames: int
+    ) -> None:
+        self.base, self.name = base, name
+        made = [
+            simulate(settings.model_copy(update={"seed": seed, "frames": frames})) for seed in seeds
+        ]
+        (self._movie, self._labels, true), self._test = (
+            (one.movie, one.labels, one.tracks) for one in made
+        )
+        self._stage = true.cells["stage"].astype(str).to_dict()
+        cells = true.cells.drop(columns="stage").assign(by="model", pinned="")
+        tracks = Tracks(cells, true.links.assign(by="model"))
+        told = classify(self._movie, self._labels, tracks, model=base.path)
+        self._start = Experiment(self._movie, self._labels, told)
+        self.pool = cells.index.to_numpy()
+
+    def corrections(self) -> Corrections:
+        """The movie with the stages that the base model tells."""
+        return StageCorrections(self._start, self._stage)
+
+    def tally(self, model: str) -> Tally:
+        """Mean F1 of stages by lineage, as decoded along lineages."""
+        movie, labels, true = self._test
+        bare = Tracks(true.cells.drop(columns="stage"), true.links)
+        told = classify(movie, labels, bare, model=model).cells["stage"].astype(str)
+        names = list(self._start.stages.names)
+        code = [[names.index(name) for name in each] for each in (true.cells["stage"], told)]
+        group = np.unique(true.components, return_inverse=True)[1]
+        added = np.zeros((group.max() + 1, len(names), len(names)))
+        np.add.at(added, (group, *code), 1)
+        return Tally("mean F1 of stages", added.reshape(len(added), -1), macro_f1_of(len(names)))
