@@ -30,7 +30,10 @@ _KEYS = {
     "?": "this sheet",
     "← → Home End": "frame back and forward; with the filmstrip chosen, from crop to crop",
     "↑ ↓ ← →": "with the stages chosen: from cell to cell",
-    "1 … 9": "with stages, filmstrip or gallery chosen: set the stage from this frame on",
+    "1 … 9": "with stages, filmstrip or gallery chosen: set the stage from this frame on; held "
+    "down in the gallery: brush it over cells",
+    "Delete": "with one of these chosen: let the model decide about the stage again",
+    "Ctrl wheel": "with stages, gallery or lineage chosen: closer and farther; Shift: sideways",
     "N, Shift N": "with the review shown: next and former place to check",
     "V": "hide and show the chosen layers (of napari)",
 }

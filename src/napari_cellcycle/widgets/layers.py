@@ -1,6 +1,7 @@
 """The layers that show the results for one movie."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -154,7 +155,8 @@ class ResultLayers:
 
     def close(self) -> None:
         """Let go of the viewer; the layers stay."""
-        self._later.stop()
+        with suppress(RuntimeError):  # Qt has taken it away already when napari ends
+            self._later.stop()
         self._viewer.dims.events.current_step.disconnect(self._on_step)
 
     def _clear(self) -> None:
@@ -291,12 +293,16 @@ def fill_tracks(layer: Tracks, display: Display) -> None:
     """Replace what a Tracks layer holds.
 
     napari forgets graph and features when data is set, so the order matters; and a property
-    to colour by must exist all the while.
+    to colour by must exist all the while. Setting data or graph takes long, so they are set where
+    they differ only: after a change of stages they do not.
     """
     layer.color_by = "track_id"
-    layer.data = display.vertices
+    moved = not np.array_equal(layer.data, display.vertices)
+    if moved:
+        layer.data = display.vertices
     layer.features = _track_features(display)
-    layer.graph = display.graph
+    if moved or {key: list(mothers) for key, mothers in layer.graph.items()} != display.graph:
+        layer.graph = display.graph
     layer.colormaps_dict = track_colormaps(display.stages)
 
 

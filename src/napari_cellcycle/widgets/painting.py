@@ -1,6 +1,7 @@
 """Brush, eraser and fill of the masks layer as corrections in the one history."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +44,8 @@ class Painting:
 
     def close(self) -> None:
         """Watch no more."""
-        self._later.stop()
+        with suppress(RuntimeError):  # Qt has taken it away already when napari ends
+            self._later.stop()
         self._session.changed.disconnect(self._watch)
         self._unwatch()
 
