@@ -271,7 +271,7 @@ def test_a_cell_that_jumps_says_how_far():
         draft.set_values("y", draft.onwards(child), draft.place(child)[0] + 30)
     doubt = about(doubts_of(draft), child)
     assert doubt.kind in ("jump", "link")
-    assert "it moves" in doubt.reason and "um (" in doubt.reason
+    assert "it moves" in doubt.reason and "µm (" in doubt.reason
 
 
 def test_every_mend_is_an_operation_that_can_be_done():

@@ -86,7 +86,8 @@ def test_mending_shortens_the_list_and_undoing_brings_it_back(editor):
     draft = editor.draft
     facts = facts_of(draft, 300.0)
     before = find_doubts(draft, facts)
-    doubt = next(d for d in before if d.mends and d.mends[0].operation == "link")
+    clear = ("link", "divide", "delete_track", "undivide")
+    doubt = next(d for d in before if d.mends and d.mends[0].operation in clear)
     editor.resolving = False
     edit = editor.do(doubt.mends[0].operation, **doubt.mends[0].arguments)
     after = refreshed(before, draft, facts, edit.cells)

@@ -8,9 +8,10 @@ import numpy as np
 from napari_cellcycle.errors import Fix
 from napari_cellcycle.review.doubt import Doubt
 from napari_cellcycle.review.evidence import FARTHEST, Evidence, known, logit, near
-from napari_cellcycle.review.mends import best, divided, extended, linked
+from napari_cellcycle.review.mends import best, divided, extended, joined, linked, parted
 from napari_cellcycle.review.scene import NONE, Scene
 from napari_cellcycle.review.weights import LEAST, chance
+from napari_cellcycle.review.words import only
 
 BEFORE, AFTER = -1, 1
 REACH = 5
@@ -28,6 +29,7 @@ _IN_THE_WAY = 0.7
 _EXTENDED = 0.1
 """How likely it is that a cell was only missed in the next frame, if nothing fits it."""
 _VERB = {BEFORE: "begins", AFTER: "ends"}
+_WHEN = {BEFORE: "just before", AFTER: "just after"}
 _MAY_DIVIDE = {BEFORE: "may have divided", AFTER: "may be its daughter"}
 
 
@@ -143,7 +145,8 @@ def _doubts(scene: Scene, rows: np.ndarray, later: int) -> Iterator[Doubt]:
     rows = rows[shown]
     near_by = Partners(near_by.rows[shown], near_by.away[shown])
     options = _options(scene, rows, near_by, later)
-    edge, short = scene.edge_distance(rows), is_short(scene, rows)
+    short, heads, tails = is_short(scene, rows), scene.head(rows), scene.tail(rows)
+    edge = scene.edge_distance(np.where(short, heads, rows))
     free = evidence["beside"][shown] < _IN_THE_WAY
     beside = np.where(
         evidence["taken"][shown] > _TAKEN, scene.nearest(rows, later, 1)[0][:, 0], NONE
@@ -154,11 +157,16 @@ def _doubts(scene: Scene, rows: np.ndarray, later: int) -> Iterator[Doubt]:
         splits = likely is not None and likely.fix.operation == "divide"
         name = int(scene.label[row])
         likely_mends = [(option.likely, option.fix) for option in options[place]]
+        if beside[place] != NONE:
+            fix = _one_or_two(scene, row, int(beside[place]), later, bool(short[place]))
+            likely_mends.append((_TAKEN, fix))
         if free[place]:
             likely_mends.append((_EXTENDED, extended(scene, int(scene.ids[row]), later)))
         last = (_deleted(name),) if short[place] else ()
-        said = [f"Cell {name} {_VERB[later]} in frame {scene.frame[row]}"]
-        said += [f"{edge[place]:.0f} um from the edge"] if edge[place] > 0 else ["at the edge"]
+        first_seen, last_seen = (int(scene.frame[end[place]]) for end in (heads, tails))
+        seen = f"Cell {name} is seen {only(first_seen, last_seen)}"
+        said = [seen if short[place] else f"Cell {name} {_VERB[later]} in frame {scene.frame[row]}"]
+        said.append(f"{edge[place]:.0f} µm from the edge" if edge[place] > 0 else "at the edge")
         about = [row]
         if likely is not None:
             may_be = _MAY_DIVIDE[later] if splits else "may be the same cell"
@@ -167,7 +175,7 @@ def _doubts(scene: Scene, rows: np.ndarray, later: int) -> Iterator[Doubt]:
         elif beside[place] != NONE:
             about.append(int(beside[place]))
             other = scene.label[beside[place]]
-            said.append(f"the mask of cell {other} beside it is larger by about as much")
+            said.append(f"cell {other} beside it is larger {_WHEN[later]} by about as much")
         yield scene.doubt(
             "missing division" if splits else "short track" if short[place] else kind,
             about,
@@ -219,6 +227,14 @@ def _joined(scene: Scene, parent: int, child: int) -> Iterator[Fix]:
         yield divided(scene, parent, [int(scene.ids[there]), child])
     else:
         yield from linked(scene, parent, child)
+
+
+def _one_or_two(scene: Scene, row: int, beside: int, later: int, piece: bool) -> Fix:
+    """Join a piece with the mask that it was cut from, or part the mask that took a cell in."""
+    other = int(scene.parent[beside] if later == AFTER else scene.first[beside])
+    if piece and scene.frame[other] == scene.frame[row]:
+        return joined(scene, row, other)
+    return parted(scene, beside)
 
 
 def is_short(scene: Scene, rows: np.ndarray) -> np.ndarray:

@@ -8,7 +8,15 @@ import numpy as np
 from napari_cellcycle.errors import Fix
 from napari_cellcycle.review.doubt import Doubt
 from napari_cellcycle.review.evidence import Evidence, known, logit
-from napari_cellcycle.review.mends import Scored, best, divided, drawn_between, linked, unlinked
+from napari_cellcycle.review.mends import (
+    Scored,
+    best,
+    divided,
+    drawn_between,
+    linked,
+    parted,
+    unlinked,
+)
 from napari_cellcycle.review.scene import NONE, Candidate, Scene
 from napari_cellcycle.review.weights import LEAST, chance
 from napari_cellcycle.review.words import frames, listed, moved, percent, times
@@ -20,6 +28,8 @@ _LARGE_STEP, _LARGE_CHANGE = 0.3, 0.2
 _LEAP = 2.0
 """Logarithm of how much farther than before and after cells hardly ever move for once."""
 _UNSURE, _RIVAL = 0.97, 0.05
+_COVERED = 0.75
+"""Diameters within which another mask lies where a cell is missing."""
 _DRAWN = 0.8
 """How likely a cell that is missing in between two frames is there."""
 
@@ -176,6 +186,18 @@ def _sudden(scene: Scene, change: Change, place: int) -> list[str]:
     return said
 
 
+def _in_the_way(scene: Scene, parent: int, row: int) -> int:
+    """The mask that lies where a cell is missing first, and may hold it too; `NONE` without."""
+    frame = int(scene.frame[parent]) + 1
+    share = 1 / (scene.frame[row] - scene.frame[parent])
+    place = (1 - share) * scene.place[parent] + share * scene.place[row]
+    there = scene.in_frame(frame)
+    if not len(there):
+        return NONE
+    away = np.linalg.norm(scene.place[there] - place, axis=1) / scene.norms.unit
+    return int(there[np.argmin(away)]) if away.min() < _COVERED else NONE
+
+
 def _mends(scene: Scene, row: int, parent: int, others: _Others) -> tuple[Fix, ...]:
     """What could be instead of the link that leads to a cell."""
     own, former = int(scene.ids[row]), int(scene.ids[parent])
@@ -186,5 +208,7 @@ def _mends(scene: Scene, row: int, parent: int, others: _Others) -> tuple[Fix, .
         options += ((likely, fix) for fix in linked(scene, former, ends[1]))
     options += ((likely, divided(scene, ends[0], ends[1:])) for ends, likely in others.splits)
     if scene.frame[row] - scene.frame[parent] > 1:
+        there = _in_the_way(scene, parent, row)
         options.append((_DRAWN, drawn_between(scene, former, own)))
+        options += [(_DRAWN + 0.1, parted(scene, there))] if there != NONE else []
     return best(options, unlinked(scene, own))

@@ -7,6 +7,7 @@ import numpy as np
 from napari_cellcycle.errors import Fix
 from napari_cellcycle.review.doubt import Doubt
 from napari_cellcycle.review.evidence import Evidence, known, near
+from napari_cellcycle.review.mends import joined, parted
 from napari_cellcycle.review.scene import NONE, Scene
 from napari_cellcycle.review.weights import LEAST, chance
 from napari_cellcycle.review.words import listed, times
@@ -119,10 +120,5 @@ def _mends(scene: Scene, row: int, beside: int, merged: bool) -> tuple[Fix, ...]
         f"Delete cell {name} in frame {frame}", "delete_cells", {"cells": [int(scene.ids[row])]}
     )
     if merged:
-        words = f"Split the mask of cell {name} in frame {frame}"
-        return Fix(words, "split_in_two", {"frame": frame, "label": name}), deleted
-    if beside == NONE:
-        return (deleted,)
-    labels = [name, int(scene.label[beside])]
-    words = f"Make one mask of cells {labels[0]} and {labels[1]} in frame {frame}"
-    return Fix(words, "merge", {"frame": frame, "labels": labels}), deleted
+        return parted(scene, row), deleted
+    return (deleted,) if beside == NONE else (joined(scene, row, beside), deleted)

@@ -75,3 +75,17 @@ def extended(scene: Scene, cell: int, step: int) -> Fix:
     row = scene.row_of[cell]
     words = f"Draw cell {scene.label[row]} in frame {scene.frame[row] + step}, too"
     return Fix(words, "copy_mask", {"cell": cell, "step": step})
+
+
+def parted(scene: Scene, row: int) -> Fix:
+    """Cut the mask of a cell in two."""
+    name, frame = int(scene.label[row]), int(scene.frame[row])
+    words = f"Split the mask of cell {name} in frame {frame}"
+    return Fix(words, "split_in_two", {"frame": frame, "label": name})
+
+
+def joined(scene: Scene, row: int, other: int) -> Fix:
+    """Make one mask of two of the same frame."""
+    labels, frame = sorted(int(scene.label[each]) for each in (row, other)), int(scene.frame[row])
+    words = f"Make one mask of cells {labels[0]} and {labels[1]} in frame {frame}"
+    return Fix(words, "merge", {"frame": frame, "labels": labels})

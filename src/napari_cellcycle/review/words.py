@@ -25,11 +25,16 @@ def times(logarithm: float, more: str, less: str) -> str:
 
 
 def moved(scene: "Scene", diameters: float) -> str:
-    """A distance in um and pixels."""
+    """A distance in micrometres and pixels."""
     length = diameters * scene.norms.unit
-    return f"{length:.1f} um ({length / scene.facts.pixel_size[-1]:.0f} px)"
+    return f"{length:.1f} µm ({length / scene.facts.pixel_size[-1]:.0f} px)"
 
 
 def frames(count: int) -> str:
     """So many frames."""
     return f"{count} frame" if count == 1 else f"{count} frames"
+
+
+def only(first: int, last: int) -> str:
+    """From which frame to which, and in no other."""
+    return f"in frame {first} only" if first == last else f"in frames {first} to {last} only"
