@@ -281,7 +281,7 @@ def test_suggestions_lead_to_frames_and_cells(sample, quick, run, qtbot):
     session = sample.session
     assert session.frame == wanted.frame
     assert session.track == session.draft.label(wanted.cell)
-    assert item.text().startswith(f"Cell in frame {wanted.frame}: ")
+    assert item.text() == wanted.reason
 
 
 def test_other_experiments_are_added_and_taken_out(panel, qtbot, checked, tmp_path):

@@ -149,6 +149,7 @@ class ResultsPanel(QWidget):
             item = self._rows.takeAt(0)
             widget = item.widget() if item is not None else None
             if widget is not None:
+                widget.hide()
                 widget.deleteLater()
         counts = display.stage_counts()
         for row, stage in enumerate(display.stages.stages):

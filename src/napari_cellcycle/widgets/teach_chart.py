@@ -49,8 +49,7 @@ class RoundsChart(QWidget):
         )
         self.words.setText(legend or _EMPTY)
         self.plot.setVisible(bool(kinds))
-        ticks = range(max((each.number for each in rounds), default=0) + 1)
-        self.plot.getAxis("bottom").setTicks([[(x, str(x)) for x in ticks]])
+        self.plot.count_to(max((each.number for each in rounds), default=0))
 
     def _draw(self, kind: Kind) -> None:
         for source, symbol in _SYMBOLS.items():

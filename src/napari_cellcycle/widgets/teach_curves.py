@@ -14,9 +14,10 @@ from napari_cellcycle.widgets.teach_words import TITLES
 
 LOSS, SCORE = "#5aa9ff", "#ff9d2e"
 _WORDS = {
-    LOSS: "error while learning (lower is better)",
+    LOSS: "error (lower is better)",
     SCORE: "score on what was kept aside (higher is better)",
 }
+_MOST_TICKS = 6
 _COLOURS = (QEvent.Type.PaletteChange, QEvent.Type.StyleChange)
 
 
@@ -42,6 +43,12 @@ class Plot(pg.PlotWidget):
         super().changeEvent(event)
         if self._is_ready and event.type() in _COLOURS:
             self._paint()
+
+    def count_to(self, last: int) -> None:
+        """Number whole rounds only, up to the last one."""
+        step = max(1, -(-last // _MOST_TICKS))
+        ticks = range(0, last + 1, step)
+        self.getAxis("bottom").setTicks([[(x, str(x)) for x in ticks]])
 
     def _paint(self) -> None:
         colour = self.palette().color(QPalette.ColorRole.WindowText)
@@ -84,6 +91,8 @@ class Curves(QWidget):
         if (kind, LOSS) not in self.plots:
             return
         rounds = self.points[kind]
+        for colour in _WORDS:
+            self.plots[kind, colour].count_to(max(point.epoch for point in rounds))
         scored = [point for point in rounds if point.score is not None]
         self.plots[kind, LOSS].line.setData([p.epoch for p in rounds], [p.loss for p in rounds])
         self.plots[kind, SCORE].line.setData([p.epoch for p in scored], [p.score for p in scored])

@@ -81,7 +81,7 @@ class Suggestions(QWidget):
         self.list.clear()
         kind = self.kind.currentData()
         for found in self._found.get(kind, []):
-            item = QListWidgetItem(_words(found))
+            item = QListWidgetItem(found.reason)
             item.setData(Qt.ItemDataRole.UserRole, found)
             item.setToolTip("Click to go there")
             self.list.addItem(item)
@@ -101,8 +101,3 @@ class Suggestions(QWidget):
             self._session.go_to_frame(found.frame)
         else:
             self._session.look_at(found.frame, found.place, label)
-
-
-def _words(found: Suggestion) -> str:
-    where = f"Frame {found.frame}" if found.cell is None else f"Cell in frame {found.frame}"
-    return f"{where}: {found.reason[:1].lower()}{found.reason[1:]}"

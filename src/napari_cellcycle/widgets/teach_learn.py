@@ -63,7 +63,7 @@ class LearnPage(QWidget):
 
     def show_state(self, state: TeachingState) -> None:
         """Show how it is getting on."""
-        self.words.setText(_PHASES.get(state.phase, state.message or "Starting"))
+        self.words.setText(_PHASES.get(state.phase) or _plain(state.message) or "Starting")
         running = state.phase == "running"
         self.left.setText(spoken(state.seconds_left) if running else "")
         self.bar.setRange(0, max(0, state.total))
@@ -105,3 +105,8 @@ class LearnPage(QWidget):
         self.pause_button.setEnabled(False)
         self.stop_button.setEnabled(False)
         self.stopped.emit()
+
+
+def _plain(message: str) -> str:
+    """What a teaching says it does, without the figures that the curves show."""
+    return "Learning" if message.startswith("Training") else message

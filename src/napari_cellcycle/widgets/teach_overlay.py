@@ -100,16 +100,23 @@ def _names(changes: Changes, recording: Recording) -> list[Layer]:
     """The two stages beside each cell, in the first frame in which they differ."""
     ndim = len(_shape(recording))
     rows = [[change.frame, *change.place] for change in changes.changes]
+    side = recording.cell_side_px
     said = [f"{change.before} → {change.after}" for change in changes.changes]
     layer = Points(
         np.array(rows, float).reshape(-1, ndim),
         name=f"{BEFORE} → {AFTER}",
-        size=recording.cell_side_px,
+        size=side,
         face_color="transparent",
         border_color=COLOURS[AFTER],
         border_width=0.06,
         features={"said": said},
-        text={"string": "{said}", "size": 10, "color": COLOURS[AFTER], "anchor": "upper_left"},
+        text={
+            "string": "{said}",
+            "size": 10,
+            "color": COLOURS[AFTER],
+            "anchor": "upper_left",
+            "translation": np.array([0.0] * (ndim - 2) + [-side / 2, side / 2]),
+        },
         **placed(recording.layer, ndim),
     )
     layer.editable = False

@@ -39,7 +39,10 @@ from napari_cellcycle.widgets.teach_rounds import (
 )
 from napari_cellcycle.widgets.teach_verdict import Verdict
 
-_ASK = "See which masks, links or stages differ in frames that were not learned from."
+_ASK = (
+    "See what the new model does differently: masks, links or stages in those frames in which the "
+    "least was corrected."
+)
 _LEGEND = "&nbsp;&nbsp; ".join(
     f'<span style="color: {COLOURS[name]}">▬</span> {name}' for name in (BEFORE, AFTER)
 )
@@ -167,6 +170,8 @@ class ResultPage(QWidget):
         name = parent.card.name
         words = f"{name} is in use again; {former} is still among your models."
         self.notice.tell(words, problem=False)
+        if self.result is not None:
+            self.verdict.show_result(self.result, self.verdict.kind)
         self.used.emit(kind, name)
 
     def _on_again(self, kind: Kind) -> None:

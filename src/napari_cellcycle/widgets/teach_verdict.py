@@ -11,6 +11,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_cellcycle.models.library import default_model
 from napari_cellcycle.models.store import Kind
 from napari_cellcycle.training.teach import KINDS, TaughtModel, TaughtResult
 from napari_cellcycle.widgets.teach_words import TITLES, contrasts, head
@@ -162,8 +163,11 @@ class Verdict(QWidget):
     def _show_choice(self, model: TaughtModel) -> None:
         open_still = model.accepted is None and not model.discarded
         self._naming.setVisible(open_still)
-        self.again_button.setVisible(model.accepted is not None)
-        self.back_button.setVisible(model.accepted is not None)
+        assert self.result is not None
+        used = default_model(model.kind, self.result.request.model_folder)
+        is_used = model.accepted is not None and used == model.accepted
+        self.again_button.setVisible(is_used)
+        self.back_button.setVisible(is_used)
         if open_still:
             self.name.setText(model.name)
             wanted = model.verdict.recommended
@@ -172,12 +176,15 @@ class Verdict(QWidget):
                 button.setAutoDefault(default)
                 button.setStyleSheet(_BOLD if default else "")
             (self.use_button if wanted else self.keep_button).setFocus()
-        elif model.accepted is not None:
+        elif is_used:
             self.head.setText(f"{self.head.text()}<br>{model.accepted} is in use now.")
             self.again_button.setText(_AGAIN[model.kind])
             self.back_button.setText(f"Go back to {model.base}")
+        elif model.accepted is not None:
+            words = f"It is among your models as {model.accepted}; {used} is in use."
+            self.head.setText(f"{self.head.text()}<br>{words}")
         else:
-            self.head.setText(f"{self.head.text()}<br>{model.base} stays in use.")
+            self.head.setText(f"{self.head.text()}<br>It was not taken; {used} is in use.")
 
     def _emit(self, signal: Signal) -> None:
         if self.kind is not None:

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QToolButton, QWidget
 
 from napari_cellcycle.models.store import Kind
 from napari_cellcycle.widgets.below import View
@@ -18,6 +18,11 @@ _HINT = (
     "Let the models learn from your corrections; they are compared with the old ones, and nothing "
     "is replaced without your yes"
 )
+
+_LINKS = {
+    "models": ("All models…", "Compare, rename and pass on models, or go back to a former one"),
+    "doctor": ("GPU doctor…", "See whether the graphics card is used, and what to do if it is not"),
+}
 
 
 def teach_view(dock: "CellCycle") -> View:
@@ -34,15 +39,20 @@ def teach_button(dock: "CellCycle") -> QPushButton:
 
 
 def links(dock: "CellCycle") -> QWidget:
-    """Small links to all models and to the doctor."""
-    label = QLabel('<a href="models">All models</a> &nbsp; <a href="doctor">Is the GPU used?</a>')
-    label.setToolTip(
-        "Compare, rename, pass on models, or go back to a former one; check the installation and "
-        "the graphics card"
-    )
-    label.setStyleSheet("font-size: 11px;")
-    label.linkActivated.connect(partial(_on_link, dock))
-    return label
+    """Small buttons that lead to all models and to the doctor."""
+    holder = QWidget()
+    layout = QHBoxLayout(holder)
+    layout.setContentsMargins(0, 0, 0, 0)
+    for target, (title, tip) in _LINKS.items():
+        button = QToolButton()
+        button.setText(title)
+        button.setToolTip(tip)
+        button.setStyleSheet("font-size: 11px; text-decoration: underline;")
+        button.setAutoRaise(True)
+        button.clicked.connect(partial(_on_clicked, dock, target))
+        layout.addWidget(button)
+    layout.addStretch(1)
+    return holder
 
 
 def take_model(dock: "CellCycle", kind: str, name: str) -> None:
@@ -79,7 +89,11 @@ def _panel(dock: "CellCycle") -> QWidget:
     return panel
 
 
-def _on_link(dock: "CellCycle", target: str = "models") -> None:
+def _on_clicked(dock: "CellCycle", target: str, _checked: bool = False) -> None:
+    _on_link(dock, target)
+
+
+def _on_link(dock: "CellCycle", target: str) -> None:
     from napari_cellcycle.widgets import commands
 
     commands.open_doctor(dock.viewer) if target == "doctor" else commands.open_library(dock.viewer)
