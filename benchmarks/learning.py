@@ -15,7 +15,7 @@ curve. Intervals are of 2,000 bootstrap samples of lineages (frames, for masks).
 
 --bases is where base models are looked for (those of `segmentation.py --train` and
 `tracking.py --train` first) and put if they have to be trained, shortly; the table says how.
---quick takes 5 and 20 corrections, smaller movies and one seed. --guard N adds N fine-tunings from
+--quick takes 20 and 50 corrections, smaller movies and one seed. --guard N adds N fine-tunings from
 4 to 40 random corrections, in every other one a tenth of them wrong, and tells how much better or
 worse the accepted model is on the test part.
 """
@@ -38,7 +38,7 @@ from napari_cellcycle.training.teach import TeachSettings
 from napari_cellcycle.training.teach.tallies import Tally, draws
 
 KINDS = ("masks", "links", "stages")
-COUNTS, QUICK = (5, 10, 20, 50, 100), (5, 20)
+COUNTS, QUICK = (5, 10, 20, 50, 100), (20, 50)
 USUAL = SimulateSettings(frames=48, size=320, cells=22, cycle_hours=5, mitosis_stretch=2.5)
 HEAD = (
     "| case | order | corrections | error | 95 % interval | less by | recommended "
@@ -140,6 +140,12 @@ def summed(guard: Sequence[Guarded]) -> str:
     )
 
 
+def details(tally: Tally) -> dict[str, float]:
+    """The figures that a score is made of."""
+    sums = tally.added.sum(axis=0)
+    return {name: round(float(figure(sums)), 4) for name, figure in tally.figures.items()}
+
+
 def as_json(case: Case, found: Sequence[Curve], areas: Areas) -> dict[str, Any]:
     """All figures of a case."""
     return {
@@ -156,6 +162,7 @@ def as_json(case: Case, found: Sequence[Curve], areas: Areas) -> dict[str, Any]:
                         "interval": interval(point.accepted),
                         "proposed": None if point.proposed is None else 1 - point.proposed.value,
                         "recommended": point.recommended,
+                        "figures": details(point.accepted),
                         "seconds": round(point.seconds, 1),
                         "words": point.reason,
                     }
