@@ -16,6 +16,8 @@ from napari_cellcycle.models.library import (
     pick_model,
     roll_back,
 )
+from napari_cellcycle.models.stage.model import open_stage_model, stages_of
+from napari_cellcycle.models.store import find_model
 from napari_cellcycle.progress import Cancelled
 from napari_cellcycle.training.fit import FitSettings, fit
 from napari_cellcycle.training.teach import (
@@ -27,6 +29,7 @@ from napari_cellcycle.training.teach import (
     read_result,
     teach,
 )
+from napari_cellcycle.training.teach.new_stages import widened
 from napari_cellcycle.training.teach.tallies import Tally, contrast, f1_of, macro_f1_of
 from napari_cellcycle.training.teach.verdicts import Tried, chosen, judged
 
@@ -39,6 +42,12 @@ def stopping_when(told):
             raise Cancelled
 
     return progress
+
+
+def with_stage(stages, name):
+    """A set with one stage more, told anywhere."""
+    odd = free_stages([name]).stages
+    return replace(stages, stages=(*stages.stages, *odd))
 
 
 # ---------------------------------------------------------------- learning, proposing, accepting
@@ -290,6 +299,39 @@ def test_stages_that_the_base_does_not_tell_are_named(tmp_path):
     other = with_pins(found, {int(ids[0]): "flat", int(ids[1]): "round"})
     with pytest.raises(BadInput, match="shows flat, round, but the model 'frame' tells"):
         teach(request_for(saved(other, tmp_path), "stage"))
+
+
+@pytest.mark.parametrize("base", ["frame", "rnn"])
+def test_a_model_widened_by_a_stage_tells_the_others_as_before(base):
+    model = find_model(base, "stage")
+    old, wide = stages_of(model.card), with_stage(stages_of(model.card), "odd")
+    before, after = model.weights(), widened(model.weights(), old, wide)
+    name = next(name for name in before if name.startswith("head.") and name.endswith("weight"))
+    seen = np.random.default_rng(0).random((500, before[name].shape[1])).astype(np.float32)
+    told = []
+    for state in (before, after):
+        rows = [state[name.replace("weight", what)].numpy() for what in ("weight", "bias")]
+        told.append((seen @ rows[0].T + rows[1]).argmax(axis=1))
+    assert (told[0] == told[1]).all() and len(after[name]) == len(wide)
+
+
+def test_a_stage_that_the_base_does_not_tell_is_learned_besides(tmp_path):
+    found = corrected()
+    wider = replace(found, stages=with_stage(found.stages, "odd"))
+    cells = found.tracks.cells
+    odd = {c: "odd" if name == "metaphase" else name for c, name in cells["stage"].items()}
+    settings = TINY.model_copy(
+        update={"epochs": 5, "batches": 20, "learning_rate": 5e-3, "closeness": 0}
+    )
+    place = saved(with_pins(wider, odd), tmp_path)
+    asked = request_for(place, "stage", bases={"stage": "rnn"}, settings=settings)
+    result = teach(asked)
+    card = proposed(result, "stage").card
+    assert stages_of(card).names == wider.stages.names
+    before, after = result.models[0].verdict.held_out.figures["F1 of odd"]
+    assert before == 0 < after
+    told = open_stage_model(str(result.models[0].path), "cpu")
+    assert told.stages.names[-1] == "odd"
 
 
 def test_contradicting_corrections_of_two_copies_are_told(tmp_path):

@@ -52,6 +52,16 @@ class Lesson(ABC):
     held: str
     data: list[str]
     notes: tuple[str, ...] = ()
+    material: Material
+
+    def start(self) -> State:
+        """Weights of the base model, as this lesson begins with them."""
+        return self.material.base.weights()
+
+    @property
+    def card_settings(self) -> dict[str, Any]:
+        """Settings in which the card of the new model differs from that of the base."""
+        return {}
 
     @abstractmethod
     def learn(

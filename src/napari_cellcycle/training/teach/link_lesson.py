@@ -74,7 +74,7 @@ class LinkLesson(Lesson):
     kind: Kind = "link"
 
     def __init__(self, material: Material, progress: Progress = silent) -> None:
-        self._material = material
+        self.material = material
         self._looks = material.base.card.architecture.startswith(GRAPH)
         self._parts = known_parts(material.experiments)
         settings = material.settings
@@ -118,7 +118,7 @@ class LinkLesson(Lesson):
         from napari_cellcycle.models.link.graph_linker import GraphLinker
         from napari_cellcycle.training.link.graph import train_network
 
-        device = self._material.device
+        device = self.material.device
         told = track_progress(given, len(given), progress, "Preparing links")
         examples = [example for one, share in told for example in graph_examples(one, share)]
 
@@ -131,7 +131,7 @@ class LinkLesson(Lesson):
             examples,
             plan.fit,
             batches=plan.batches,
-            start=GraphLinker.open(self._material.base).network,
+            start=GraphLinker.open(self.material.base).network,
             judge=judge if self._kept.any() else None,
             checkpoint=checkpoint,
             device=device,
@@ -161,7 +161,7 @@ class LinkLesson(Lesson):
             examples,
             plan.fit,
             batches=plan.batches,
-            start=self._material.base.weights(),
+            start=self.material.base.weights(),
             judge=judge if self._kept.any() else None,
             checkpoint=checkpoint,
             progress=progress,
@@ -196,9 +196,9 @@ class LinkLesson(Lesson):
         from napari_cellcycle.models.link.graph_linker import GraphLinker
         from napari_cellcycle.models.link.graph_network import GraphNetwork
 
-        network = GraphNetwork(**self._material.base.card.settings["network"])
+        network = GraphNetwork(**self.material.base.card.settings["network"])
         network.load_state_dict(state)
-        return GraphLinker(network, self._material.device)
+        return GraphLinker(network, self.material.device)
 
     @property
     def _ndim(self) -> Literal[2, 3]:

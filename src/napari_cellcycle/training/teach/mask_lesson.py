@@ -36,7 +36,7 @@ class MaskLesson(Lesson):
     kind: Kind = "segment"
 
     def __init__(self, material: Material, progress: Progress = silent) -> None:
-        self._material = material
+        self.material = material
         images = _images(material, progress)
         _check_size(images, material.base)
         frames = [_frame_of(image) for image in images]
@@ -77,7 +77,7 @@ class MaskLesson(Lesson):
         first = _MIXED_IN + 1000 * plan.fit.seed
         seeds = range(first, first + plan.simulated)
         state, history = tune(
-            self._material.base,
+            self.material.base,
             self._learned,
             self._kept,
             Tuning(
@@ -86,7 +86,7 @@ class MaskLesson(Lesson):
                 batches=plan.batches,
                 simulated=list(simulated_examples(seeds, progress=progress)),
             ),
-            device=self._material.device,
+            device=self.material.device,
             checkpoint=checkpoint,
             progress=progress,
         )
@@ -116,9 +116,9 @@ class MaskLesson(Lesson):
         from napari_cellcycle.models.segment.cellcycle import FlowSegmenter
         from napari_cellcycle.training.segment.tuning import LearnedModel
 
-        base = self._material.base
+        base = self.material.base
         model = LearnedModel(base.card, base.path, state)
-        segmenter = FlowSegmenter(model, self._material.device)
+        segmenter = FlowSegmenter(model, self.material.device)
         names = [(image.group, _frame_of(image)) for image in images]
         number = {name: at for at, name in enumerate(dict.fromkeys(names))}
         added = np.zeros((len(number), 6))

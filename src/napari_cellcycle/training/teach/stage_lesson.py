@@ -1,5 +1,6 @@
 """Teach a stage model from cells whose stage was set by hand."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 
 from napari_cellcycle.data.stages import H2B, StageSet
 from napari_cellcycle.errors import BadInput
+from napari_cellcycle.io.provenance import stages_to_json
 from napari_cellcycle.models.stage.model import RECURRENT, stages_of
 from napari_cellcycle.models.store import Kind
 from napari_cellcycle.progress import Progress, silent
@@ -17,6 +19,7 @@ from napari_cellcycle.training.stage.lessons import Cells, cells_of, row_groups
 from napari_cellcycle.training.stage.sources import StageSource, source_of
 from napari_cellcycle.training.teach.aside import aside_of
 from napari_cellcycle.training.teach.lesson import Lesson, Material, State, plain
+from napari_cellcycle.training.teach.new_stages import as_told, stages_with, widened
 from napari_cellcycle.training.teach.plan import Plan
 from napari_cellcycle.training.teach.tallies import Statistic, Tally, macro_f1_of
 
@@ -37,9 +40,10 @@ class StageLesson(Lesson):
     def __init__(self, material: Material, progress: Progress = silent) -> None:
         from napari_cellcycle.training.stage.presets import PRESETS
 
-        self._material = material
-        self._stages = stages_of(material.base.card)
-        sources = _sources(material, self._stages)
+        self.material = material
+        self._base_stages = stages_of(material.base.card)
+        sources = _sources(material)
+        self._stages = _stages(material, sources, self._base_stages)
         self._recurrent = material.base.card.architecture == RECURRENT
         self._preset = PRESETS[_PRESETS[self._recurrent]]
         channel = material.settings.channel
@@ -66,16 +70,25 @@ class StageLesson(Lesson):
         self.notes = tuple(_unseen(self._learned, self._kept, self._stages))
         self._memory: Any = None
 
+    def start(self) -> State:
+        """Weights of the base model, its last layer widened by stages that it does not tell yet."""
+        return widened(self.material.base.weights(), self._base_stages, self._stages)
+
+    @property
+    def card_settings(self) -> dict[str, Any]:
+        """The stages that the new model tells."""
+        return {"stages": stages_to_json(self._stages)}
+
     def learn(
         self, plan: Plan, checkpoint: Checkpoint, progress: Progress = silent
     ) -> tuple[State, list[Epoch]]:
         """Teach on the lineages that are not kept aside, simulated cells among them."""
         simulated = None
-        if plan.simulated and self._stages.names == H2B.names:
+        if plan.simulated and self._base_stages.names == H2B.names:
             first = _MIXED_IN + 1000 * plan.fit.seed
             simulated = self._simulated(first, plan.simulated, progress)
         held_out = None if self._kept is None else self._kept.data
-        start = self._material.base.weights()
+        start = self.start()
         if self._recurrent:
             from napari_cellcycle.training.stage.recurrent import (
                 SequenceTaskSettings,
@@ -96,7 +109,7 @@ class StageLesson(Lesson):
             return plain(network.state_dict()), history
         from napari_cellcycle.training.stage.frame import StageTaskSettings, train_network
 
-        settings = self._material.base.card.settings
+        settings = self.material.base.card.settings
         frame_network, history = train_network(
             self._learned.data,
             simulated,
@@ -116,21 +129,25 @@ class StageLesson(Lesson):
         return None if self._kept is None else self._tally(state, self._kept.data)
 
     def remembers(self, state: State, progress: Progress = silent) -> Tally | None:
-        """Mean F1 of the stages of simulated cells, if the model tells such stages."""
-        if self._stages.names != H2B.names:
+        """Mean F1 of the stages of simulated cells, if the base tells such stages.
+
+        Only they are chosen from: simulated cells know nothing of stages that are new.
+        """
+        if self._base_stages.names != H2B.names:
             return None
         if self._memory is None:
             self._memory = self._simulated(_REMEMBERED, _MOVIES, progress)
             if self._recurrent:
                 number = np.arange(len(self._memory)) % 8
                 self._memory = replace(self._memory, group=number)
-        return self._tally(state, self._memory)
+        known = [self._stages.names.index(name) for name in self._base_stages.names]
+        return self._tally(state, self._memory, known)
 
     @property
     def _shape(self) -> Any:
         from napari_cellcycle.training.stage.recurrent import RecurrentSettings
 
-        known = self._material.base.card.settings
+        known = self.material.base.card.settings
         names = RecurrentSettings.model_fields
         return RecurrentSettings(**{name: known[name] for name in names if name in known})
 
@@ -139,15 +156,17 @@ class StageLesson(Lesson):
         if self._recurrent:
             from napari_cellcycle.training.stage.sequences import simulated_sequences
 
-            return simulated_sequences(seeds, most=10, progress=progress)
+            found = simulated_sequences(seeds, most=10, progress=progress)
+            return as_told(found, H2B, self._stages)
         from napari_cellcycle.training.stage.crop_examples import simulated_examples
 
-        return simulated_examples(seeds, progress=progress)
+        return as_told(simulated_examples(seeds, progress=progress), H2B, self._stages)
 
-    def _tally(self, state: State, data: Any) -> Tally:
+    def _tally(self, state: State, data: Any, among: Sequence[int] | None = None) -> Tally:
         group, code = row_groups(data)
         known = code >= 0
-        told = self._told(state, data).argmax(axis=1)[known]
+        columns = np.arange(len(self._stages)) if among is None else np.asarray(among)
+        told = columns[self._told(state, data)[:, columns].argmax(axis=1)][known]
         names = self._stages.names
         number = np.unique(group[known], return_inverse=True)[1]
         added = np.zeros((number.max() + 1, len(names), len(names)))
@@ -176,7 +195,7 @@ class StageLesson(Lesson):
         from napari_cellcycle.models.stage.frame import FrameNetwork, predict
         from napari_cellcycle.training.stage.frame import VIEWS
 
-        settings = self._material.base.card.settings
+        settings = self.material.base.card.settings
         frame = FrameNetwork(
             len(self._stages),
             int(settings["width"]),
@@ -187,22 +206,14 @@ class StageLesson(Lesson):
         return np.asarray(predict(frame.eval(), data.windows(), views=VIEWS))
 
 
-def _sources(material: Material, stages: StageSet) -> list[StageSource]:
+def _sources(material: Material) -> list[StageSource]:
     """The experiments in which any stage was set by hand."""
     found = []
     for name, experiment in material.experiments:
         if experiment.tracks is None or experiment.labels is None:
             continue
         source = source_of(experiment, Path(name), material.settings.channel)
-        told = _told_stages(source)
-        strange = sorted(told - set(stages.names))
-        if strange:
-            raise BadInput(
-                f"{name} shows {', '.join(strange)}, but the model {material.base.card.name!r} "
-                f"tells {', '.join(stages.names)}: choose a base model with the same stages, or "
-                "train one for yours with 'napari-cellcycle train stage --start none'."
-            )
-        if told:
+        if _told_stages(source):
             found.append(source)
     if not found:
         raise BadInput(
@@ -210,6 +221,22 @@ def _sources(material: Material, stages: StageSet) -> list[StageSource]:
             "the stages of some cells first, of at least two stages."
         )
     return found
+
+
+def _stages(material: Material, sources: list[StageSource], base: StageSet) -> StageSet:
+    """The stages that the new model tells: those of the base, and others that cells were set to."""
+    told = set().union(*(_told_stages(source) for source in sources))
+    found = stages_with(base, [source.stages for source in sources], told)
+    if found is not None:
+        return found
+    strange = sorted(told - set(base.names))
+    name = next(source.name for source in sources if _told_stages(source) & set(strange))
+    raise BadInput(
+        f"{name} shows {', '.join(strange)}, but the model {material.base.card.name!r} tells "
+        f"{', '.join(base.names)}: choose a base model with the same stages, use a set of stages "
+        "that holds all of these, or train a model for yours with 'napari-cellcycle train stage "
+        "--start none'."
+    )
 
 
 def _told_stages(source: StageSource) -> set[str]:

@@ -219,7 +219,7 @@ class _One:
         material = Material(self._base, experiments, self._settings, self._device)
         lesson = _lesson(self._kind, material, part(0.02, _PREPARED / 2))
         plan = self._planned(lesson)
-        old = self._base.weights()
+        old = lesson.start()
         first = _tried(lesson, 0.0, old, plan, part(_PREPARED / 2, _PREPARED))
         state, history = kept or lesson.learn(
             plan,
@@ -340,7 +340,7 @@ def _card(
         kind=card.kind,
         architecture=card.architecture,
         description=f"{card.name}, taught further from corrections",
-        settings={**card.settings, "training": training},
+        settings={**card.settings, **lesson.card_settings, "training": training},
         data=lesson.data,
         split=lesson.split,
         metrics=_metrics(verdict),
