@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from napari_cellcycle.data.annotated import UNKNOWN
 from napari_cellcycle.data.corrected_masks import corrected_frames
@@ -48,7 +49,8 @@ def known_masks(experiment: Experiment) -> KnownMasks:
     if "pinned" in cells:
         rows = rows[cells["pinned"].iloc[rows].fillna("").to_numpy() == ""]
     confirmed = [number for kind, number in experiment.confirmed if kind == MASK]
-    rows = np.union1d(rows, np.setdiff1d(cells.index.get_indexer(confirmed), [-1]))
+    right = cells.index.get_indexer(pd.Index(confirmed, dtype=np.int64))
+    rows = np.union1d(rows, right[right >= 0])
     return KnownMasks(whole, rows[~np.isin(cells["frame"].to_numpy()[rows], sorted(whole))])
 
 
