@@ -19,6 +19,9 @@ from napari_cellcycle.widgets.colours import (
     track_colours,
 )
 
+_SHADES = 20
+"""Of a link that is trusted fully; those in doubt have half as many, as each takes its time."""
+
 
 @dataclass(frozen=True, eq=False)
 class Runs:
@@ -134,6 +137,7 @@ def _doubts(draft: Draft, known: Lineages) -> Marks:
     doubtful &= draft.column("link_by") != BY_USER
     found = _marks(known, doubtful[known.order])
     score = draft.column("link_score")[known.order[np.flatnonzero(doubtful[known.order])]]
+    score = np.round(_SHADES * score) / _SHADES
     return Marks(found.track, found.frame, argb(doubt_colours().map(score)))
 
 
