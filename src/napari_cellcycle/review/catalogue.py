@@ -1,7 +1,7 @@
 """Doubts with what they are made of, in arrays that tell at once which an edit is about."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import overload
 
@@ -15,6 +15,74 @@ from napari_cellcycle.review.rivals import Rivals
 
 LIKELY = 0.1
 """Weight from which a doubt is worth a look before all others."""
+_BY_DOUBT = ("serial", "weight", "frame", "first", "kind")
+_BY_PART = ("belongs", "place", "anchor", "whole")
+_BY_CELL = ("cell", "within", "at")
+_MOST_PARTS = 1 << 20
+_CODES = {kind: number for number, kind in enumerate(KINDS)}
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """Doubts and their parts as numbers.
+
+    By doubt (n,): its `serial` number, `weight`, `frame`, `first` cell and the code of its `kind`.
+    By part (m,): the serial number of the doubt that it `belongs` to, its `place` in that, its
+    `anchor` (first cell), and whether it is about a `whole` track. By cell of a part (k,): the
+    `cell`, and serial number (`within`) and place (`at`) of doubt and part.
+    """
+
+    serial: np.ndarray
+    weight: np.ndarray
+    frame: np.ndarray
+    first: np.ndarray
+    kind: np.ndarray
+    belongs: np.ndarray
+    place: np.ndarray
+    anchor: np.ndarray
+    whole: np.ndarray
+    cell: np.ndarray
+    within: np.ndarray
+    at: np.ndarray
+
+    @classmethod
+    def of(cls, found: Sequence[Merged], first_serial: int) -> "Columns":
+        """Number doubts, from `first_serial` on."""
+        doubts = [one.doubt for one in found]
+        serial = first_serial + np.arange(len(found))
+        counts = [len(one.parts) for one in found]
+        parts = [part for one in found for part in one.parts]
+        belongs = np.repeat(serial, counts)
+        place = np.array([number for count in counts for number in range(count)], np.int64)
+        sizes = [len(part.cells) for part in parts]
+        return cls(
+            serial,
+            np.array([doubt.weight for doubt in doubts], float),
+            np.array([doubt.frame for doubt in doubts], np.int64),
+            np.array([doubt.cells[0] for doubt in doubts], np.int64),
+            np.array([_CODES[doubt.kind] for doubt in doubts], np.int64),
+            belongs,
+            place,
+            np.array([part.cells[0] for part in parts], np.int64),
+            np.array([part.kind in OF_TRACKS for part in parts], bool),
+            np.array([cell for part in parts for cell in part.cells], np.int64),
+            np.repeat(belongs, sizes),
+            np.repeat(place, sizes),
+        )
+
+    def only(self, kept: np.ndarray) -> "Columns":
+        """Some of the doubts (a mask by serial number) with all that belongs to them."""
+        masks = {
+            **dict.fromkeys(_BY_DOUBT, kept[self.serial]),
+            **dict.fromkeys(_BY_PART, kept[self.belongs]),
+            **dict.fromkeys(_BY_CELL, kept[self.within]),
+        }
+        return Columns(**{name: getattr(self, name)[mask] for name, mask in masks.items()})
+
+    def and_(self, other: "Columns") -> "Columns":
+        """These and others."""
+        names = (*_BY_DOUBT, *_BY_PART, *_BY_CELL)
+        return Columns(**{n: np.concatenate([getattr(self, n), getattr(other, n)]) for n in names})
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +90,8 @@ class Doubts(Sequence[Doubt]):
     """Doubts, the weightiest first, and what is needed to bring them up to date."""
 
     merged: tuple[Merged, ...] = ()
+    columns: Columns | None = None
+    next_serial: int = 0
     snapshot: Snapshot | None = None
     norms: Norms | None = None
     rivals: Rivals | None = None
@@ -47,81 +117,72 @@ class Doubts(Sequence[Doubt]):
     @property
     def likely(self) -> int:
         """How many are worth a look before all others."""
-        return int((self._weights >= LIKELY).sum())
-
-    @cached_property
-    def _weights(self) -> np.ndarray:
-        return np.array([doubt.weight for doubt in self.items])
-
-    @cached_property
-    def parts(self) -> list[Doubt]:
-        """What the doubts are made of, in their order."""
-        return [part for one in self.merged for part in one.parts]
-
-    @cached_property
-    def owner(self) -> np.ndarray:
-        """Place of the doubt that each of `parts` belongs to (m,)."""
-        counts = [len(one.parts) for one in self.merged]
-        return np.repeat(np.arange(len(counts)), counts)
-
-    @cached_property
-    def _anchor(self) -> np.ndarray:
-        return np.array([part.cells[0] for part in self.parts], np.int64)
-
-    @cached_property
-    def _of_track(self) -> np.ndarray:
-        return np.array([part.kind in OF_TRACKS for part in self.parts], bool)
-
-    @cached_property
-    def _cells(self) -> tuple[np.ndarray, np.ndarray]:
-        """Cells of all parts, and the part that each is of."""
-        counts = [len(part.cells) for part in self.parts]
-        cells = [cell for part in self.parts for cell in part.cells]
-        return np.array(cells, np.int64), np.repeat(np.arange(len(counts)), counts)
+        return 0 if self.columns is None else int((self.columns.weight >= LIKELY).sum())
 
     def telling(self, cells: np.ndarray) -> np.ndarray:
         """First cells of the parts that are about some of `cells`."""
-        every, part = self._cells
-        return self._anchor[np.unique(part[np.isin(every, cells)])]
+        columns = self._known
+        about = np.isin(columns.cell, cells)
+        keys = _keys(columns.within[about], columns.at[about])
+        return columns.anchor[np.isin(_keys(columns.belongs, columns.place), keys)]
+
+    @property
+    def _known(self) -> Columns:
+        assert self.columns is not None
+        return self.columns
 
     def without(
         self, focus: Focus, confirmed: frozenset[Key], found: Sequence[Doubt]
-    ) -> tuple[list[Merged], list[Doubt]]:
+    ) -> tuple["Doubts", list[Doubt]]:
         """Doubts that an edit leaves as they are, and parts of others that are still right.
 
         Those are left that no cell in `focus` belongs to, nor any cell of what was `found` there,
         nor, from one to the next, of what these belong to.
         """
-        looked_at = np.where(
-            self._of_track, focus.has_tracks(self._anchor), focus.has_rows(self._anchor)
+        columns = self._known
+        again = np.where(
+            columns.whole, focus.has_tracks(columns.anchor), focus.has_rows(columns.anchor)
         )
-        looked_at |= np.array([part.keys[0] in confirmed for part in self.parts], bool)
-        taken = np.zeros(len(self), bool)
-        taken[self.owner[looked_at]] = True
-        every, part = self._cells
-        owner = self.owner[part]
+        taken = np.zeros(self.next_serial, bool)
+        taken[columns.belongs[again]] = True
+        gone = _keys(columns.belongs[again], columns.place[again])
+        stays = ~np.isin(_keys(columns.within, columns.at), gone)
         cells = np.array([cell for doubt in found for cell in doubt.cells], np.int64)
         while True:
-            cells = np.concatenate([cells, every[taken[owner] & ~looked_at[part]]])
-            more = owner[np.isin(every, cells)]
+            cells = np.concatenate([cells, columns.cell[taken[columns.within] & stays]])
+            more = columns.within[np.isin(columns.cell, cells)]
             if taken[more].all():
                 break
             taken[more] = True
-        kept = [self.merged[place] for place in np.flatnonzero(~taken).tolist()]
-        free = np.flatnonzero(taken[self.owner] & ~looked_at).tolist()
-        return kept, [self.parts[place] for place in free]
-
-
-def ranked(found: Sequence[Merged]) -> tuple[Merged, ...]:
-    """The weightiest first, then by frame."""
-    kinds = {kind: number for number, kind in enumerate(KINDS)}
-    doubts = [one.doubt for one in found]
-    order = np.lexsort(
-        (
-            [doubt.cells[0] for doubt in doubts],
-            [kinds[doubt.kind] for doubt in doubts],
-            [doubt.frame for doubt in doubts],
-            [-doubt.weight for doubt in doubts],
+        where = np.full(self.next_serial, -1)
+        where[columns.serial] = np.arange(len(self))
+        free = taken[columns.belongs] & ~again
+        places = zip(
+            where[columns.belongs[free]].tolist(), columns.place[free].tolist(), strict=True
         )
-    )
-    return tuple(found[place] for place in order.tolist())
+        parts = [self.merged[item].parts[place] for item, place in places]
+        kept = np.flatnonzero(~taken[columns.serial]).tolist()
+        left = replace(
+            self, merged=tuple(self.merged[item] for item in kept), columns=columns.only(~taken)
+        )
+        return left, [part for part in parts if part.keys[0] not in confirmed]
+
+    def with_(self, found: Sequence[Merged], snapshot: Snapshot) -> "Doubts":
+        """These and other doubts, all in their order."""
+        new = Columns.of(found, self.next_serial)
+        columns = new if self.columns is None else self.columns.and_(new)
+        order = np.lexsort((columns.first, columns.kind, columns.frame, -columns.weight))
+        every = (*self.merged, *found)
+        by_doubt = {n: getattr(columns, n)[order] for n in _BY_DOUBT}
+        return replace(
+            self,
+            merged=tuple(every[place] for place in order.tolist()),
+            columns=replace(columns, **by_doubt),
+            next_serial=self.next_serial + len(found),
+            snapshot=snapshot,
+        )
+
+
+def _keys(doubt: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """One number for a doubt and the place of a part in it."""
+    return doubt * _MOST_PARTS + part

@@ -86,7 +86,6 @@ def end_evidence(scene: Scene, rows: np.ndarray, others: Partners, later: int) -
     length = scene.frame[scene.tail(rows)] - scene.frame[scene.head(rows)] + 1
     edge = scene.edge_distance(rows) / norms.unit
     beside, away = scene.nearest(rows, later, 1)
-    beside = np.where(away <= FARTHEST, beside, NONE)
     thought = {
         "likely": logit(scene.likeliest(links, rows)),
         "splits": logit(scene.likeliest(splits, rows)),

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from napari_cellcycle.data.draft import Draft
-from napari_cellcycle.review.catalogue import Doubts, ranked
+from napari_cellcycle.review.catalogue import Doubts
 from napari_cellcycle.review.divisions import division_doubts
 from napari_cellcycle.review.doubt import Doubt, Facts
 from napari_cellcycle.review.ends import end_doubts, start_doubts
@@ -13,7 +13,7 @@ from napari_cellcycle.review.focus import Snapshot, focus_on
 from napari_cellcycle.review.gaps import filled_doubts
 from napari_cellcycle.review.links import link_doubts
 from napari_cellcycle.review.masks import mask_doubts
-from napari_cellcycle.review.merging import Merged, merged
+from napari_cellcycle.review.merging import merged
 from napari_cellcycle.review.norms import Norms
 from napari_cellcycle.review.scene import Scene
 from napari_cellcycle.review.stages import stage_doubts
@@ -41,7 +41,8 @@ def find_doubts(draft: Draft, facts: Facts, norms: Norms | None = None) -> Doubt
         return Doubts()
     scene = Scene.of(draft, facts, norms=norms)
     rows = np.arange(len(draft))
-    return _listed(scene, merged(found_in(scene, rows, rows)))
+    empty = Doubts(norms=scene.norms, rivals=scene.rivals)
+    return empty.with_(merged(found_in(scene, rows, rows)), Snapshot.of(draft))
 
 
 def refreshed(doubts: Doubts, draft: Draft, facts: Facts, cells: Iterable[int]) -> Doubts:
@@ -54,8 +55,8 @@ def refreshed(doubts: Doubts, draft: Draft, facts: Facts, cells: Iterable[int]) 
     scene = Scene.of(draft, facts, doubts.rivals, doubts.norms)
     focus = focus_on(scene, doubts.snapshot, cells, doubts.telling)
     new = found_in(scene, focus.rows, focus.tracks)
-    kept, free = doubts.without(focus, draft.confirmed, new)
-    return _listed(scene, kept + merged(new + free))
+    left, free = doubts.without(focus, draft.confirmed, new)
+    return left.with_(merged(new + free), Snapshot.of(draft))
 
 
 def found_in(scene: Scene, rows: np.ndarray, tracks: np.ndarray) -> list[Doubt]:
@@ -64,7 +65,3 @@ def found_in(scene: Scene, rows: np.ndarray, tracks: np.ndarray) -> list[Doubt]:
     about = [doubt for rule in CELL_RULES for doubt in rule(scene, rows)]
     about += [doubt for rule in TRACK_RULES for doubt in rule(scene, tracks)]
     return [doubt for doubt in about if doubt.keys[0] not in confirmed]
-
-
-def _listed(scene: Scene, found: list[Merged]) -> Doubts:
-    return Doubts(ranked(found), Snapshot.of(scene.draft), scene.norms, scene.rivals)

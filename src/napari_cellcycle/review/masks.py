@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from napari_cellcycle.errors import Fix
 from napari_cellcycle.review.doubt import Doubt
@@ -77,9 +78,19 @@ def _out(scene: Scene, rows: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 def _loose_beside(scene: Scene, rows: np.ndarray, later: int) -> np.ndarray:
     """Whether a track ends right before (-1), or begins right after (1), beside each of `rows`."""
-    loose = scene.first == NONE if later == -1 else scene.parent == NONE
-    found, away = scene.nearest(rows, later, 3)
-    return ((found != NONE) & loose[found] & (away < _BESIDE)).any(axis=1).astype(float)
+    loose = np.flatnonzero(scene.first == NONE if later == -1 else scene.parent == NONE)
+    if not len(loose) or not len(rows):
+        return np.zeros(len(rows))
+
+    def points(of: np.ndarray, frames: int) -> np.ndarray:
+        # Frames lie so far apart that only cells of the same one can be near.
+        return np.column_stack(
+            [scene.place[of] / scene.norms.unit, (scene.frame[of] + frames) * 10.0 * _BESIDE]
+        )
+
+    tree = cKDTree(points(loose, 0))
+    away = tree.query(points(rows, later), distance_upper_bound=_BESIDE)[0]
+    return np.isfinite(away).astype(float)
 
 
 def mask_doubts(scene: Scene, rows: np.ndarray) -> Iterator[Doubt]:
@@ -90,11 +101,14 @@ def mask_doubts(scene: Scene, rows: np.ndarray) -> Iterator[Doubt]:
     rows = rows[chance("mask", {**own, **most}) >= LEAST]  # who is near is slow to find out
     evidence = mask_evidence(scene, rows)
     weight = chance("mask", evidence)
+    shown = weight >= LEAST
+    rows, weight = rows[shown], weight[shown]
+    evidence = {name: values[shown] for name, values in evidence.items()}
     out = out_of_size(scene, rows)
     found, away = scene.nearest(rows, 0, 2)
     beside = np.where((out < 0) & (away[:, 1] <= _BESIDE), found[:, 1], NONE)
-    for place in np.flatnonzero(weight >= LEAST).tolist():
-        row, change = int(rows[place]), float(out[place])
+    for place, row in enumerate(rows.tolist()):
+        change = float(out[place])
         merged = change >= 0
         said = [f"it is {times(change, 'larger', 'smaller')} than before and after"]
         said = said if abs(change) > _CHANGED else []

@@ -12,7 +12,7 @@ from napari_cellcycle.data.tracks import BY_USER
 from napari_cellcycle.errors import Fix
 from napari_cellcycle.features.drift import diameters
 from napari_cellcycle.review.doubt import Doubt, Facts, Key
-from napari_cellcycle.review.evidence import known
+from napari_cellcycle.review.evidence import FARTHEST, known
 from napari_cellcycle.review.norms import Norms, norms_of
 from napari_cellcycle.review.rivals import Lookup, Rivals
 
@@ -219,28 +219,29 @@ class Scene:
     def nearest(self, rows: np.ndarray, later: int, most: int) -> tuple[np.ndarray, np.ndarray]:
         """The cells nearest to each of `rows`, so many frames later, or earlier if negative.
 
-        Returns rows (m, most), `NONE` where there are no more, and distances in diameters of a
-        usual cell, infinite there.
+        Returns rows (m, most), `NONE` where there are no more within `FARTHEST`, and distances in
+        diameters of a usual cell, infinite there.
         """
         found = np.full((len(rows), most), NONE)
         away = np.full((len(rows), most), np.inf)
-        frames = self.frame[rows]
-        for frame in np.unique(frames):
-            there = self.in_frame(int(frame) + later)
+        frames, reach = self.frame[rows], FARTHEST * self.norms.unit
+        for frame in np.unique(frames).tolist():
+            there = self.in_frame(frame + later)
+            asking = np.flatnonzero(frames == frame)
             if not len(there):
                 continue
-            asking = np.flatnonzero(frames == frame)
-            k = min(most, len(there))
+            points = self.place[rows[asking]]
             if len(there) * len(asking) <= _FEW:
-                apart = self.place[there] - self.place[rows[asking]][:, None]
-                distance = np.sqrt(np.einsum("mnd,mnd->mn", apart, apart))
-                index = np.argsort(distance, axis=1, kind="stable")[:, :k]
-                distance = np.take_along_axis(distance, index, axis=1)
+                index, distance = _compared(points, self.place[there], most, reach)
             else:
                 tree = cKDTree(self.place[there], balanced_tree=False)
-                distance, index = tree.query(self.place[rows[asking]], k=np.arange(1, k + 1))
-            found[asking[:, None], np.arange(k)] = there[index]
-            away[asking[:, None], np.arange(k)] = distance
+                k = np.arange(1, min(most, len(there)) + 1)
+                distance, index = tree.query(points, k=k, distance_upper_bound=reach)
+            width = index.shape[1]
+            is_near = np.isfinite(distance)
+            near_rows = there[np.where(is_near, index, 0)]
+            found[asking, :width] = np.where(is_near, near_rows, NONE)
+            away[asking, :width] = distance
         return found, away / self.norms.unit
 
     # ---------------------------------------------------------------- what else could be
@@ -311,3 +312,16 @@ class Scene:
     def _rejected(self) -> np.ndarray:
         pairs = np.array(sorted(self.draft.rejected), np.int64).reshape(-1, 2)
         return pairs[:, 0] * len(self.row_of) + pairs[:, 1]
+
+
+def _compared(
+    points: np.ndarray, others: np.ndarray, most: int, reach: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest of `others` (n, d) to each of `points` (m, d), and distances, infinite if far."""
+    apart = others - points[:, None]
+    distance = np.sqrt(np.einsum("mnd,mnd->mn", apart, apart))
+    some = np.flatnonzero(distance.min(axis=0) <= reach)
+    distance = distance[:, some]
+    order = np.argsort(distance, axis=1, kind="stable")[:, :most]
+    distance = np.take_along_axis(distance, order, axis=1)
+    return some[order], np.where(distance <= reach, distance, np.inf)
