@@ -17,6 +17,7 @@ from napari_cellcycle.progress import silent
 from napari_cellcycle.training.teach import Contrast, TaughtModel, Verdict
 from napari_cellcycle.widgets.display import prepare
 from napari_cellcycle.widgets.result import Result
+from napari_cellcycle.widgets.running import still_true
 from napari_cellcycle.widgets.session import Session
 from napari_cellcycle.widgets.teach_carry import carry_rounds
 from napari_cellcycle.widgets.teach_changes import Question, choose_frames, find_changes
@@ -173,6 +174,14 @@ def test_rounds_go_with_the_experiment_and_damaged_ones_are_left_out(tmp_path):
     assert read_rounds(other) == read_rounds(one) != ()
     (other / "rounds.json").write_text("[{")
     assert read_rounds(other) == ()
+
+
+@pytest.mark.parametrize(
+    ("step", "left"), [("classify", {"audit link", "link"}), ("run", {"link"})]
+)
+def test_answers_of_an_audit_are_forgotten_with_what_they_were_about(step, left):
+    said = frozenset({("audit link", 3), ("audit wrong stage", 3), ("audit stage", 1), ("link", 9)})
+    assert {kind for kind, _ in still_true(said, step)} == left
 
 
 def test_the_settings_of_the_open_result_are_taken(known):

@@ -313,19 +313,23 @@ def proposal(tmp_path, outcome, recommended):
 
 
 @pytest.mark.parametrize(
-    ("outcome", "recommended", "first"),
-    [("better", True, "Better than simple"), ("worse", False, "Worse than simple")],
+    ("outcome", "is_wanted", "first"),
+    [
+        ("better", True, "Better than simple"),
+        ("no difference", False, "No better than simple"),
+        ("worse", False, "Worse than simple"),
+    ],
 )
 def test_the_verdict_comes_first_and_the_better_choice_is_the_default(
-    qtbot, tmp_path, outcome, recommended, first
+    qtbot, tmp_path, outcome, is_wanted, first
 ):
     page = VerdictPage()
     qtbot.addWidget(page)
-    page.show_result(proposal(tmp_path, outcome, recommended))
+    page.show_result(proposal(tmp_path, outcome, outcome != "worse"))
     page.show()
     assert first in page.head.text() and page.words.text() == "Because."
-    assert page.use_button.isDefault() is recommended
-    assert page.keep_button.isDefault() is not recommended
+    assert page.use_button.isDefault() is is_wanted
+    assert page.keep_button.isDefault() is not is_wanted
     page.tabs.setCurrentIndex(1)
     assert page.words.text() == "One stage only." and not page.use_button.isVisible()
 

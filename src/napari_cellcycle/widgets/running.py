@@ -32,6 +32,8 @@ def start(dock: "CellCycle", step: StepName) -> Task | None:
         return None
     experiment = Experiment(movie)
     known = dock.session.experiment
+    if known is not None:
+        known = replace(known, confirmed=still_true(known.confirmed, step))
     if step in ("segment", "run") and known is not None and len(kept_cells(known)):
         experiment = replace(known, movie=movie)
     chosen = dock.source(step)
@@ -53,6 +55,13 @@ def start(dock: "CellCycle", step: StepName) -> Task | None:
     models = {n: s.settings.model for n, s in dock.steps.items() if step in (n, "run")}
     task.succeeded.connect(partial(_on_computed, dock, recording, models))
     return dock.begin(task)
+
+
+def still_true(confirmed: frozenset[tuple[str, int]], step: StepName) -> frozenset[tuple[str, int]]:
+    """What was confirmed, without the answers of an audit of what `step` makes anew."""
+    links = () if step == "classify" else ("link", "division")
+    gone = [f"audit {wrong}{kind}" for kind in ("stage", *links) for wrong in ("", "wrong ")]
+    return frozenset(each for each in confirmed if each[0] not in gone)
 
 
 def _on_computed(
