@@ -1,7 +1,7 @@
 """What it takes to make a lineage perfect: by the list of doubts, frame by frame, at random.
 
     OMP_NUM_THREADS=1 python benchmarks/annotator.py [--data FOLDER] [--quick] [--ranking]
-        [--only HeLa PSC dense varied HeLa-simple PSC-simple]
+        [--only HeLa PSC dense varied HeLa-simple PSC-simple] [--crossed FILE.json]
 
 A simulated annotator knows the truth and may do only what the viewer offers: the operations of
 the editor, among them undo, each at the clicks and keys that it takes there (`annotating.COSTS`).
@@ -24,7 +24,9 @@ and 100 % of what is wrong at first is gone, masks included:
 """
 
 import argparse
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +38,7 @@ from reviewed import KEPT_ASIDE, Reviewed, challenge, simulated
 from napari_cellcycle.edit.bench import Bench
 from napari_cellcycle.edit.editor import Editor
 from napari_cellcycle.review.doubt import facts_of
+from napari_cellcycle.review.weights import COEFFICIENTS
 
 ORDERS = ("the list", "frame by frame", "at random")
 SHARES = (0.5, 0.8, 0.95, 1.0)
@@ -90,6 +93,17 @@ def line(case: Reviewed, order: str, resolving: bool) -> str:
     return f"{about} {' | '.join(shown)} | {1000 * found[2][1] / cells:.0f} | {steps} |"
 
 
+def with_weights(case: Reviewed, weights: dict[str, dict[str, float]]) -> Ranking:
+    """The ranking of a movie by other weights than those shipped."""
+    shipped = dict(COEFFICIENTS)
+    COEFFICIENTS.update(weights)
+    try:
+        found = rank(case)
+    finally:
+        COEFFICIENTS.update(shipped)
+    return replace(found, name=f"{case.name}, weights that never saw it")
+
+
 def main() -> None:
     """Track, rank, correct, print."""
     parser = argparse.ArgumentParser(
@@ -99,11 +113,21 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="twelve frames of two movies")
     parser.add_argument("--only", nargs="*", default=[], metavar="NAME")
     parser.add_argument("--ranking", action="store_true", help="do not correct anything")
+    parser.add_argument(
+        "--crossed",
+        type=Path,
+        metavar="FILE",
+        help="weights of doubts that were fitted without each movie, of doubt_weights.py --out",
+    )
     chosen = parser.parse_args()
     cases = list(movies(chosen))
     print(Ranking.HEAD)
+    crossed = json.loads(chosen.crossed.read_text()) if chosen.crossed else {}
     for case in cases:
         print(rank(case), flush=True)
+        weights = crossed.get(case.name.partition(",")[0])
+        if weights is not None:
+            print(with_weights(case, weights), flush=True)
     if chosen.ranking:
         return
     print(f"\n{HEAD}")

@@ -138,7 +138,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, default=default_data())
-    parser.add_argument("--out", type=Path, help="file for the coefficients, as JSON")
+    parser.add_argument(
+        "--out", type=Path, help="JSON file for the coefficients, and those without each movie"
+    )
     chosen = parser.parse_args()
     found: dict[str, dict[str, Example]] = {}
     for case in learned_from(chosen.data):
@@ -146,11 +148,13 @@ def main() -> None:
         print(f"tracked {case.name}", flush=True)
     print("\n| kind | movie | doubts | wrong | expected | average precision |")
     print("|---" * 6 + "|")
+    crossed: dict[str, dict[str, dict[str, float]]] = {}
     for kind in KINDS:
         for name, own in found.items():
             movie = name.partition(",")[0]
             others = [f[kind] for n, f in found.items() if n.partition(",")[0] != movie]
             weights, (evidence, wrong) = fit(others), own[kind]
+            crossed.setdefault(movie, {})[kind] = weights
             chance = _sigmoid(_table(evidence) @ list(weights.values()))
             figures = f"{len(wrong)} | {wrong.sum()} | {chance.sum():.1f}"
             print(f"| {kind} | {name} | {figures} | {precision(chance, wrong):.3f} |")
@@ -160,7 +164,7 @@ def main() -> None:
     for kind, weights in fitted.items():
         print(f'    "{kind}": {weights},'.replace("'", '"'))
     if chosen.out:
-        chosen.out.write_text(json.dumps(fitted, indent=2))
+        chosen.out.write_text(json.dumps({"all": fitted, **crossed}, indent=2))
 
 
 if __name__ == "__main__":
