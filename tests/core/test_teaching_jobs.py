@@ -74,7 +74,8 @@ def call(*arguments):
 
 def test_a_teaching_runs_by_itself_and_tells_how_it_gets_on(finished):
     state = finished.state
-    assert state.phase == "done" and state.error == "" and not finished.is_alive
+    assert state.phase == "done" and state.error == ""
+    until(lambda: not finished.is_alive)
     assert [point.epoch for point in finished.curve()] == [1, 2]
     assert finished.curve(1)[0].epoch == 2
     assert finished.result().models[0].path.is_file() and finished.request.kinds == ("link",)
@@ -120,7 +121,6 @@ def test_it_stops_without_a_trace_in_the_library(long):
     folder = long.folder.parents[1]
     assert long.result() is None and not list(long.folder.glob("proposed/*"))
     assert default_model("link", folder) == "cellcycle-links"
-    until(lambda: not long.is_alive)
     long.delete()
     with pytest.raises(BadInput, match="There is no teaching"):
         attach(long.name, folder)

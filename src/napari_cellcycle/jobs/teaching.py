@@ -146,7 +146,7 @@ class Teaching:
 
         Raises `BadInput` while it runs.
         """
-        if self.is_alive:
+        if self.is_alive and self.state.phase not in OVER:
             raise BadInput(f"The teaching {self.name} still runs: stop it first.")
         with writing_to(self.folder):
             shutil.rmtree(self.folder)
