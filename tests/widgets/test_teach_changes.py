@@ -140,6 +140,7 @@ def taught(name, base, before, after):
         gain=after - before,
         gain_interval=(0.0, 0.1),
         groups=3,
+        figures={"link F1": (before + 0.02, after + 0.02)},
     )
     verdict = Verdict(outcome="better", words="", recommended=True, share=1.0, held_out=held)
     return TaughtModel(
@@ -152,8 +153,8 @@ def test_rounds_go_on_from_the_model_that_was_taken(tmp_path):
         add_rounds(tmp_path, rounds_of(model, read_rounds(tmp_path)))
     found = read_rounds(tmp_path)
     assert [(each.number, each.model) for each in found] == [(0, "a"), (1, "b"), (2, "c")]
-    assert [each.errors for each in found] == pytest.approx([100, 50, 30])
-    assert (found[0].low, found[0].high) == pytest.approx((50, 200))
+    assert [each.errors for each in found] == pytest.approx([80, 30, 10])
+    assert {each.name for each in found} == {"link F1"}
 
 
 def test_of_audits_in_one_round_the_last_counts(tmp_path):

@@ -27,7 +27,8 @@ class RoundsChart(QWidget):
         self.words.setWordWrap(True)
         self.plot = Plot("#888888", "round of teaching")
         self.plot.setToolTip(
-            "Bars are 95 % intervals; ● on what was kept aside, ◆ dashed: by an audit"
+            "Masks, links or stages that are wrong. ● on what was kept aside; ◆ dashed: by an "
+            "audit, with 95 % intervals"
         )
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -62,8 +63,13 @@ class RoundsChart(QWidget):
             np.array([getattr(each, name) for each in mine], float)
             for name in ("number", "errors", "low", "high")
         )
-        bars = pg.ErrorBarItem(x=x, y=y, top=high - y, bottom=y - low, beam=0.1, pen=colour)
-        self.plot.addItem(bars)
+        known = ~np.isnan(low)
+        if known.any():
+            x_known, y_known = x[known], y[known]
+            top, bottom = high[known] - y_known, y_known - low[known]
+            self.plot.addItem(
+                pg.ErrorBarItem(x=x_known, y=y_known, top=top, bottom=bottom, beam=0.1, pen=colour)
+            )
         style = Qt.PenStyle.SolidLine if symbol == _SYMBOLS[ASIDE] else Qt.PenStyle.DashLine
         pen = pg.mkPen(colour, width=2, style=style)
         self.plot.plot(x, y, pen=pen, symbol=symbol, symbolSize=8, symbolBrush=colour)

@@ -23,12 +23,15 @@ AUDIT: Source = "audit"
 _AUDITED: dict[Kind, Audited] = {"link": "link", "stage": "stage"}
 """What an audit asks about, for each kind of model that this says something of."""
 
+_COUNTED: dict[Kind, str] = {"segment": "F1 0.5", "link": "link F1", "stage": "accuracy"}
+"""Figures whose complement is the share of masks, links or cells that is wrong."""
+
 
 class Round(BaseModel):
     """Errors per 1,000 with a model: found on what was kept aside, or by an audit.
 
     `number` is how many models of the kind were taken until then. `low` and `high` bound a 95 %
-    interval; `name` says what was counted.
+    interval, where it is known; `name` says what was counted.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,8 +41,8 @@ class Round(BaseModel):
     model: str
     source: Source
     errors: float
-    low: float
-    high: float
+    low: float | None = None
+    high: float | None = None
     name: str = ""
     time: datetime = Field(default_factory=lambda: datetime.now(UTC))
 
@@ -76,9 +79,10 @@ def rounds_of(model: TaughtModel, known: Sequence[Round]) -> list[Round]:
     found = model.verdict.held_out
     if found is None:
         return []
-    number = _number(model.kind, known)
-    before = _round(model, number, model.base, found.before, found.before_interval)
-    after = _round(model, number + 1, model.name, found.after, found.after_interval)
+    number, name = _number(model.kind, known), _COUNTED[model.kind]
+    shares = found.figures.get(name, (found.before, found.after))
+    before = _round(model.kind, number, model.base, shares[0], name)
+    after = _round(model.kind, number + 1, model.name, shares[1], name)
     same = [each for each in known if each.kind == model.kind and each.source == ASIDE]
     return [after] if same and same[-1].model == model.base else [before, after]
 
@@ -111,19 +115,6 @@ def _number(kind: Kind, known: Sequence[Round]) -> int:
     return max((each.number for each in known if each.kind == kind), default=0)
 
 
-def _round(
-    model: TaughtModel, number: int, name: str, score: float, interval: tuple[float, float]
-) -> Round:
-    low, high = interval
-    errors, fewest, most = (1000 * float(np.clip(1 - x, 0, 1)) for x in (score, high, low))
-    assert model.verdict.held_out is not None
-    return Round(
-        kind=model.kind,
-        number=number,
-        model=name,
-        source=ASIDE,
-        errors=errors,
-        low=fewest,
-        high=most,
-        name=model.verdict.held_out.name,
-    )
+def _round(kind: Kind, number: int, model: str, share: float, name: str) -> Round:
+    errors = 1000 * float(np.clip(1 - share, 0, 1))
+    return Round(kind=kind, number=number, model=model, source=ASIDE, errors=errors, name=name)
