@@ -76,7 +76,7 @@ def test_a_stage_is_pinned_on_the_cells_that_are_chosen_and_on_no_other(editor):
     edit = editor.do("set_stage", cells=[4, 3, 4], stage=PROPHASE)
     assert edit.words == f"Cell 1: {PROPHASE} in 2 places"
     assert stages(editor)[2:4] == [PROPHASE] * 2 and pins(editor) == {2: PROPHASE, 3: PROPHASE}
-    assert editor.draft.value(3, f"p_{PROPHASE}") == 1 and editor.draft.value(3, "by") == "user"
+    assert editor.draft.value(3, f"p_{PROPHASE}") == 1 and editor.draft.value(3, "by") == "model"
     assert sum(editor.draft.value(3, f"p_{name}") for name in H2B.names) == 1
     untouched()
 

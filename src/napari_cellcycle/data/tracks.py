@@ -29,8 +29,8 @@ class Tracks:
 
     `cells` has one row per cell and frame, indexed by a unique positive `cell_id`, with the
     columns `frame`, `label` (its value in the masks of that frame), `y`, `x` (and `z` in 3D,
-    all in pixels), `by` ("model" or "user"), any measurements, and, once classified, `stage`
-    and one probability `p_<stage>` a stage. `links` has one row per link with the columns
+    all in pixels), `by` ("model" or "user": who made the mask), any measurements, and, once
+    classified, `stage` and one probability `p_<stage>` a stage. `links` has one row per link with the columns
     `parent`, `child`, `score` and `by`; a link always points forward in time, by more than
     one frame where a gap was closed. `rejected` lists the pairs of cells, `parent` and `child`,
     that the user said are no link; a pair is forgotten once one of its cells is gone or the two

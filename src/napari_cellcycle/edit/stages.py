@@ -3,7 +3,6 @@
 import numpy as np
 
 from napari_cellcycle.data.draft import Draft
-from napari_cellcycle.data.tracks import BY_USER
 from napari_cellcycle.edit.bench import Bench
 from napari_cellcycle.errors import Refused
 from napari_cellcycle.pipeline.redecode import CHANCE
@@ -79,7 +78,6 @@ def unpin(bench: Bench, cells: list[int]) -> str:
 def _pin(draft: Draft, cells: np.ndarray, stage: str) -> None:
     draft.set_values("stage", cells, stage)
     draft.set_values("pinned", cells, stage)
-    draft.set_values("by", cells, BY_USER)
     for name in draft.stages.names:
         if f"{CHANCE}{name}" in draft.names:
             draft.set_values(f"{CHANCE}{name}", cells, float(name == stage))

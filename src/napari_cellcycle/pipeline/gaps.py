@@ -174,7 +174,10 @@ def without_drawn(labels: LabelStack, tracks: Tracks) -> LabelStack:
     cells = tracks.cells
     if "filled" not in cells or not cells["filled"].any():
         return labels
-    drawn = cells[cells["filled"].to_numpy(bool) & (cells["by"] == BY_MODEL).to_numpy()]
+    is_drawn = cells["filled"].to_numpy(bool) & (cells["by"] == BY_MODEL).to_numpy()
+    if "pinned" in cells:
+        is_drawn &= (cells["pinned"].fillna("") == "").to_numpy(bool)
+    drawn = cells[is_drawn]
     frames = drawn.groupby("frame")["label"]
     gone = {int(str(frame)): label.to_numpy() for frame, label in frames}
     read = _WithoutDrawn(labels, gone)

@@ -27,7 +27,9 @@ from napari_cellcycle.widgets.movies import METADATA
 OPACITY = 0.7
 _TAIL = 12
 _USUAL_SIDE = 30.0
-_TRACKS_AFTER_MS = 120
+_TRACKS_AFTER_MS, _LARGE_AFTER_MS = 120, 1500
+_LARGE = 30_000
+"""Cells from which the tracks layer follows corrections in pauses only."""
 _OUTLINE = 2
 """Width of outlines in pixels of the masks, where cells are coloured by doubt."""
 
@@ -51,7 +53,7 @@ class ResultLayers:
         self._colour_by: ColourBy = "track"
         self._contour: int | None = None
         self._side: tuple[Display | None, float] | None = None
-        self._later = QTimer(singleShot=True, interval=_TRACKS_AFTER_MS)
+        self._later = QTimer(singleShot=True)
         self._later.timeout.connect(self._update_tracks)
         viewer.dims.events.current_step.connect(self._on_step)
 
@@ -67,7 +69,8 @@ class ResultLayers:
     def update(self, display: Display, frames: Sequence[int]) -> None:
         """Show what a correction changed; it painted in the masks of `frames` already.
 
-        The tracks follow a moment later, together for all corrections made until then.
+        The tracks follow a moment later, together for all corrections made until then; napari
+        takes half a second to show those of a hundred thousand cells, so they wait for a pause.
         """
         shown = self._display
         self._display = display
@@ -77,7 +80,8 @@ class ResultLayers:
             if round(float(self.labels.world_to_data(self._viewer.dims.point)[0])) in frames:
                 self.labels.refresh()
             self._on_step()
-        self._later.start()
+        large = len(display.vertices) > _LARGE
+        self._later.start(_LARGE_AFTER_MS if large else _TRACKS_AFTER_MS)
 
     def _update_tracks(self) -> None:
         display = self._display

@@ -33,10 +33,7 @@ class KnownMasks:
 
 
 def known_masks(experiment: Experiment) -> KnownMasks:
-    """Find the frames that were confirmed or corrected as a whole, and the cells elsewhere.
-
-    Where a stage was set by hand, that does not make the mask a person's.
-    """
+    """Find the frames that were confirmed or corrected as a whole, and the cells elsewhere."""
     frames = {number for kind, number in experiment.confirmed if kind == FRAME}
     frames |= set(corrected_frames(experiment))
     count = 0 if experiment.labels is None else len(experiment.labels)
@@ -46,8 +43,6 @@ def known_masks(experiment: Experiment) -> KnownMasks:
         return KnownMasks(whole, np.empty(0, np.int64))
     cells = tracks.cells
     rows = np.flatnonzero(cells["by"].to_numpy() == BY_USER)
-    if "pinned" in cells:
-        rows = rows[cells["pinned"].iloc[rows].fillna("").to_numpy() == ""]
     confirmed = [number for kind, number in experiment.confirmed if kind == MASK]
     right = cells.index.get_indexer(pd.Index(confirmed, dtype=np.int64))
     rows = np.union1d(rows, right[right >= 0])
