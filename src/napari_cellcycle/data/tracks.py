@@ -27,17 +27,17 @@ def no_candidates() -> pd.DataFrame:
 class Tracks:
     """A forest of cells: each has at most one parent and at most two children.
 
-    `cells` has one row per cell and frame, indexed by a unique positive `cell_id`, with the
-    columns `frame`, `label` (its value in the masks of that frame), `y`, `x` (and `z` in 3D,
-    all in pixels), `by` ("model" or "user": who made the mask), any measurements, and, once
-    classified, `stage` and one probability `p_<stage>` a stage. `links` has one row per link with the columns
-    `parent`, `child`, `score` and `by`; a link always points forward in time, by more than
-    one frame where a gap was closed. `rejected` lists the pairs of cells, `parent` and `child`,
-    that the user said are no link; a pair is forgotten once one of its cells is gone or the two
-    are linked again. `candidates` is what the tracker thought of links, whether it chose them or
-    not: the probability `score` that `parent` goes on as `child`, or, where `other` is not 0,
-    that it divides into `child` and `other`; improbable ones are left out. The tables are treated
-    as immutable: every edit returns a new `Tracks`.
+    `cells` has one row per cell and frame, indexed by a unique positive `cell_id`, with the columns
+    `frame`, `label` (its value in the masks of that frame), `y`, `x` (and `z` in 3D, all in
+    pixels), `by` ("model" or "user": who made the mask), any measurements, and, once classified,
+    `stage` and one probability `p_<stage>` a stage. `links` has one row per link with the columns
+    `parent`, `child`, `score` and `by`; a link always points forward in time, by more than one
+    frame where a gap was closed. `rejected` lists the pairs of cells, `parent` and `child`, that
+    the user said are no link; a pair is forgotten once one of its cells is gone or the two are
+    linked again. `candidates` is what the tracker thought of links, whether it chose them or not:
+    the probability `score` that `parent` goes on as `child`, or, where `other` is not 0, that it
+    divides into `child` and `other`; improbable ones are left out. The tables are treated as
+    immutable: every edit returns a new `Tracks`.
     """
 
     cells: pd.DataFrame
