@@ -58,8 +58,8 @@ class Correcting:
             self._dock.notice.tell("There are no masks to paint in yet: press Run first.")
 
     def _on_tool(self, name: str) -> None:
-        words = {tool.name: tool.words for tool in TOOLS}.get(name)
-        if words is None:
+        words = next((tool.words for tool in TOOLS if tool.name == name), "")
+        if not words:
             self._dock.notice.hide()
         else:
             self._dock.notice.tell(f"{words[0].upper()}{words[1:]}; Esc ends it.", problem=False)
