@@ -133,6 +133,21 @@ def test_enter_confirms_and_the_doubt_does_not_come_back(window, review, qtbot):
     assert len(panel.shown) == 1
 
 
+def test_n_goes_on_where_a_doubt_was_mended(window, review, qtbot):
+    cells = [cell(window, frame, label) for frame, label in ((1, 1), (2, 2), (3, 1))]
+    doubted(window, *cells)
+    panel = review()
+    assert len(panel.shown) == 3
+    press(panel, Qt.Key.Key_N)
+    press(panel, Qt.Key.Key_N)
+    middle, last = panel.current, panel.shown[2]
+    edit(panel, qtbot, lambda: press(panel, Qt.Key.Key_Return))
+    edit(panel, qtbot, lambda: window.session.do("confirm", kind="frame", number=0))
+    assert middle.key not in {doubt.key for doubt in panel.shown}
+    press(panel, Qt.Key.Key_N)
+    assert panel.current.key == last.key
+
+
 def test_buttons_do_what_keys_do(window, review, qtbot):
     doubted(window, cell(window, 2, 1), cell(window, 3, 2))
     panel = review()
@@ -174,7 +189,7 @@ def test_one_kind_only(viewer, qtbot):
 
 
 def test_unlikely_doubts_are_shown_on_request(window, review):
-    doubted(window, cell(window, 2, 1), score=0.3)
+    doubted(window, cell(window, 2, 1), score=0.6)
     panel = review()
     assert not panel.shown
     panel.unlikely.setChecked(True)

@@ -1,6 +1,7 @@
 """What looks wrong, the likeliest first, as a tab below the viewer."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -250,18 +251,17 @@ class ReviewPanel(QWidget):
         kind = self.kind.currentData() or _ALL
         self._fill_kinds(worth, kind)
         chosen = [doubt for doubt in worth if kind in (_ALL, doubt.kind)]
-        chosen = [d for d in chosen if draft is not None and draft.has(d.cells[0])]
-        labels = [draft.label(d.cells[0]) for d in chosen] if draft is not None else []
+        chosen, labels = _still_there(draft, chosen)
         self.rows.show(chosen, labels)
         self._tell_count(looking)
         self._stack.setCurrentIndex(1 if worth else 0)
         row = self.rows.row_of(self.current)
-        if row is None:
-            self.current = None
-            self._place = min(self._place, len(chosen)) - 1 if self._place > 0 else -1
-        else:
+        if row is not None:
             self.current, self._place = chosen[row], row
             self.table.selectRow(row)
+        elif self.current is not None:  # it is mended, so the next one is where it was
+            self.current, self._place = None, self._place - 1
+        self._place = min(self._place, len(chosen) - 1)
         self._show_current()
 
     def _fill_kinds(self, doubts: tuple[Doubt, ...], kind: str) -> None:
@@ -367,3 +367,13 @@ class ReviewPanel(QWidget):
         """Wait for the thread."""
         self.finder.close()
         super().closeEvent(event)
+
+
+def _still_there(draft: Draft | None, doubts: Sequence[Doubt]) -> tuple[list[Doubt], list[int]]:
+    """Doubts whose first cells are there now, and the numbers of these."""
+    if draft is None or not doubts:
+        return [], []
+    cells = np.array([doubt.cells[0] for doubt in doubts])
+    there = np.isin(cells, draft.ids)
+    labels = draft.column("label")[draft.rows(cells[there])].tolist()
+    return [doubt for doubt, is_there in zip(doubts, there, strict=True) if is_there], labels
