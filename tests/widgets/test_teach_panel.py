@@ -251,7 +251,7 @@ def test_without_corrections_a_sentence_says_what_to_do(sample, quick, run, qtbo
         assert counts[kind].text() == "nothing yet" and tick.toolTip().endswith((".", "first."))
 
 
-def test_a_frame_that_is_done_is_counted_and_can_be_taken_back(sample, quick, run, qtbot):
+def test_a_frame_that_is_done_is_counted_and_can_be_taken_back(viewer, sample, quick, run, qtbot):
     run(sample, sample.run_button)
     press(qtbot, sample.teach_button)
     material = sample.panels.panel("teach").prepare.material
@@ -263,6 +263,9 @@ def test_a_frame_that_is_done_is_counted_and_can_be_taken_back(sample, quick, ru
     qtbot.waitUntil(lambda: text() == "1 frame done", timeout=30_000)
     sample.session.go_to_frame(5)
     assert material.done_button.text() == "This frame is done"
+    User(viewer, sample).press(Qt.Key.Key_Return, SHIFT)
+    qtbot.waitUntil(lambda: text() == "2 frames done", timeout=30_000)
+    sample.session.undo()
     sample.session.undo()
     qtbot.waitUntil(lambda: text() == "nothing yet", timeout=30_000)
 
