@@ -28,6 +28,8 @@ _IN_THE_WAY = 0.7
 """How near, at most, another cell may be where a cell is to be drawn."""
 _EXTENDED = 0.1
 """How likely it is that a cell was only missed in the next frame, if nothing fits it."""
+_CUT = 0.3
+"""How much less likely something is wrong where a user has cut the track; assumed."""
 _VERB = {BEFORE: "begins", AFTER: "ends"}
 _WHEN = {BEFORE: "just before", AFTER: "just after"}
 _MAY_DIVIDE = {BEFORE: "may have divided", AFTER: "may be its daughter"}
@@ -140,6 +142,7 @@ def _doubts(scene: Scene, rows: np.ndarray, later: int) -> Iterator[Doubt]:
     near_by = partners(scene, rows, loose, later)
     evidence = end_evidence(scene, rows, near_by, later)
     weight = chance(scene.named(kind), evidence)
+    weight = np.where(scene.is_cut(rows, later == AFTER), _CUT * weight, weight)
     shown = np.flatnonzero(weight >= LEAST)
     rows = rows[shown]
     near_by = Partners(near_by.rows[shown], near_by.away[shown])

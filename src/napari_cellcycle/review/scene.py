@@ -308,6 +308,11 @@ class Scene:
             fits &= single | ~np.isin(ends[:, 0] * n + ends[:, 2], self._rejected)
         return fits
 
+    def is_cut(self, rows: np.ndarray, after: bool) -> np.ndarray:
+        """Whether a user cut the track after each of `rows`, or else before (m,)."""
+        ends = {pair[0 if after else 1] for pair in self.draft.rejected}
+        return np.isin(self.ids[rows], np.array(sorted(ends), np.int64))
+
     @cached_property
     def _rejected(self) -> np.ndarray:
         pairs = np.array(sorted(self.draft.rejected), np.int64).reshape(-1, 2)
