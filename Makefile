@@ -10,8 +10,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 VENV4  := .venv-cellpose4
-SCREEN := xvfb-run -a -s "-screen 0 1600x1000x24"
-PYTEST := OMP_NUM_THREADS=1 $(SCREEN) $(BIN)/python -m pytest
+# pytest-xvfb gives each process of the tests a virtual screen of its own
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 # CELLCYCLE_DATA: folder of the public data sets that `make weights` and `make bench` read
 export CELLCYCLE_DATA ?= ../shared/data
 # BTRACK: "--btrack PYTHON", the python of an environment with btrack, to compare with it as well
@@ -26,7 +26,7 @@ demo: $(READY)
 test: $(READY) $(VENV)/.screen
 ifeq ($(ARGS),)
 	$(PYTEST) tests/core --numprocesses 2 --dist loadfile
-	$(PYTEST) tests/widgets
+	$(PYTEST) tests/widgets --numprocesses 2 --dist loadfile
 else
 	$(PYTEST) $(ARGS)
 endif
