@@ -20,6 +20,8 @@ from napari_cellcycle.models.link.scores import Scores
 
 FRAME = "frame"
 """Kind of confirmation that says that a whole frame is right; its number is the frame."""
+AUDIT = "audit"
+"""Answers of an audit, which keeps nothing as it is, begin with this."""
 MOSTLY = 0.5
 """A new mask of which a larger share lies in kept ones is left out."""
 _NEVER = -1.0
@@ -37,7 +39,11 @@ def kept_cells(experiment: Experiment) -> np.ndarray:
     decided = [links.loc[links["by"] == BY_USER, ["parent", "child"]], tracks.rejected]
     ends = pd.concat(decided)[["parent", "child"]].to_numpy().ravel()
     frames = [number for kind, number in experiment.confirmed if kind == FRAME]
-    numbers = [number for kind, number in experiment.confirmed if kind != FRAME]
+    numbers = [
+        number
+        for kind, number in experiment.confirmed
+        if kind != FRAME and not kind.startswith(AUDIT)
+    ]
     kept |= cells.index.isin([*ends, *numbers]) | cells["frame"].isin(frames).to_numpy()
     return np.sort(cells.index[kept].to_numpy(np.int64))
 
