@@ -2,7 +2,7 @@
 
 As a program (`python scripted_edits.py`) it waits for lines `FOLDER SEED COUNT` and makes that run
 in the experiment folder, in a process of its own, with a line for each edit as soon as it was made.
-It kills that process at a line `kill`, or lets it end at a line `wait`, and says `over`.
+It kills that process at a line `kill` and says `over`.
 """
 
 import hashlib
@@ -113,8 +113,8 @@ def main() -> None:
                 _child(Path(folder), int(seed), int(count))
             finally:
                 os._exit(0)
-        if sys.stdin.readline().strip() == "kill":
-            os.kill(child, signal.SIGKILL)
+        sys.stdin.readline()
+        os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         os.write(1, b"over\n")
 
