@@ -35,6 +35,7 @@ COSTS = {
 IN_VIEW = 25
 """Cells that can be judged at a glance; a frame with more is looked at part by part."""
 _MOST = 200
+_PASSES = 4
 
 
 @dataclass
@@ -94,20 +95,24 @@ class Annotator:
             self.log.note(self.errors)
 
     def go_through_frames(self) -> None:
-        """Look at all cells of all frames, one frame after the other."""
-        for frame in range(self.facts.frames if self.log.errors[-1] else 0):
-            cells = self.draft.in_frame(frame)
-            for _ in range(max(1, ceil(len(cells) / IN_VIEW))):
-                self.log.add("view")
-            self.log.looks[-1] += len(cells)
-            self._put_right(cells.tolist())
-            missing = (self.truth.frame == frame) & (self.truth.mask == NOBODY)
-            for true in np.flatnonzero(missing).tolist():
-                self._do(*self._drawn(true))
-            self._put_right(self.draft.in_frame(frame).tolist())
-            self.log.note(self.errors)
-            if not self.log.errors[-1]:
-                break
+        """Look at all cells of all frames, one after the other; again if anything is left."""
+        for _ in range(_PASSES):
+            for frame in range(self.facts.frames):
+                if not self.log.errors[-1]:
+                    return
+                self._look_at_frame(frame)
+
+    def _look_at_frame(self, frame: int) -> None:
+        cells = self.draft.in_frame(frame)
+        for _ in range(max(1, ceil(len(cells) / IN_VIEW))):
+            self.log.add("view")
+        self.log.looks[-1] += len(cells)
+        self._put_right(cells.tolist())
+        missing = (self.truth.frame == frame) & (self.truth.mask == NOBODY)
+        for true in np.flatnonzero(missing).tolist():
+            self._do(*self._drawn(true))
+        self._put_right(self.draft.in_frame(frame).tolist())
+        self.log.note(self.errors)
 
     def _visit(self, doubt: Doubt) -> None:
         self.log.add("jump")
@@ -149,20 +154,15 @@ class Annotator:
 
     def _put_right(self, cells: Iterable[int]) -> None:
         """Correct whatever is wrong with cells, and with what that changes, until nothing is."""
-        waiting = list(dict.fromkeys(cells))
-        for _ in range(_MOST):
-            if not waiting:
-                return
+        waiting, edits = list(dict.fromkeys(cells)), 0
+        while waiting and edits < _MOST:
             step = self._next(waiting[0])
-            if step is None:
-                waiting.pop(0)
-                continue
-            edit = self._do(*step)
+            edit = self._do(*step) if step is not None else None
             if edit is None:
                 waiting.pop(0)
                 continue
-            new = [cell for cell in _relinked(edit) if cell not in waiting]
-            waiting += new
+            edits += 1
+            waiting += [cell for cell in _relinked(edit) if cell not in waiting]
 
     def _do(self, name: str, arguments: dict[str, Any]) -> Edit | None:
         self.log.add(name)
