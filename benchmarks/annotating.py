@@ -28,6 +28,7 @@ COSTS = {
     "divide": 4,  # three cells, Y
     "swap": 3,  # two cells, S
     "delete_cells": 2,  # the cell, D
+    "delete_track": 2,  # the cell, Shift D
     "paint": 2,  # to the frame where a mask is missing, and one stroke
     "split": 3,  # the cell, the tool, one line
 }
@@ -186,7 +187,7 @@ class Annotator:
         true = int(truth.of(np.array([cell]))[0])
         if true == NONE:
             inside = truth.inside(cell)
-            return self._parted(cell, inside) if inside else ("delete_cells", {"cells": [cell]})
+            return self._parted(cell, inside) if inside else self._deleted(cell)
         mask, above = truth.mask, int(truth.parent[true])
         if above != NONE and not mask[above]:
             return self._drawn(above)
@@ -207,6 +208,14 @@ class Annotator:
         if wrong and (not wanted or wanted[0] in there):
             return "unlink", {"child": wrong[0]}
         return self._linked(cell, wanted[0])
+
+    def _deleted(self, cell: int) -> tuple[str, dict[str, Any]]:
+        """Take out a mask that is no cell: here, or the whole track if none of it is."""
+        label = self.draft.label(cell)
+        track = self.draft.track(label)
+        if len(track) > 1 and not np.isin(track, self.truth.found).any():
+            return "delete_track", {"label": label}
+        return "delete_cells", {"cells": [cell]}
 
     def _linked(self, parent: int, child: int) -> tuple[str, dict[str, Any]]:
         """The shortest way to link two cells."""

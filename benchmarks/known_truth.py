@@ -126,7 +126,8 @@ class Wrong:
 def link_errors(truth: Truth, draft: Draft) -> list[Wrong]:
     """Every missed and every false link, each with the cells that lead to it.
 
-    To a missed link of a cell without a mask, the nearest relatives lead that have one.
+    To a missed link of a cell without a mask, the nearest relatives lead that have one; to one of
+    a mask that is no cell, or holds several, all such of the track without a break.
     """
     mask, errors = truth.mask, []
     for child in np.flatnonzero(truth.parent != NONE).tolist():
@@ -135,12 +136,25 @@ def link_errors(truth: Truth, draft: Draft) -> list[Wrong]:
         if not all(ends) or draft.parent(ends[1]) != ends[0]:
             known = _above(truth, mask, parent) | _below(truth, mask, child)
             errors.append(Wrong(known, frozenset((parent, child))))
-    own = truth.of(draft.ids)
+    own, run = truth.of(draft.ids), _runs(truth, draft)
     for row in truth.wrong_links(draft)[1].tolist():
         parent = int(draft.column("parent")[row])
         true = {int(own[row]), int(own[draft.row(parent)])} - {NONE}
-        errors.append(Wrong(frozenset((int(draft.ids[row]), parent)), frozenset(true)))
+        cells = run.get(int(draft.ids[row]), frozenset()) | run.get(parent, frozenset())
+        errors.append(Wrong(cells | {int(draft.ids[row]), parent}, frozenset(true)))
     return errors
+
+
+def _runs(truth: Truth, draft: Draft) -> dict[int, frozenset[int]]:
+    """For each cell that shows no true cell alone, all such in its track without a break."""
+    false = np.flatnonzero(truth.of(draft.ids) == NONE)
+    label, frame = draft.column("label")[false], draft.column("frame")[false]
+    order = np.lexsort((frame, label))
+    breaks = (np.diff(label[order]) != 0) | (np.diff(frame[order]) > 1)
+    found = {}
+    for part in np.split(draft.ids[false][order], np.flatnonzero(breaks) + 1):
+        found |= dict.fromkeys(part.tolist(), frozenset(part.tolist()))
+    return found
 
 
 def division_errors(truth: Truth, draft: Draft) -> list[Wrong]:
@@ -161,9 +175,10 @@ def division_errors(truth: Truth, draft: Draft) -> list[Wrong]:
 
 
 def mask_errors(truth: Truth, draft: Draft) -> list[Wrong]:
-    """Every mask that is no cell, and every one that holds several."""
-    wrong = draft.ids[truth.of(draft.ids) == NONE].tolist()
-    return [Wrong(frozenset([cell]), frozenset(truth.inside(cell))) for cell in wrong]
+    """Every mask that is no cell, or holds several; all such of a track lead to each other."""
+    return [
+        Wrong(cells, frozenset(truth.inside(cell))) for cell, cells in _runs(truth, draft).items()
+    ]
 
 
 def _above(truth: Truth, mask: np.ndarray, row: int) -> frozenset[int]:

@@ -52,7 +52,7 @@ def facts_of(draft: Draft, frame_interval: float) -> Facts:
     return Facts(extent, int(draft.column("frame").max(initial=-1)) + 1, frame_interval, size)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Doubt:
     """Something that may be wrong.
 

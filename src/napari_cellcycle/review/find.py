@@ -1,6 +1,8 @@
 """The ranked list of everything that looks wrong, and keeping it up to date while it is mended."""
 
+import gc
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -42,7 +44,20 @@ def find_doubts(draft: Draft, facts: Facts, norms: Norms | None = None) -> Doubt
     scene = Scene.of(draft, facts, norms=norms)
     rows = np.arange(len(draft))
     empty = Doubts(norms=scene.norms, rivals=scene.rivals)
-    return empty.with_(merged(found_in(scene, rows, rows)), Snapshot.of(draft))
+    with _no_collection():
+        return empty.with_(merged(found_in(scene, rows, rows)), Snapshot.of(draft))
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Make many objects without Python going through all of them again and again for garbage."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def refreshed(doubts: Doubts, draft: Draft, facts: Facts, cells: Iterable[int]) -> Doubts:
@@ -52,11 +67,12 @@ def refreshed(doubts: Doubts, draft: Draft, facts: Facts, cells: Iterable[int]) 
     """
     if doubts.snapshot is None or not len(draft):
         return find_doubts(draft, facts)
-    scene = Scene.of(draft, facts, doubts.rivals, doubts.norms)
-    focus = focus_on(scene, doubts.snapshot, cells, doubts.telling)
-    new = found_in(scene, focus.rows, focus.tracks)
-    left, free = doubts.without(focus, draft.confirmed, new)
-    return left.with_(merged(new + free), Snapshot.of(draft))
+    with _no_collection():
+        scene = Scene.of(draft, facts, doubts.rivals, doubts.norms)
+        focus = focus_on(scene, doubts.snapshot, cells, doubts.telling)
+        new = found_in(scene, focus.rows, focus.tracks)
+        left, free = doubts.without(focus, draft.confirmed, new)
+        return left.with_(merged(new + free), Snapshot.of(draft))
 
 
 def found_in(scene: Scene, rows: np.ndarray, tracks: np.ndarray) -> list[Doubt]:

@@ -27,7 +27,7 @@ def mask_rows(scene: Scene, rows: np.ndarray) -> np.ndarray:
 
 def mask_evidence(scene: Scene, rows: np.ndarray) -> Evidence:
     """What speaks for masks that hold more, or less, than one cell."""
-    return {**_of_itself(scene, rows), **_of_neighbours(scene, rows)}
+    return {**_of_itself(scene, rows), **_of_neighbours(scene, rows, scene.nearest(rows, 0, 2)[1])}
 
 
 def _of_itself(scene: Scene, rows: np.ndarray) -> Evidence:
@@ -46,9 +46,9 @@ def _of_itself(scene: Scene, rows: np.ndarray) -> Evidence:
     }
 
 
-def _of_neighbours(scene: Scene, rows: np.ndarray) -> Evidence:
+def _of_neighbours(scene: Scene, rows: np.ndarray, away: np.ndarray) -> Evidence:
     return {
-        "beside": near(scene.nearest(rows, 0, 2)[1][:, 1]),
+        "beside": near(away[:, 1]),
         "lost": _loose_beside(scene, rows, -1),
         "found": _loose_beside(scene, rows, 1),
     }
@@ -98,14 +98,15 @@ def mask_doubts(scene: Scene, rows: np.ndarray) -> Iterator[Doubt]:
     rows = mask_rows(scene, rows)
     own = _of_itself(scene, rows)
     most = {name: np.ones(len(rows)) for name in ("beside", "lost", "found")}
-    rows = rows[chance("mask", {**own, **most}) >= LEAST]  # who is near is slow to find out
-    evidence = mask_evidence(scene, rows)
+    likely = chance("mask", {**own, **most}) >= LEAST  # who is near is slow to find out
+    rows, own = rows[likely], {name: values[likely] for name, values in own.items()}
+    found, away = scene.nearest(rows, 0, 2)
+    evidence = {**own, **_of_neighbours(scene, rows, away)}
     weight = chance("mask", evidence)
     shown = weight >= LEAST
-    rows, weight = rows[shown], weight[shown]
+    rows, weight, found, away = rows[shown], weight[shown], found[shown], away[shown]
     evidence = {name: values[shown] for name, values in evidence.items()}
     out = out_of_size(scene, rows)
-    found, away = scene.nearest(rows, 0, 2)
     beside = np.where((out < 0) & (away[:, 1] <= _BESIDE), found[:, 1], NONE)
     for place, row in enumerate(rows.tolist()):
         change = float(out[place])

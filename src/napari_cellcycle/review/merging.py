@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from napari_cellcycle.review.doubt import LAST_RESORTS, MOST_MENDS, Doubt, Key
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Merged:
     """One doubt, and those that it is made of."""
 

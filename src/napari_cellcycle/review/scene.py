@@ -104,6 +104,10 @@ class Scene:
         return self.place.shape[1]
 
     @cached_property
+    def _positions(self) -> list[np.ndarray]:
+        return [self.draft.column(axis) for axis in self.draft.axes]
+
+    @cached_property
     def norms(self) -> Norms:
         """What is usual in the whole movie."""
         return self.given or norms_of(self)
@@ -132,7 +136,7 @@ class Scene:
     ) -> Doubt:
         """A doubt about `rows`, of which the first is to be looked at."""
         row = rows[0]
-        place = tuple(float(self.draft.column(axis)[row]) for axis in self.draft.axes)
+        place = tuple(float(values[row]) for values in self._positions)
         cells = tuple(int(self.ids[each]) for each in rows)
         return Doubt(kind, cells, int(self.frame[row]), place, reason, weight, (key,), mends)
 
