@@ -179,7 +179,7 @@ def _doubts(scene: Scene, rows: np.ndarray, later: int) -> Iterator[Doubt]:
             other = scene.label[beside[place]]
             said.append(f"cell {other} beside it is larger {_WHEN[later]} by about as much")
         yield scene.doubt(
-            "missing division" if splits else "short track" if short[place] else kind,
+            "short track" if short[place] else "missing division" if splits else kind,
             about,
             f"{', '.join(said)}.",
             float(weight[shown[place]]),
@@ -243,7 +243,8 @@ def is_short(scene: Scene, rows: np.ndarray) -> np.ndarray:
     """Whether the tracks of `rows` are seen for a moment only and are nobody's relatives (m,)."""
     head, tail = scene.head(rows), scene.tail(rows)
     alone = (scene.parent[head] == NONE) & (scene.first[tail] == NONE)
-    return alone & (scene.frame[tail] - scene.frame[head] < _MOMENT)
+    within = (scene.frame[head] > 0) & (scene.frame[tail] < scene.facts.frames - 1)
+    return alone & within & (scene.frame[tail] - scene.frame[head] < _MOMENT)
 
 
 def _deleted(label: int) -> Fix:
