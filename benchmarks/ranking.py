@@ -83,9 +83,13 @@ def rank(case: Reviewed) -> Ranking:
         len(first),
         len(items),
         doubts.likely,
-        float((links < early).mean()),
-        float((first < early).mean()),
-        float((links < len(items)).mean()),
-        float((first < len(items)).mean()),
-        float(np.mean(right)),
+        _share(links < early),
+        _share(first < early),
+        _share(links < len(items)),
+        _share(first < len(items)),
+        _share(np.array(right)),
     )
+
+
+def _share(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else float("nan")

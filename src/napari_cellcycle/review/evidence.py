@@ -22,3 +22,13 @@ def known(values: np.ndarray) -> np.ndarray:
 def near(distance: np.ndarray) -> np.ndarray:
     """1 for a distance of nothing, and 0 for more than three diameters: exp(-distance^2)."""
     return np.where(distance <= FARTHEST, np.exp(-(np.minimum(distance, FARTHEST) ** 2)), 0)
+
+
+def spread(begin: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """All places from `begin` to before `end` (m,), one range after the other, and whose they are.
+
+    Returns the number of the range and the place (k,), (k,).
+    """
+    count = np.maximum(end - begin, 0)
+    whose = np.repeat(np.arange(len(count)), count)
+    return whose, np.repeat(begin - np.cumsum(count) + count, count) + np.arange(len(whose))

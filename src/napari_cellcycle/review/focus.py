@@ -7,7 +7,7 @@ import numpy as np
 
 from napari_cellcycle.data.draft import NOBODY, Draft
 from napari_cellcycle.review.ends import REACH
-from napari_cellcycle.review.evidence import FARTHEST
+from napari_cellcycle.review.evidence import FARTHEST, spread
 from napari_cellcycle.review.rivals import Lookup
 from napari_cellcycle.review.scene import NONE, Scene
 
@@ -165,9 +165,7 @@ def _rivals(scene: Scene, cells: np.ndarray) -> np.ndarray:
 
 def _candidates(lookup: Lookup, cells: np.ndarray) -> np.ndarray:
     begin, end = (np.searchsorted(lookup.key, cells, side) for side in ("left", "right"))
-    count = end - begin
-    at = np.repeat(begin - np.cumsum(count) + count, count) + np.arange(count.sum())
-    return lookup.ends[at]
+    return lookup.ends[spread(begin, end)[1]]
 
 
 def _rows_or_none(scene: Scene, cells: np.ndarray) -> np.ndarray:

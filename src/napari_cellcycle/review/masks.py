@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from napari_cellcycle.errors import Fix
 from napari_cellcycle.review.doubt import Doubt
-from napari_cellcycle.review.evidence import Evidence, known, near
+from napari_cellcycle.review.evidence import Evidence, known, near, spread
 from napari_cellcycle.review.mends import joined, parted
 from napari_cellcycle.review.scene import NONE, Scene
 from napari_cellcycle.review.weights import LEAST, chance
@@ -79,18 +78,15 @@ def _out(scene: Scene, rows: np.ndarray, values: np.ndarray) -> np.ndarray:
 def _loose_beside(scene: Scene, rows: np.ndarray, later: int) -> np.ndarray:
     """Whether a track ends right before (-1), or begins right after (1), beside each of `rows`."""
     loose = np.flatnonzero(scene.first == NONE if later == -1 else scene.parent == NONE)
-    if not len(loose) or not len(rows):
-        return np.zeros(len(rows))
-
-    def points(of: np.ndarray, frames: int) -> np.ndarray:
-        # Frames lie so far apart that only cells of the same one can be near.
-        return np.column_stack(
-            [scene.place[of] / scene.norms.unit, (scene.frame[of] + frames) * 10.0 * _BESIDE]
-        )
-
-    tree = cKDTree(points(loose, 0))
-    away = tree.query(points(rows, later), distance_upper_bound=_BESIDE)[0]
-    return np.isfinite(away).astype(float)
+    loose = loose[np.argsort(scene.frame[loose], kind="stable")]
+    begin, end = (
+        np.searchsorted(scene.frame[loose], scene.frame[rows] + later, side)
+        for side in ("left", "right")
+    )
+    asking, at = spread(begin, end)
+    apart = scene.place[loose[at]] - scene.place[rows[asking]]
+    away = np.sqrt(np.einsum("nd,nd->n", apart, apart)) / scene.norms.unit
+    return np.bincount(asking[away < _BESIDE], minlength=len(rows)).clip(max=1).astype(float)
 
 
 def mask_doubts(scene: Scene, rows: np.ndarray) -> Iterator[Doubt]:

@@ -12,7 +12,7 @@ from napari_cellcycle.data.tracks import BY_USER
 from napari_cellcycle.errors import Fix
 from napari_cellcycle.features.drift import diameters
 from napari_cellcycle.review.doubt import Doubt, Facts, Key
-from napari_cellcycle.review.evidence import FARTHEST, known
+from napari_cellcycle.review.evidence import FARTHEST, known, spread
 from napari_cellcycle.review.norms import Norms, norms_of
 from napari_cellcycle.review.rivals import Lookup, Rivals
 
@@ -20,8 +20,8 @@ Candidate = tuple[list[int], float]
 """Parent, child and other child (ids; 0 for a link), and the tracker's probability."""
 NONE = -1
 """Row of no cell."""
-_FEW = 20_000
-"""Pairs of cells up to which comparing all is faster than building a tree."""
+_FEW = 1_000_000
+"""Pairs of cells up to which comparing all is faster than building trees."""
 _LOOKED_AT = 4
 """How many of the likeliest candidates of a cell are tried until one is still possible."""
 
@@ -226,26 +226,49 @@ class Scene:
         Returns rows (m, most), `NONE` where there are no more within `FARTHEST`, and distances in
         diameters of a usual cell, infinite there.
         """
+        order, starts = self._by_frame
+        frames = self.frame[rows] + later
+        inside = (frames >= 0) & (frames < self.facts.frames)
+        begin, end = (starts[np.where(inside, frames, 0) + one] for one in (0, 1))
+        end = np.where(inside, end, begin)
+        if (end - begin).sum() > _FEW:
+            return self._nearest_by_frame(rows, later, most)
+        asking, at = spread(begin, end)
+        there, reach = order[at], FARTHEST * self.norms.unit
+        level = self.place[:, -1]
+        close = np.flatnonzero(np.abs(level[there] - level[rows][asking]) <= reach)
+        asking, there = asking[close], there[close]
+        apart = self.place[there] - self.place[rows[asking]]
+        distance = np.sqrt(np.einsum("nd,nd->n", apart, apart)) / self.norms.unit
+        near = np.flatnonzero(distance <= FARTHEST)
+        near = near[np.lexsort((distance[near], asking[near]))]
+        asking = asking[near]
+        rank = np.arange(len(near)) - np.searchsorted(asking, asking)
+        found = np.full((len(rows), most), NONE)
+        away = np.full((len(rows), most), np.inf)
+        kept = rank < most
+        where = asking[kept], rank[kept]
+        found[where], away[where] = there[near[kept]], distance[near[kept]]
+        return found, away
+
+    def _nearest_by_frame(
+        self, rows: np.ndarray, later: int, most: int
+    ) -> tuple[np.ndarray, np.ndarray]:
         found = np.full((len(rows), most), NONE)
         away = np.full((len(rows), most), np.inf)
         frames, reach = self.frame[rows], FARTHEST * self.norms.unit
         for frame in np.unique(frames).tolist():
             there = self.in_frame(frame + later)
-            asking = np.flatnonzero(frames == frame)
             if not len(there):
                 continue
+            asking = np.flatnonzero(frames == frame)
+            tree = cKDTree(self.place[there], balanced_tree=False)
+            k = np.arange(1, min(most, len(there)) + 1)
             points = self.place[rows[asking]]
-            if len(there) * len(asking) <= _FEW:
-                index, distance = _compared(points, self.place[there], most, reach)
-            else:
-                tree = cKDTree(self.place[there], balanced_tree=False)
-                k = np.arange(1, min(most, len(there)) + 1)
-                distance, index = tree.query(points, k=k, distance_upper_bound=reach)
-            width = index.shape[1]
+            distance, index = tree.query(points, k=k, distance_upper_bound=reach)
             is_near = np.isfinite(distance)
-            near_rows = there[np.where(is_near, index, 0)]
-            found[asking, :width] = np.where(is_near, near_rows, NONE)
-            away[asking, :width] = distance
+            found[asking, : len(k)] = np.where(is_near, there[np.where(is_near, index, 0)], NONE)
+            away[asking, : len(k)] = distance
         return found, away / self.norms.unit
 
     # ---------------------------------------------------------------- what else could be
@@ -279,10 +302,9 @@ class Scene:
 
     def still(self, lookup: Lookup, rows: np.ndarray) -> list[list[Candidate]]:
         """Candidates of each of `rows` that are still possible, the likeliest first."""
-        begin = np.searchsorted(lookup.key, self.ids[rows])
-        count = np.searchsorted(lookup.key, self.ids[rows], side="right") - begin
-        owner = np.repeat(np.arange(len(rows)), count)
-        at = np.repeat(begin - np.cumsum(count) + count, count) + np.arange(len(owner))
+        cells = self.ids[rows]
+        begin, end = (np.searchsorted(lookup.key, cells, side) for side in ("left", "right"))
+        owner, at = spread(begin, end)
         there = self.possible(lookup.ends[at])
         owner, at = owner[there], at[there]
         found: list[list[Candidate]] = [[] for _ in range(len(rows))]
@@ -321,16 +343,3 @@ class Scene:
     def _rejected(self) -> np.ndarray:
         pairs = np.array(sorted(self.draft.rejected), np.int64).reshape(-1, 2)
         return pairs[:, 0] * len(self.row_of) + pairs[:, 1]
-
-
-def _compared(
-    points: np.ndarray, others: np.ndarray, most: int, reach: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """The nearest of `others` (n, d) to each of `points` (m, d), and distances, infinite if far."""
-    apart = others - points[:, None]
-    distance = np.sqrt(np.einsum("mnd,mnd->mn", apart, apart))
-    some = np.flatnonzero(distance.min(axis=0) <= reach)
-    distance = distance[:, some]
-    order = np.argsort(distance, axis=1, kind="stable")[:, :most]
-    distance = np.take_along_axis(distance, order, axis=1)
-    return some[order], np.where(distance <= reach, distance, np.inf)
