@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from known_truth import NONE, Truth
 
+from napari_cellcycle.data.cells import NOBODY
 from napari_cellcycle.data.changes import Pixels, Rows, Values
-from napari_cellcycle.data.draft import NOBODY
 from napari_cellcycle.data.history import Edit
 from napari_cellcycle.edit.editor import Editor
 from napari_cellcycle.errors import Refused

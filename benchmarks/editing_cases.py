@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from napari_cellcycle.data.draft import NOBODY, Draft
+from napari_cellcycle.data.cells import NOBODY
+from napari_cellcycle.data.draft import Draft
 
 Drawn = tuple[str, dict[str, Any]] | None
 Case = Callable[[Draft, np.random.Generator], Drawn]

@@ -10,7 +10,7 @@ from known_truth import NONE, Truth
 from learning_bases import Base
 
 from napari_cellcycle.config import SegmentSettings, SimulateSettings
-from napari_cellcycle.data.draft import NOBODY
+from napari_cellcycle.data.cells import NOBODY
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.data.movie import Movie

@@ -52,14 +52,16 @@ def link_ours(points: Colony, model: str, device: str) -> Found:
     """Link with one of our models."""
     from napari_cellcycle.config import TrackSettings
     from napari_cellcycle.data.movie import Movie
-    from napari_cellcycle.pipeline.track import link, open_linker
+    from napari_cellcycle.pipeline.track import choose, links_of, open_linker, score
 
     linker = open_linker(model, device)
     moments = watch(linker)
     nothing = np.broadcast_to(np.uint16(0), (points.frames, 1, points.side, points.side))
     movie = Movie(nothing, (1.0, 1.0), 300.0, ("H2B",))
     start, busy = time.perf_counter(), time.process_time()
-    links = link(points.cells, points.overlaps, movie, TrackSettings(), linker)
+    settings = TrackSettings()
+    graph, scores = score(points.cells, points.overlaps, movie, settings, linker)
+    links = links_of(graph, points.cells, *choose(graph, scores, settings))
     end, busy = time.perf_counter(), time.process_time() - busy
     seconds = np.diff([start, *moments, end]).tolist()
     return dict(zip(PARTS, seconds, strict=True)), busy, links

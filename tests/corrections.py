@@ -8,7 +8,8 @@ import pandas as pd
 from examples import Toy
 
 from napari_cellcycle.config import TrackSettings
-from napari_cellcycle.data.draft import NOBODY, Draft
+from napari_cellcycle.data.cells import NOBODY
+from napari_cellcycle.data.draft import Draft
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.overlay import OverlaidMasks
 from napari_cellcycle.data.settling import settled

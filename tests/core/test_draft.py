@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 from corrections import cell, check, differences, draft_of, experiment_of, state_of
 
+from napari_cellcycle.data.cells import NOBODY
 from napari_cellcycle.data.changes import Rows, Values, touched_cells, touched_frames
-from napari_cellcycle.data.draft import NOBODY, Draft
+from napari_cellcycle.data.draft import Draft
 from napari_cellcycle.data.history import Edit, History
 from napari_cellcycle.data.tracks import Tracks
 

@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from corrections import cell, check, columns_of, differences, experiment_of
 from examples import family, frozen
 from scripted_edits import new_experiment
 
+from napari_cellcycle.data.settling import with_settled
 from napari_cellcycle.edit.editor import Editor
 from napari_cellcycle.edit.opening import move_record, open_editor, open_unkept, place_of
 from napari_cellcycle.errors import BadInput, CannotWrite
@@ -102,6 +104,31 @@ def test_what_was_corrected_is_there_when_the_folder_is_opened_again(editor, fol
     same(editor, reopened(folder))
     tables = open_experiment(folder).tracks
     assert tables.cells["stage"].tolist() == editor.draft.tracks().cells["stage"].tolist()
+
+
+def test_masks_that_change_their_number_along_a_track_are_corrected_alike_everywhere(tmp_path):
+    """Saved with another number from frame 3 on; a window and a script see the same corrections."""
+    known, folder = experiment_of(family()), tmp_path / "numbers.cellcycle"
+    table = known.tracks.cells
+    late = (table["frame"] >= 3) & (table["label"] == 5)
+    labels = known.labels
+    for frame in range(3, len(labels)):
+        mask = labels.frame(frame)
+        labels = labels.with_frame(frame, np.where(mask == 5, 50, mask).astype(mask.dtype))
+    cells = table.assign(label=table["label"].mask(late, 50))
+    save_experiment(
+        replace(known, labels=labels, tracks=replace(known.tracks, cells=cells)), folder
+    )
+    start = with_settled(open_saved(folder))
+    editor = open_editor(folder, start)
+    editor.resolving = False
+    editor.do("unlink", child=cell(editor, 4, 5))
+    editor.do("delete_cells", cells=[cell(editor, 2, 5)])
+    editor.record.close()
+    shown, opened = editor.experiment(start), open_experiment(folder)
+    assert opened.tracks.cells["label"].tolist() == shown.tracks.cells["label"].tolist()
+    for frame in range(len(labels)):
+        assert np.array_equal(opened.labels.frame(frame), shown.labels.frame(frame))
 
 
 def test_undo_goes_back_beyond_the_closing(editor, folder):

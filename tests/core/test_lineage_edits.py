@@ -14,7 +14,7 @@ import pytest
 from corrections import cell, check, differences, editor_of, labels_of, others, state_of
 from examples import blink, family, frozen, newcomer
 
-from napari_cellcycle.data.draft import NOBODY
+from napari_cellcycle.data.cells import NOBODY
 from napari_cellcycle.edit.editor import Editor
 from napari_cellcycle.errors import Refused
 

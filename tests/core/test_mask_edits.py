@@ -5,7 +5,7 @@ import pytest
 from corrections import cell, check, differences, experiment_of, others, state_of
 from examples import Toy, straight, toy
 
-from napari_cellcycle.data.draft import NOBODY
+from napari_cellcycle.data.cells import NOBODY
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.edit.bench import bench_of
 from napari_cellcycle.edit.editor import Editor

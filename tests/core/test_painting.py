@@ -14,7 +14,8 @@ import pytest
 from corrections import cell, check, differences, editor_of, experiment_of, others, state_of
 from examples import blink, family, newcomer
 
-from napari_cellcycle.data.draft import NOBODY, Draft
+from napari_cellcycle.data.cells import NOBODY
+from napari_cellcycle.data.draft import Draft
 from napari_cellcycle.edit.bench import Bench
 from napari_cellcycle.edit.editor import Editor
 from napari_cellcycle.errors import Refused

@@ -10,7 +10,8 @@ import pytest
 from corrections import check, differences, editor_of, state_of
 from examples import blink
 
-from napari_cellcycle.data.draft import NOBODY, Draft
+from napari_cellcycle.data.cells import NOBODY
+from napari_cellcycle.data.draft import Draft
 from napari_cellcycle.data.settling import settled
 from napari_cellcycle.data.tracks import BY_MODEL, BY_USER, Tracks
 from napari_cellcycle.edit.bench import Bench

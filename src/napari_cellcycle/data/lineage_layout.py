@@ -6,7 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
-from napari_cellcycle.data.draft import NOBODY, Draft
+from napari_cellcycle.data.cells import NOBODY
+from napari_cellcycle.data.draft import Draft
 
 NONE = -1
 """Position of no track."""

@@ -5,8 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.data.tracks import Tracks
+
+
+def with_settled(experiment: Experiment) -> Experiment:
+    """The experiment with `settled` masks and tracks; as it is without tracks."""
+    if experiment.tracks is None:
+        return experiment
+    labels, tracks = settled(experiment.labels, experiment.tracks)
+    return replace(experiment, labels=labels, tracks=tracks)
 
 
 def settled(labels: LabelStack | None, tracks: Tracks) -> tuple[LabelStack | None, Tracks]:

@@ -7,7 +7,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from napari_cellcycle.config import ClassifySettings, TrackSettings
-from napari_cellcycle.data.draft import Draft, Masks
+from napari_cellcycle.data.cells import Masks
+from napari_cellcycle.data.draft import Draft
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.movie import Movie
 from napari_cellcycle.errors import UserError

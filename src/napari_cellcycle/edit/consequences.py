@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from napari_cellcycle.data.cells import NOBODY
 from napari_cellcycle.data.changes import Change, Rows, Values, touched_cells
-from napari_cellcycle.data.draft import NOBODY, Draft
+from napari_cellcycle.data.draft import Draft
 from napari_cellcycle.edit.bench import Bench
 from napari_cellcycle.edit.resolve import resolve
 from napari_cellcycle.pipeline.decode import decode_cells

@@ -1,19 +1,20 @@
 """The open experiment that is being corrected: one history, kept on disk as it grows."""
 
 import getpass
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
 from psygnal import Signal
 
+from napari_cellcycle.data.changes import Change
 from napari_cellcycle.data.draft import Draft
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.history import Edit, History
 from napari_cellcycle.edit.bench import Bench
 from napari_cellcycle.edit.consequences import follow_up
 from napari_cellcycle.edit.operations import OPERATIONS
-from napari_cellcycle.errors import CannotWrite
+from napari_cellcycle.errors import CannotWrite, Refused
 from napari_cellcycle.io.journal import Entry, are_masks
 from napari_cellcycle.io.replay import replay
 
@@ -56,6 +57,7 @@ class Editor:
         self.record = record
         self.model = model
         self._author = _author()
+        self._is_busy = False
         self.entries = list(entries)
         """All that was ever done, undone and redone, as it is written down."""
         replay(self.history, self.entries, applied)
@@ -81,13 +83,42 @@ class Editor:
 
     def do_all(self, steps: Sequence[Step]) -> Edit | None:
         """Do several things as one step of the history: all of them, or none."""
-        with self.draft.recording() as changes:
-            words = [OPERATIONS[name](self.bench, **arguments) for name, arguments in steps]
-            consequences: tuple[str, ...] = ()
-            if changes:
-                consequences = follow_up(self.bench, tuple(changes), resolving=self.resolving)
-        if not changes:
-            return None
+        before = len(self.history.done)
+        for _ in self.doing(steps):
+            pass
+        return self.history.done[-1] if len(self.history.done) > before else None
+
+    def doing(self, steps: Sequence[Step]) -> Iterator[None]:
+        """What `do_all` does, a step each time that it is asked for the next, as one edit.
+
+        So a long one need not hold up who calls it. Until its end nothing else can be done; if it
+        is given up before, nothing was.
+        """
+        if self._is_busy:
+            raise Refused("Another correction is still being made: wait until it is done.")
+        self._is_busy = True
+        try:
+            with self.draft.recording() as changes:
+                words = []
+                for name, arguments in steps:
+                    words.append(OPERATIONS[name](self.bench, **arguments))
+                    yield
+                consequences: tuple[str, ...] = ()
+                if changes:
+                    consequences = follow_up(self.bench, tuple(changes), resolving=self.resolving)
+        finally:
+            self._is_busy = False
+        if changes:
+            self._done(steps, words, changes, consequences)
+
+    def _done(
+        self,
+        steps: Sequence[Step],
+        words: Sequence[str],
+        changes: Sequence[Change],
+        consequences: tuple[str, ...],
+    ) -> None:
+        """Remember what was done, write it down, and tell of it."""
         operation, arguments = steps[0] if len(steps) == 1 else ("several", {"steps": len(steps)})
         arguments = {k: v for k, v in arguments.items() if not are_masks(v)}
         said = words[0] if len(words) == 1 else f"{words[0]}, and {len(words) - 1} more"
@@ -97,15 +128,14 @@ class Editor:
         self.history.push(edit)
         self._keep(Entry("edit", edit))
         self.edited.emit(edit)
-        return edit
 
     def undo(self) -> Edit | None:
-        """Take back the last edit."""
-        return self._tell(self.history.undo(), Entry("undo"))
+        """Take back the last edit; None if there is none, or another is still being made."""
+        return None if self._is_busy else self._tell(self.history.undo(), Entry("undo"))
 
     def redo(self) -> Edit | None:
-        """Do again what was taken back last."""
-        return self._tell(self.history.redo(), Entry("redo"))
+        """Do again what was taken back last; None as `undo`."""
+        return None if self._is_busy else self._tell(self.history.redo(), Entry("redo"))
 
     def forget_undone(self) -> None:
         """Make what was taken back impossible to do again, as something else came after."""
@@ -130,6 +160,8 @@ class Editor:
 
     def experiment(self, former: Experiment, *, every_mask: bool = False) -> Experiment:
         """`former` with masks and tracks as they are now; the masks are copied where edited.
+
+        `former` is what was opened, `with_settled`, or what was saved of it since.
 
         `every_mask` copies them all, as those that were stored are gone.
         """

@@ -8,7 +8,8 @@ from collections.abc import Collection
 
 import numpy as np
 
-from napari_cellcycle.data.draft import NOBODY, Draft
+from napari_cellcycle.data.cells import NOBODY
+from napari_cellcycle.data.draft import Draft
 from napari_cellcycle.data.tracks import BY_MODEL
 from napari_cellcycle.edit.bench import Bench
 from napari_cellcycle.edit.relink import MOST_CHILDREN, Parent, relink

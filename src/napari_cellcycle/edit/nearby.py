@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from napari_cellcycle.data.draft import NOBODY, Draft
+from napari_cellcycle.data.cells import NOBODY
+from napari_cellcycle.data.draft import Draft
 
 
 class Nearby:

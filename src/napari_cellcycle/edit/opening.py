@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from napari_cellcycle.data.draft import Masks
+from napari_cellcycle.data.cells import Masks
 from napari_cellcycle.data.experiment import Experiment
+from napari_cellcycle.data.settling import with_settled
 from napari_cellcycle.edit.bench import bench_of
 from napari_cellcycle.edit.editor import Editor
 from napari_cellcycle.errors import CannotWrite
@@ -24,7 +25,7 @@ def open_editor(
     Parameters
     ----------
     experiment
-        What `open_saved` gives for the folder, if it was called already.
+        What `open_saved` gives for the folder, `with_settled`, if they were called already.
     masks
         What is changed in place, with the masks as they were saved; by default a copy in memory.
 
@@ -41,7 +42,7 @@ def open_editor(
         if place.path.name != journal.path.name:
             former, journal = journal, Journal(folder, place.path.name, journal)
             former.close()
-        return _editor(experiment or open_saved(folder), masks, place, journal)
+        return _editor(experiment or with_settled(open_saved(folder)), masks, place, journal)
     except BaseException:
         journal.close()
         raise
@@ -51,7 +52,8 @@ def open_unkept(
     folder: str | Path, experiment: Experiment | None = None, masks: Masks | None = None
 ) -> Editor:
     """As `open_editor`, but what is done is not written down, as somebody else writes there."""
-    return _editor(experiment or open_saved(folder), masks, journal_of(folder), None)
+    saved = experiment or with_settled(open_saved(folder))
+    return _editor(saved, masks, journal_of(folder), None)
 
 
 def move_record(editor: Editor, place: JournalPlace) -> None:

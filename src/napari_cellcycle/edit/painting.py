@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from napari_cellcycle.data.boxes import Box, corner_of, inside_of, joined, tight, whole
-from napari_cellcycle.data.draft import NOBODY, Draft
+from napari_cellcycle.data.cells import NOBODY
+from napari_cellcycle.data.draft import Draft
 from napari_cellcycle.data.tracks import BY_USER
 from napari_cellcycle.edit.bench import Bench
 from napari_cellcycle.edit.lineages import take_out

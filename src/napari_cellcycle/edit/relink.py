@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_cellcycle.data.boxes import Box, corner_of
-from napari_cellcycle.data.draft import NOBODY, Draft
+from napari_cellcycle.data.cells import NOBODY
+from napari_cellcycle.data.draft import Draft
 from napari_cellcycle.data.tracks import BY_USER
 from napari_cellcycle.errors import Refused
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from napari_cellcycle.data.cells import NOBODY
 from napari_cellcycle.data.changes import Change, Rows, Values
-from napari_cellcycle.data.draft import NOBODY, Draft
+from napari_cellcycle.data.draft import Draft
 from napari_cellcycle.data.tracks import BY_MODEL
 from napari_cellcycle.edit.bench import Bench
 from napari_cellcycle.edit.nearby import Nearby

@@ -1,6 +1,6 @@
 """Operations of reviewing: saying that something is right as it is."""
 
-from napari_cellcycle.data.draft import NOBODY
+from napari_cellcycle.data.cells import NOBODY
 from napari_cellcycle.data.tracks import BY_USER
 from napari_cellcycle.edit.bench import Bench
 

@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
-
-import numpy as np
 
 from napari_cellcycle.data.draft import Draft
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.history import History
-from napari_cellcycle.data.labels import LabelStack
+from napari_cellcycle.data.overlay import OverlaidMasks
+from napari_cellcycle.data.settling import with_settled
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.io.journal import Entry
 
@@ -17,14 +15,16 @@ from napari_cellcycle.io.journal import Entry
 def replayed(experiment: Experiment, entries: Sequence[Entry], applied: int = 0) -> Experiment:
     """`experiment`, which holds the first `applied` entries of a journal, after all of them.
 
-    Only frames whose masks were edited are read.
+    Only frames whose masks were edited are read. Tracks have numbers of their own before, as they
+    had when they were corrected.
     """
+    experiment = with_settled(experiment)
     labels = experiment.labels
-    masks = None if labels is None else _Frames(labels)
+    masks = None if labels is None else OverlaidMasks(labels)
     draft = Draft(experiment.tracks, masks, experiment.stages, experiment.confirmed)
     replay(History(draft), entries, applied)
     if labels is not None and masks is not None:
-        for frame, mask in masks.read.items():
+        for frame, mask in masks.edited.items():
             labels = labels.with_frame(frame, mask)
     return replace(experiment, labels=labels, tracks=draft.tracks(), confirmed=draft.confirmed)
 
@@ -49,24 +49,3 @@ def replay(history: History, entries: Sequence[Entry], applied: int = 0) -> None
                 f"({error}): restore the experiment from a copy, or remove its journal to go back "
                 "to what was saved last."
             ) from error
-
-
-class _Frames:
-    """Masks whose frames are read, once, when they are changed."""
-
-    def __init__(self, labels: LabelStack) -> None:
-        self._labels = labels
-        self.read: dict[int, np.ndarray] = {}
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self._labels.shape
-
-    def __getitem__(self, index: Any) -> Any:
-        return self.read[index] if index in self.read else self._labels.frame(index)
-
-    def __setitem__(self, index: Any, values: Any) -> None:
-        frame, *box = index
-        if frame not in self.read:
-            self.read[frame] = self._labels.frame(frame).copy()
-        self.read[frame][tuple(box)] = values

@@ -112,25 +112,6 @@ def measure_and_link(
     return cells, held.with_held(links), considered
 
 
-def link(
-    cells: pd.DataFrame,
-    overlaps: pd.DataFrame,
-    movie: Movie,
-    settings: TrackSettings,
-    linker: Linker,
-    progress: Progress = silent,
-    *,
-    unit: float | None = None,
-    seen: np.ndarray | None = None,
-) -> pd.DataFrame:
-    """The best consistent set of links between measured cells, as in `Tracks.links`.
-
-    The arguments are those of `score`.
-    """
-    graph, scores = score(cells, overlaps, movie, settings, linker, progress, unit=unit, seen=seen)
-    return links_of(graph, cells, *choose(graph, scores, settings))
-
-
 def score(
     cells: pd.DataFrame,
     overlaps: pd.DataFrame,

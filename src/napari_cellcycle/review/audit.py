@@ -6,7 +6,8 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from napari_cellcycle.data.draft import NOBODY, Draft
+from napari_cellcycle.data.cells import NOBODY
+from napari_cellcycle.data.draft import Draft
 
 Audited = Literal["link", "division", "stage"]
 AUDITED: tuple[Audited, ...] = get_args(Audited)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_cellcycle.data.draft import NOBODY, Draft
+from napari_cellcycle.data.cells import NOBODY
+from napari_cellcycle.data.draft import Draft
 from napari_cellcycle.review.ends import REACH
 from napari_cellcycle.review.evidence import FARTHEST, spread
 from napari_cellcycle.review.rivals import Lookup

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_cellcycle.data.draft import NOBODY
+from napari_cellcycle.data.cells import NOBODY
 from napari_cellcycle.errors import Refused
 from napari_cellcycle.widgets.frame_done import toggle_done
 from napari_cellcycle.widgets.session import Session

@@ -1,5 +1,6 @@
 """Segmenting some frames, or a region of the one that is shown, again."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -107,10 +108,13 @@ def _on_done(dock: "CellCycle", recording: Recording, found: _Found) -> None:
 
     Nothing is kept if the movie was closed meanwhile.
     """
-    if dock.session.recording is not recording:
+    editor = dock.session.editor
+    if dock.session.recording is not recording or editor is None:
         dock.notice.tell("The movie was closed meanwhile, and nothing is kept.", problem=False)
         return
     steps = [("adopt_masks", {"frame": t, "masks": m}) for t, m in found.masks.items()]
-    dock.session.do_all(steps)
+    doing = editor.doing(steps)
+    parts: list[Callable[[], object]] = [partial(next, doing, None)] * (len(steps) + 1)
     if found.notes:
-        dock.notice.tell(" ".join(found.notes), problem=False)
+        parts.append(partial(dock.notice.tell, " ".join(found.notes), problem=False))
+    dock.show_later(parts)

@@ -7,7 +7,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QMenu, QWidget
 
-from napari_cellcycle.data.draft import NOBODY
+from napari_cellcycle.data.cells import NOBODY
 from napari_cellcycle.widgets.actions import ACTIONS
 from napari_cellcycle.widgets.session import Session
 

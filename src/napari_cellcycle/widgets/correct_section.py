@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from qtpy.QtWidgets import QCheckBox, QGridLayout, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QCheckBox, QGridLayout, QLabel, QPushButton
 
 from napari_cellcycle.data.history import Edit
 from napari_cellcycle.widgets.actions import ACTIONS, Action
@@ -53,10 +53,6 @@ class CorrectSection(Fold):
         """Add a button for one more correction."""
         row, column = divmod(self._grid.count(), _COLUMNS)
         self._grid.addWidget(self._button(action), row, column)
-
-    def add_widget(self, widget: QWidget) -> None:
-        """Add something below the buttons."""
-        self.body.insertWidget(self.body.indexOf(self.resolving), widget)
 
     def _button(self, action: Action) -> QPushButton:
         button = QPushButton(action.title)

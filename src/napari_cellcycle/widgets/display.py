@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from napari_cellcycle.data.draft import NOBODY, Draft
+from napari_cellcycle.data.cells import NOBODY
+from napari_cellcycle.data.draft import Draft
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.data.overlay import OverlaidMasks

@@ -29,6 +29,7 @@ from napari_cellcycle.widgets.actions import Actions
 from napari_cellcycle.widgets.adopting import adopt_opened
 from napari_cellcycle.widgets.agreement import Agreement
 from napari_cellcycle.widgets.below import BelowRow, Panels
+from napari_cellcycle.widgets.closing import Closing
 from napari_cellcycle.widgets.correct_section import CorrectSection
 from napari_cellcycle.widgets.correcting import Correcting
 from napari_cellcycle.widgets.errors_panel import ErrorsPanel
@@ -182,7 +183,7 @@ class CellCycle(QWidget):
             self.correcting.close,
             self.preview.close,
         )
-        self.destroyed.connect(_Closing(*views, self.session.close, self._child.close))
+        self.destroyed.connect(Closing(*views, self.session.close, self._child.close))
 
     def _connect_preview(self) -> None:
         self.preview = Preview(
@@ -388,17 +389,6 @@ class CellCycle(QWidget):
         clean_up()
         self.recovery.look()
         self.teachings.look()
-
-
-class _Closing:
-    """What is let go of when the dock is gone; holds nothing of the dock itself."""
-
-    def __init__(self, *parts: Callable[[], None]) -> None:
-        self._parts = parts
-
-    def __call__(self, *_: object) -> None:
-        for close in self._parts:
-            close()
 
 
 def _line() -> QFrame:

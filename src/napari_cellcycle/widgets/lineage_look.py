@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_cellcycle.data.draft import NOBODY, Draft
+from napari_cellcycle.data.cells import NOBODY
+from napari_cellcycle.data.draft import Draft
 from napari_cellcycle.data.lineage_layout import Lineages
 from napari_cellcycle.data.stages import StageSet
 from napari_cellcycle.data.track_table import confirmed_cells, corrected, stage_codes_of

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from napari.layers import Labels, Points
 
-from napari_cellcycle.data.draft import NOBODY
+from napari_cellcycle.data.cells import NOBODY
 from napari_cellcycle.widgets.layers import placed
 from napari_cellcycle.widgets.life import Life
 from napari_cellcycle.widgets.movies import METADATA, plain

@@ -10,13 +10,10 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, Signal
 
 from napari_cellcycle.errors import UserError
-from napari_cellcycle.widgets.workplace import root
+from napari_cellcycle.widgets.workplace import root, unsaved_in
 
 if TYPE_CHECKING:
     from napari_cellcycle.widgets.dock import CellCycle
-
-SAVED = "saved"
-"""An empty file in a folder of results whose corrections go on in another folder."""
 
 
 @dataclass(frozen=True)
@@ -38,20 +35,18 @@ class Unsaved:
 
 def find_unsaved() -> Unsaved | None:
     """The latest results that were corrected, not saved, and that nobody works on now."""
-    from napari_cellcycle.io.experiment import is_experiment, journal_of
+    from napari_cellcycle.io.experiment import journal_of
     from napari_cellcycle.io.journal import not_in_use, read_journal
 
     found = []
-    for folder in root().glob("*/*.cellcycle"):
-        if not is_experiment(folder) or (folder / SAVED).exists():
-            continue
+    for folder in (one for place in root().glob("*") for one in unsaved_in(place)):
         try:
             journal = journal_of(folder).path
             edits = [entry.kind for entry in read_journal(journal)]
-            if edits:
+            done = edits.count("edit") + edits.count("redo") - edits.count("undo")
+            if done > 0:
                 not_in_use(folder)
-                done = edits.count("edit") + edits.count("redo") - edits.count("undo")
-                found.append(Unsaved(folder, max(done, 1), journal.stat().st_mtime))
+                found.append(Unsaved(folder, done, journal.stat().st_mtime))
         except (UserError, OSError):
             continue
     return max(found, key=lambda one: one.time, default=None)

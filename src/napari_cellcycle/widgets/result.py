@@ -11,7 +11,7 @@ from napari_cellcycle.edit.opening import move_record, place_of
 from napari_cellcycle.io.experiment import JournalPlace, journal_of
 from napari_cellcycle.io.journal import Journal
 from napari_cellcycle.widgets.display import Display, display_of
-from napari_cellcycle.widgets.recovery import SAVED
+from napari_cellcycle.widgets.workplace import SAVED
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,10 @@ from napari_cellcycle.widgets.work import Request, compute
 if TYPE_CHECKING:
     from napari_cellcycle.widgets.dock import CellCycle
 
+MISSED = (
+    "What you corrected while this was computed is not in it: Undo brings back the result that "
+    "has it."
+)
 NAMES: dict[StepName, str] = {**TITLES, "run": "Track and classify"}
 
 
@@ -53,7 +57,8 @@ def start(dock: "CellCycle", step: StepName) -> Task | None:
     )
     task = Task(NAMES[step], compute, request, dock.child)
     models = {n: s.settings.model for n, s in dock.steps.items() if step in (n, "run")}
-    task.succeeded.connect(partial(_on_computed, dock, recording, models))
+    corrected = partial(len, dock.session.editor.entries if dock.session.editor else [])
+    task.succeeded.connect(partial(_on_computed, dock, recording, models, corrected, corrected()))
     return dock.begin(task)
 
 
@@ -65,10 +70,17 @@ def still_true(confirmed: frozenset[tuple[str, int]], step: StepName) -> frozens
 
 
 def _on_computed(
-    dock: "CellCycle", recording: Recording, models: dict[StepName, str], result: Result
+    dock: "CellCycle",
+    recording: Recording,
+    models: dict[StepName, str],
+    corrected: Callable[[], int],
+    corrected_before: int,
+    result: Result,
 ) -> None:
     history = result.experiment.history[-len(models) :]
     notes = " ".join(note for step in history for note in step.notes)
+    if corrected() > corrected_before:
+        notes = f"{notes} {MISSED}".strip()
     learn = partial(estimates.learn, result.experiment.movie, history, models)
     show(dock, recording, result, notes, learn)
 

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Image
 from psygnal import Signal
 
-from napari_cellcycle.data.draft import NOBODY, Draft
+from napari_cellcycle.data.cells import NOBODY
+from napari_cellcycle.data.draft import Draft
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.history import Edit
+from napari_cellcycle.data.overlay import OverlaidMasks
 from napari_cellcycle.edit.editor import Editor, Step
 from napari_cellcycle.errors import Refused, UserError
 from napari_cellcycle.widgets.colours import ColourBy
@@ -393,5 +395,7 @@ class Session:
 
 
 def _size(results: list[Result | None]) -> int:
-    arrays = {id(r.display.labels): r.display.labels for r in results if r}
-    return sum(int(getattr(array, "nbytes", 0)) for array in arrays.values())
+    """Bytes of memory that the masks of `results` take."""
+    arrays = {id(r.display.labels): r.display.labels for r in results if r}.values()
+    edited = [list(a.edited.values()) if isinstance(a, OverlaidMasks) else [a] for a in arrays]
+    return sum(array.nbytes for each in edited for array in each)

@@ -5,7 +5,7 @@ from typing import Any
 from qtpy.QtCore import QEvent, QObject, Qt, Signal
 from qtpy.QtWidgets import QWidget
 
-from napari_cellcycle.data.draft import NOBODY
+from napari_cellcycle.data.cells import NOBODY
 from napari_cellcycle.data.stages import StageSet
 from napari_cellcycle.widgets.session import Session
 

@@ -123,10 +123,6 @@ class TeachPanel(QWidget):
         self.tabs[number].setChecked(True)
         self.pages.setCurrentIndex(number)
 
-    def show_library_changed(self) -> None:
-        """Offer the models that there are now."""
-        self.prepare.choice.show_models()
-
     def showEvent(self, event: Any) -> None:
         """Look for a teaching that runs, or was not decided about, the first time."""
         super().showEvent(event)

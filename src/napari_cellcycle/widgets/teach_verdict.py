@@ -125,10 +125,6 @@ class Verdict(QWidget):
         self.tabs.blockSignals(False)
         self._on_tab()
 
-    def tell_error(self, sentence: str) -> None:
-        """Say why a model could not be taken."""
-        self.small.setText(f"⚠ {sentence}")
-
     def _on_tab(self, _number: int = 0) -> None:
         kind, model = self.kind, self.model
         if kind is None:

@@ -11,7 +11,7 @@ import numpy as np
 from napari_cellcycle.config import ComputeSettings
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.movie import Movie
-from napari_cellcycle.data.settling import settled
+from napari_cellcycle.data.settling import with_settled
 from napari_cellcycle.errors import CannotWrite
 from napari_cellcycle.jobs import Job, JobRunner
 from napari_cellcycle.jobs.job import StepName, StepSettings
@@ -111,11 +111,7 @@ def load(folder: Path, progress: Progress = silent) -> Result:
     from napari_cellcycle.edit.opening import open_editor, open_unkept
     from napari_cellcycle.io.experiment import open_saved
 
-    experiment = open_saved(folder)
-    assert experiment.labels is not None
-    if experiment.tracks is not None:
-        labels, tracks = settled(experiment.labels, experiment.tracks)
-        experiment = replace(experiment, labels=labels, tracks=tracks)
+    experiment = with_settled(open_saved(folder))
     labels = experiment.labels
     assert labels is not None
     masks = display.loaded(labels, progress=progress)

@@ -13,6 +13,8 @@ from napari_cellcycle.errors import CannotWrite
 
 ENVIRONMENT = "NAPARI_CELLCYCLE_WORK"
 KEPT_DAYS = 30
+SAVED = "saved"
+"""An empty file in a folder of results whose corrections go on in another folder."""
 
 
 def root() -> Path:
@@ -24,13 +26,23 @@ def root() -> Path:
 
 
 def clean_up(days: float = KEPT_DAYS) -> None:
-    """Remove workplaces that nothing was written to for so many days."""
+    """Remove workplaces that nothing was written to for so many days.
+
+    Those with corrections that were never saved stay until somebody decides about them.
+    """
     if not root().is_dir():
         return
     oldest = time.time() - days * 86400
     for folder in root().iterdir():
-        if folder.is_dir() and folder.stat().st_mtime < oldest:
+        if folder.is_dir() and folder.stat().st_mtime < oldest and not unsaved_in(folder):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def unsaved_in(workplace: Path) -> list[Path]:
+    """Folders of results in a workplace that were corrected and not saved elsewhere."""
+    journals = workplace.glob("*.cellcycle/journal*.jsonl")
+    folders = {journal.parent for journal in journals if journal.stat().st_size}
+    return sorted(folder for folder in folders if not (folder / SAVED).exists())
 
 
 class Workplace:

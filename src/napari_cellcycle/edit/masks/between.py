@@ -4,7 +4,8 @@ import numpy as np
 from scipy import ndimage
 
 from napari_cellcycle.data.boxes import Box, common, inside_of, joined, whole
-from napari_cellcycle.data.draft import NOBODY, Draft
+from napari_cellcycle.data.cells import NOBODY
+from napari_cellcycle.data.draft import Draft
 from napari_cellcycle.edit.masks.cuts import depth_in
 from napari_cellcycle.edit.masks.found import Found
 

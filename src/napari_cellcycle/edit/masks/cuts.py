@@ -4,8 +4,6 @@ A mask is cut where it is narrow, where it is dark, and between what lies nearer
 than to the other: by a watershed of the three together.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 from scipy import ndimage
 from skimage.draw import line as line_pixels
@@ -183,8 +181,3 @@ def _neck(pieces: np.ndarray) -> float:
     if smaller == 0:
         return np.inf
     return float(seam / smaller ** ((pieces.ndim - 1) / pieces.ndim))
-
-
-def seeds_of(points: Sequence[Sequence[float]]) -> np.ndarray:
-    """Points as an array (k, d) of whole pixels."""
-    return np.rint(np.asarray(points, float)).astype(int)

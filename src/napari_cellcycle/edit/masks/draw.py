@@ -6,7 +6,8 @@ import numpy as np
 from scipy import ndimage
 
 from napari_cellcycle.data.boxes import Box, corner_of
-from napari_cellcycle.data.draft import NOBODY, Draft
+from napari_cellcycle.data.cells import NOBODY
+from napari_cellcycle.data.draft import Draft
 from napari_cellcycle.edit.bench import Bench
 from napari_cellcycle.edit.masks.between import in_between, linked_to, motion, shifted
 from napari_cellcycle.edit.masks.found import (

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_cellcycle.data.boxes import Box, tight, whole
-from napari_cellcycle.data.draft import NOBODY, Draft
+from napari_cellcycle.data.cells import NOBODY
+from napari_cellcycle.data.draft import Draft
 from napari_cellcycle.edit.bench import Bench
 from napari_cellcycle.errors import Refused
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from napari_cellcycle.data.draft import NOBODY
+from napari_cellcycle.data.cells import NOBODY
 from napari_cellcycle.edit.bench import Bench
 from napari_cellcycle.edit.masks.found import fresh_labels, spacing, usual_diameter
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from napari_cellcycle.data.boxes import corner_of
-from napari_cellcycle.data.draft import NOBODY, Draft
+from napari_cellcycle.data.cells import NOBODY
+from napari_cellcycle.data.draft import Draft
 from napari_cellcycle.edit.bench import Bench
 from napari_cellcycle.edit.masks.cuts import (
     cut_by_line,

@@ -1,6 +1,5 @@
 """What a teaching begins with: its experiments as they were when it began, and its base models."""
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -39,11 +38,6 @@ def open_material(request: TeachRequest, progress: Progress = silent) -> list[Na
                 progress(done, len(names), "Copying the corrections")
                 save_experiment(open_experiment(source), draft / name)
     return [(name.removesuffix(".cellcycle"), open_experiment(place / name)) for name in names]
-
-
-def forget_material(request: TeachRequest) -> None:
-    """Delete the copies of the experiments, once they are not needed any more."""
-    shutil.rmtree(request.folder / DATA, ignore_errors=True)
 
 
 def _names(sources: Sequence[Path]) -> list[str]:

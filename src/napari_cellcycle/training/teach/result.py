@@ -1,7 +1,7 @@
 """What came of a teaching: a proposed model of each kind, and whether it is better."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -106,8 +106,3 @@ class TaughtResult(BaseModel):
     def of(self, kind: Kind) -> TaughtModel | None:
         """The proposed model of a kind, if there is one."""
         return next((model for model in self.models if model.kind == kind), None)
-
-
-def in_json(result: TaughtResult) -> dict[str, Any]:
-    """What JSON can hold of a result."""
-    return result.model_dump(mode="json")
