@@ -4,14 +4,15 @@
         [--bases FOLDER] [--data FOLDER] [--seeds N] [--guard N] [--json FILE]
 
 A base model that never saw the data is taught, with the quick effort, from 5, 10, 20, 50 and 100
-corrections by somebody who knows the truth: whole frames of DIC 01 that get the masks of the
-truth and are marked as done, past and future of cells of PSC 01 in the editor, stages of single
-cells of simulated movies (of a look that no training has; and by a model that was never shown one
-of the stages). The order is that of `suggest`, asked anew after every five, or a random one.
-Frames that are tested are later ones (for stages, another movie), and nothing of them is ever in a
-teaching. "error" is 1 - score of the model that is then in use: the taught one if its verdict
-recommends it, else the base, from which each teaching begins. The area is the mean error over the
-curve. Intervals are of 2,000 bootstrap samples of lineages (frames, for masks).
+corrections by somebody who knows the truth: whole frames of DIC 01 that get the masks of the truth
+and are marked as done ("masks"), past and future of cells of PSC 01 in the editor ("links"), stages
+of crops of H2B cells by a model that saw no recording and two of the stages nowhere ("stages"), and
+stages of single cells of simulated movies of a look that no training has ("look"). The order is
+that of `suggest`, asked anew after every five, or a random one. Frames that are tested are later
+ones (crops of other cells, three other movies), and nothing of them is ever in a teaching. "error"
+is 1 - score of the model that is then in use: the taught one if its verdict recommends it, else the
+base, from which each teaching begins. The area is the mean error over the curve. Intervals are of
+2,000 bootstrap samples of lineages (frames, for masks).
 
 --bases is where base models are looked for (those of `segmentation.py --train` and
 `tracking.py --train` first) and put if they have to be trained, shortly; the table says how.
@@ -30,16 +31,14 @@ from typing import Any
 
 import learning_bases as bases
 import numpy as np
-from learning_cases import STRANGE, Case, LinkCase, MaskCase, StageCase
+from learning_cases import STRANGE, Case, CropCase, LinkCase, MaskCase, StageCase
 from learning_curves import ORDERS, Areas, Curve, Guarded, Point, compared, curve, guarded
 
-from napari_cellcycle.config import SimulateSettings
 from napari_cellcycle.training.teach import TeachSettings
 from napari_cellcycle.training.teach.tallies import Tally, draws
 
-KINDS = ("masks", "links", "stages")
+KINDS = ("masks", "links", "stages", "look")
 COUNTS, QUICK = (5, 10, 20, 50, 100), (20, 50)
-USUAL = SimulateSettings(frames=48, size=320, cells=22, cycle_hours=5, mitosis_stretch=2.5)
 HEAD = (
     "| case | order | corrections | error | 95 % interval | less by | recommended "
     "| error if always taken | seconds |\n" + "| --- " * 9 + "|"
@@ -64,13 +63,12 @@ def cases(chosen: argparse.Namespace) -> Iterator[Case]:
     if "links" in chosen.kinds:
         yield LinkCase(bases.link_base(folder), chosen.data, quick=quick)
     if "stages" in chosen.kinds:
+        name = f"H2B crops, {' and '.join(bases.WITHHELD)} withheld"
+        yield CropCase(bases.stage_base_without(folder), name, chosen.data)
+    if "look" in chosen.kinds:
         frames = 24 if quick else 48
         base = bases.stage_base(folder)
-        yield StageCase(base, "stages, strange look", STRANGE, (7_101, 7_102), frames)
-        if not quick:
-            base = bases.stage_base_without(folder)
-            name = f"stages, {bases.WITHHELD} withheld"
-            yield StageCase(base, name, USUAL, (7_201, 7_202), frames)
+        yield StageCase(base, "stages, strange look", STRANGE, range(7_101, 7_105), frames)
 
 
 def interval(tally: Tally) -> tuple[float, float]:

@@ -15,7 +15,7 @@ MASK_SEEDS, MASK_EPOCHS = range(300, 312), 2
 LINK_MOVIES = (("varied", 9000), ("varied", 9001), ("varied", 9002), ("dense", 9100))
 LINK_EPOCHS = 3
 STAGE_SEEDS, STAGE_EPOCHS = range(1000, 1030), 30
-WITHHELD = "metaphase"
+WITHHELD = ("metaphase", "telophase")
 
 
 @dataclass(frozen=True)
@@ -58,13 +58,14 @@ def stage_base(folder: Path) -> Base:
 
 
 def stage_base_without(folder: Path) -> Base:
-    """A model of single images that was never shown one of the stages."""
-    path = folder / f"learning-stages-without-{WITHHELD}.safetensors"
+    """A model of single images that has seen no recording, and two of the stages nowhere."""
+    path = folder / f"learning-stages-without-{'-'.join(WITHHELD)}.safetensors"
     if not path.is_file():
         _train_stages(folder, path.stem)
     return Base(
         str(path),
-        f"`frame`, {len(STAGE_SEEDS)} simulated movies without {WITHHELD}, {STAGE_EPOCHS} epochs",
+        f"`frame`, {len(STAGE_SEEDS)} simulated movies without {' and '.join(WITHHELD)}, "
+        f"{STAGE_EPOCHS} epochs",
     )
 
 
@@ -102,7 +103,8 @@ def _train_stages(folder: Path, name: str) -> None:
     from napari_cellcycle.training.stage.frame import FIT, train_network
 
     examples = simulated_examples(STAGE_SEEDS)
-    examples = examples.subset(examples.code != H2B.names.index(WITHHELD))
+    withheld = [H2B.names.index(name) for name in WITHHELD]
+    examples = examples.subset(~np.isin(examples.code, withheld))
     settings = FIT.model_copy(update={"epochs": STAGE_EPOCHS})
     network, _ = train_network(None, examples, settings, levels=False)
     _save(network.state_dict(), "frame", "stage", folder, name)

@@ -1,15 +1,17 @@
 """What models are taught on: movies with a truth, somebody who corrects them, and a test part."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from known_truth import NONE, Truth
 from learning_bases import Base
 
-from napari_cellcycle.config import SegmentSettings, SimulateSettings
+from napari_cellcycle.config import ClassifySettings, SegmentSettings, SimulateSettings
 from napari_cellcycle.data.cells import NOBODY
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.labels import LabelStack
@@ -19,6 +21,8 @@ from napari_cellcycle.edit.bench import bench_of
 from napari_cellcycle.edit.editor import Editor
 from napari_cellcycle.errors import Refused
 from napari_cellcycle.evaluation.segmentation import STEPS, score_masks
+from napari_cellcycle.features.shape import measure
+from napari_cellcycle.io.crop_folders import H2B_FOLDERS, CropSet, read_crops
 from napari_cellcycle.models.store import Kind
 from napari_cellcycle.pipeline.classify import classify
 from napari_cellcycle.pipeline.segment import segment
@@ -26,6 +30,8 @@ from napari_cellcycle.pipeline.track import choose, track
 from napari_cellcycle.simulate import simulate
 from napari_cellcycle.simulate.worsen import WorsenSettings, worsen
 from napari_cellcycle.training.link.recordings import Recording
+from napari_cellcycle.training.stage.crop_examples import H2B_DIAMETER_PX
+from napari_cellcycle.training.stage.split import deal_groups
 from napari_cellcycle.training.teach.tallies import Tally, f1_of, macro_f1_of
 
 MOST_MASKS = 100
@@ -34,6 +40,8 @@ BUCKETS = 30
 """Groups that the lineages of the test part of links are put into, to be drawn from."""
 FAULTS = WorsenSettings(missing=0.1, merged=0.1, split=0.1)
 """What is wrong in a frame that is marked as done by mistake."""
+EDGE = 8
+"""Pixels by which a crop is mirrored at its edges, where others lie beside it."""
 STRANGE = SimulateSettings(
     frames=48,
     size=320,
@@ -343,18 +351,18 @@ class StageCorrections(Corrections):
 
 
 class StageCase(Case):
-    """A simulated movie is corrected, another of the same settings tested."""
+    """A simulated movie (the first seed) is corrected, others of the same settings are tested."""
 
     kind: Kind = "stage"
 
     def __init__(
-        self, base: Base, name: str, settings: SimulateSettings, seeds: tuple[int, int], frames: int
+        self, base: Base, name: str, settings: SimulateSettings, seeds: Sequence[int], frames: int
     ) -> None:
         self.base, self.name = base, name
         made = [
             simulate(settings.model_copy(update={"seed": seed, "frames": frames})) for seed in seeds
         ]
-        (self._movie, self._labels, true), self._test = (
+        (self._movie, self._labels, true), *self._tests = (
             (one.movie, one.labels, one.tracks) for one in made
         )
         self._stage = true.cells["stage"].astype(str).to_dict()
@@ -370,12 +378,82 @@ class StageCase(Case):
 
     def tally(self, model: str) -> Tally:
         """Mean F1 of stages by lineage, as decoded along lineages."""
-        movie, labels, true = self._test
-        bare = Tracks(true.cells.drop(columns="stage"), true.links)
-        told = classify(movie, labels, bare, model=model).cells["stage"].astype(str)
         names = list(self._start.stages.names)
-        code = [[names.index(name) for name in each] for each in (true.cells["stage"], told)]
-        group = np.unique(true.components, return_inverse=True)[1]
+        rows = []
+        for movie, labels, true in self._tests:
+            bare = Tracks(true.cells.drop(columns="stage"), true.links)
+            told = classify(movie, labels, bare, model=model).cells["stage"].astype(str)
+            code = [[names.index(name) for name in each] for each in (true.cells["stage"], told)]
+            group = np.unique(true.components, return_inverse=True)[1]
+            added = np.zeros((group.max() + 1, len(names), len(names)))
+            np.add.at(added, (group, *code), 1)
+            rows.append(added.reshape(len(added), -1))
+        return Tally("mean F1 of stages", np.concatenate(rows), macro_f1_of(len(names)))
+
+
+class CropCase(Case):
+    """Crops of H2B cells, half of their groups to be corrected, the others tested.
+
+    They are laid out as movies: a group of crops, which show one cell, has one place in all frames
+    and is one track. Masks are discs of the size of a nucleus, as they only say where to look.
+    """
+
+    kind: Kind = "stage"
+
+    def __init__(self, base: Base, name: str, data: Path) -> None:
+
+        self.base, self.name = base, name
+        found = read_crops(data / "stages" / "h2b_crops", H2B_FOLDERS, 0)
+        code = np.unique(found.stage, return_inverse=True)[1]
+        half = deal_groups(found.group, code, 2, 0)
+        pool, self._test = (_laid_out(found.subset(half == part)) for part in (0, 1))
+        movie, labels, tracks, stage = pool
+        told = classify(
+            movie, labels, tracks, settings=ClassifySettings(model=base.path, smoothing=0)
+        )
+        self._start = Experiment(movie, labels, told)
+        self._stage = stage
+        self.pool = tracks.cells.index.to_numpy()
+
+    def corrections(self) -> Corrections:
+        """The crops with the stages that the base model tells."""
+        return StageCorrections(self._start, self._stage)
+
+    def tally(self, model: str) -> Tally:
+        """Mean F1 of stages by group of crops, without any order in time."""
+        movie, labels, tracks, stage = self._test
+        settings = ClassifySettings(model=model, smoothing=0)
+        told = classify(movie, labels, tracks, settings).cells["stage"].astype(str)
+        names = list(self._start.stages.names)
+        true = told.index.map(stage)
+        code = [[names.index(name) for name in each] for each in (true, told)]
+        group = np.unique(tracks.components, return_inverse=True)[1]
         added = np.zeros((group.max() + 1, len(names), len(names)))
         np.add.at(added, (group, *code), 1)
         return Tally("mean F1 of stages", added.reshape(len(added), -1), macro_f1_of(len(names)))
+
+
+def _laid_out(found: CropSet) -> tuple[Movie, LabelStack, Tracks, dict[int, str]]:
+    """Crops as a movie with masks and tracks, and the stage of each cell."""
+    size = found.images.shape[1] + 2 * EDGE
+    place = np.unique(found.group, return_inverse=True)[1]
+    frame = pd.Series(place).groupby(place).cumcount().to_numpy()
+    side = int(np.ceil(np.sqrt(place.max() + 1)))
+    pixels = np.zeros((frame.max() + 1, side * size, side * size), np.float32)
+    masks = np.zeros(pixels.shape, np.int32)
+    disc = np.hypot(*(np.indices((size, size)) - (size - 1) / 2)) < H2B_DIAMETER_PX / 2
+    for image, at, time in zip(found.images, place, frame, strict=True):
+        y, x = divmod(int(at), side)
+        box = time, slice(y * size, (y + 1) * size), slice(x * size, (x + 1) * size)
+        pixels[box] = np.pad(image, EDGE, mode="reflect")
+        masks[box] = disc * (int(at) + 1)
+    movie, labels = Movie(pixels[:, None], (0.3, 0.3), 300.0, ("H2B",)), LabelStack(masks)
+    cells = measure(movie, labels)
+    row = {(int(t), int(at) + 1): n for n, (t, at) in enumerate(zip(frame, place, strict=True))}
+    keys = zip(cells["frame"], cells["label"], strict=True)
+    stage = {c: str(found.stage[row[key]]) for c, key in zip(cells.index, keys, strict=True)}
+    before = cells.groupby("label")["frame"].shift() >= 0
+    ids = pd.Series(cells.index, cells.index)
+    parent = ids.groupby(cells["label"]).shift()[before].astype(int)
+    links = pd.DataFrame({"parent": parent, "child": parent.index}).reset_index(drop=True)
+    return movie, labels, Tracks(cells, links.assign(score=1.0)), stage

@@ -159,6 +159,28 @@ def test_the_shipped_linker_scores_one_on_a_toy_and_ignorance_scores_less(ndim):
     assert strict.score(linker(strict.graph)).links.f1 == 1
 
 
+def test_chances_of_what_is_true_are_told_by_what_it_is():
+    held = HeldOut(recording(examples.division))
+    known, c = held.known, held.graph.candidates
+    n, m = len(c), len(c.first)
+    nothing = Scores(np.zeros(n), np.zeros(m))
+    kind, chance = known.chances(c, nothing)
+    assert np.unique(kind).tolist() == [0, 1, 2]
+    assert (chance[kind == 0] == 1).all() and not chance[kind > 0].any()
+    shipped = SimpleLinker.open(find_model("simple", "link"))(held.graph)
+    again, likely = known.chances(c, shipped)
+    assert (again == kind).all() and likely.min() > 0.5
+
+
+def test_of_links_that_are_not_known_no_chance_is_told():
+    made = recording(examples.division)
+    bare = replace(made, truth=made.truth.assign(past=False, future=False))
+    held = HeldOut(bare)
+    c = held.graph.candidates
+    kind, chance = held.known.chances(c, Scores(np.zeros(len(c)), np.zeros(len(c.first))))
+    assert not len(kind) and not len(chance)
+
+
 def test_the_loss_of_a_fully_known_recording_is_that_of_all_pasts_and_futures():
     example = example_of(measured_of(recording()))
     network, _ = train_linker([(example, 1.0)], FitSettings(epochs=1, learning_rate=1e-3))

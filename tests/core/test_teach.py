@@ -188,7 +188,20 @@ def test_better_same_and_worse_are_told_apart():
     assert worse.words.startswith("Worse.") and better.words.startswith("Better.")
 
 
-def test_what_forgot_is_worse_whatever_it_gained():
+def test_what_won_much_more_than_it_forgot_is_better_and_says_for_what():
+    old = Tried(0, tally(10), tally(18))
+    verdict = judged(old, Tried(1, tally(16), tally(17)), "lineages")
+    assert verdict.outcome == "better" and verdict.recommended
+    assert "elsewhere it may do worse" in verdict.words
+
+
+def test_what_forgot_more_than_half_of_what_it_surely_won_is_worse():
+    old = Tried(0, tally(10), tally(18))
+    verdict = judged(old, Tried(1, tally(10.5), tally(17)), "lineages")
+    assert verdict.outcome == "worse" and not verdict.recommended
+
+
+def test_what_forgot_as_much_as_it_won_is_worse():
     old = Tried(0, tally(10), tally(18))
     verdict = judged(old, Tried(1, tally(16), tally(12)), "lineages")
     assert verdict.outcome == "worse" and not verdict.recommended

@@ -1,5 +1,6 @@
 """Train the graph network that links cells."""
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from napari_cellcycle.progress import Progress, silent
 from napari_cellcycle.training.checkpoint import Checkpoint
 from napari_cellcycle.training.fit import Epoch, FitSettings, fit
 from napari_cellcycle.training.link.graph_examples import GraphBatch, GraphExample, cut
+from napari_cellcycle.training.link.keep import KEPT, Energies, both_sides, drift
 from napari_cellcycle.training.link.windows import BATCHES, WindowTask, sample
 
 if TYPE_CHECKING:
@@ -24,15 +26,29 @@ AT_ONCE = 3
 
 
 class GraphTask(WindowTask):
-    """Windows of graphs, on the device of the network."""
+    """Windows of graphs, on the device of the network.
+
+    With a `former` network, what is not known stays as it thought.
+    """
+
+    former: "torch.nn.Module | None" = None
 
     def cut(self, example: GraphExample, rng: np.random.Generator) -> GraphBatch:
         """A few frames with their context."""
         return cut(example, rng)
 
     def window_loss(self, network: "torch.nn.Module", window: GraphBatch) -> "torch.Tensor":
-        """See `rivalry_loss`."""
-        return rivalry_loss(network, moved(window, next(network.parameters()).device))
+        """See `rivalry_loss` and `drift`."""
+        import torch
+
+        batch = moved(window, next(network.parameters()).device)
+        energies = _energies(network, batch)
+        loss = _rivalry(energies, batch)
+        if self.former is None:
+            return loss
+        with torch.no_grad():
+            before = _energies(self.former, batch)
+        return loss + KEPT * _drift(energies, before, batch)
 
 
 def moved(batch: GraphBatch, device: "torch.device") -> GraphBatch:
@@ -53,10 +69,28 @@ def rivalry_loss(network: "torch.nn.Module", batch: GraphBatch) -> "torch.Tensor
     over lineages whose optimum the assignment finds. Links that a person took away add
     -log(1 - their probability).
     """
-    import torch
+    return _rivalry(_energies(network, batch), batch)
 
+
+def _energies(network: "torch.nn.Module", batch: GraphBatch) -> Energies:
     given = replace(batch.given, seen=network.encoder(batch.views))  # type: ignore[operator]
     link, division = network(given)
+    return link, division
+
+
+def _drift(energies: Energies, before: Energies, batch: GraphBatch) -> "torch.Tensor":
+    given = batch.given
+    one, two = given.child[given.first], given.child[given.second]
+    sides = both_sides(
+        energies, before, (given.parent, given.child), (given.parent[given.first], one, two)
+    )
+    return drift(list(zip(sides, (~batch.future, ~batch.past), strict=True)), len(given.looks))
+
+
+def _rivalry(energies: Energies, batch: GraphBatch) -> "torch.Tensor":
+    import torch
+
+    given, (link, division) = batch.given, energies
     n = len(given.looks)
     mother = given.parent[given.first]
     one, two = given.child[given.first], given.child[given.second]
@@ -85,14 +119,15 @@ def train_network(
     batches: int = BATCHES,
     start: "GraphNetwork | None" = None,
     judge: "Callable[[torch.nn.Module], float] | None" = None,
+    keeping: bool = False,
     checkpoint: Checkpoint | None = None,
     device: "torch.device | str" = "cpu",
     progress: Progress = silent,
 ) -> "tuple[GraphNetwork, list[Epoch]]":
     """Train a new network, or go on from `start`, on examples, each with its weight.
 
-    `judge` gives the tracking score of a network on held-out recordings; `checkpoint` is as in
-    `fit`.
+    `judge` gives the tracking score of a network on held-out recordings; with `keeping`, what is
+    not known of the examples stays as `start` tells it; `checkpoint` is as in `fit`.
     """
     import torch
 
@@ -111,5 +146,7 @@ def train_network(
         network.links.remember(sample([e.relations.link for e, _ in examples]))
         network.divisions.remember(sample([e.relations.division for e, _ in examples]))
     task = GraphTask(examples, batches, AT_ONCE, judge)
+    if keeping:
+        task.former = copy.deepcopy(network).to(device).eval()
     history = fit(network.to(device), task, settings, checkpoint=checkpoint, progress=progress)
     return network, history

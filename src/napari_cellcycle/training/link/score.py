@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from napari_cellcycle.config import TrackSettings
+from napari_cellcycle.features.candidates import Candidates
 from napari_cellcycle.features.graph import CellGraph, build_graph
 from napari_cellcycle.features.shape import Watch, measure_overlaps
 from napari_cellcycle.models.link.scores import Scores
@@ -14,6 +15,9 @@ from napari_cellcycle.pipeline.track import choose
 from napari_cellcycle.progress import Progress, silent
 from napari_cellcycle.training.link.recordings import Recording
 from napari_cellcycle.training.link.simple_examples import next_sightings
+
+OUTCOMES = ("no link", "link", "division")
+"""What cells may come from, or become."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,38 @@ class KnownLinks:
         right = (child == self._successor[parent]) | (child == self._sister[parent])
         links = Agreement(int((right & judged).sum()), int(judged.sum()), asked)
         return LinkScore(links, self._divisions(parent, child))
+
+    def chances(self, candidates: Candidates, scores: Scores) -> tuple[np.ndarray, np.ndarray]:
+        """How likely what is known was thought: its kind (k,), as in `OUTCOMES`, and chance (k,).
+
+        Each past and each future that is known counts once, and each link that is known to be
+        wrong, by the chance that there is none.
+        """
+        c, n = candidates, len(self._successor)
+        mother, one, two = c.parent[c.first], c.child[c.first], c.child[c.second]
+        to, sister = self._successor, self._sister
+        link = scores.link * ((c.child == to[c.parent]) & (sister[c.parent] < 0))
+        pair = ((one == to[mother]) & (two == sister[mother])) | (
+            (two == to[mother]) & (one == sister[mother])
+        )
+        division = scores.division * pair
+        became = np.where(to < 0, 0, np.where(sister < 0, 1, 2))
+        came = np.zeros(n, np.int64)
+        for ends in (to, sister):
+            came[ends[ends >= 0]] = became[ends >= 0]
+
+        def likely(outcome: np.ndarray, parents: np.ndarray, *cells: np.ndarray) -> np.ndarray:
+            right, every = np.bincount(parents, link, n), np.bincount(parents, scores.link, n)
+            for cell in cells:
+                right += np.bincount(cell, division, n)
+                every += np.bincount(cell, scores.division, n)
+            return np.where(outcome == 0, 1 - every, right)
+
+        future, past = likely(became, c.parent, mother), likely(came, c.child, one, two)
+        wrong = np.isin(c.parent * n + c.child, self._rejected @ [n, 1])
+        kinds = became[self._future], came[self._past], np.zeros(int(wrong.sum()), np.int64)
+        chances = future[self._future], past[self._past], 1 - scores.link[wrong]
+        return np.concatenate(kinds), np.clip(np.concatenate(chances), 0, 1)
 
     def _divisions(self, parent: np.ndarray, child: np.ndarray) -> Agreement:
         order = np.argsort(parent, kind="stable")

@@ -1,5 +1,6 @@
 """Train the `simple` link model."""
 
+import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from napari_cellcycle.models.store import Model, ModelCard, save_model
 from napari_cellcycle.progress import Progress, silent
 from napari_cellcycle.training.checkpoint import Checkpoint
 from napari_cellcycle.training.fit import Epoch, FitSettings, fit
+from napari_cellcycle.training.link.keep import KEPT, both_sides, drift
 from napari_cellcycle.training.link.simple_data import (
     FIRST_SEED,
     SIMULATED,
@@ -64,15 +66,18 @@ class Batch:
 
 
 class LinkTask(WindowTask):
-    """Windows of candidates."""
+    """Windows of candidates; with a `former` network, what is not known stays as it thought."""
+
+    former: "torch.nn.Module | None" = None
 
     def cut(self, example: Example, rng: np.random.Generator) -> Batch:
         """Candidates of a few frames."""
         return cut_window(example, rng)
 
     def window_loss(self, network: "torch.nn.Module", window: Batch) -> "torch.Tensor":
-        """See `rivalry_loss`."""
-        return rivalry_loss(network, window)
+        """See `rivalry_loss` and `drift`."""
+        loss = rivalry_loss(network, window)
+        return loss if self.former is None else loss + KEPT * _drift(network, self.former, window)
 
 
 def cut_window(example: Example, rng: np.random.Generator) -> Batch:
@@ -157,6 +162,17 @@ def rivalry_loss(network: "torch.nn.Module", batch: Batch) -> "torch.Tensor":
     return (right.sum() + wrong) / (members * count.clamp(min=1))
 
 
+def _drift(network: "torch.nn.Module", former: "torch.nn.Module", batch: Batch) -> "torch.Tensor":
+    import torch
+
+    with torch.no_grad():
+        before = former(batch.links, batch.divisions)
+    now = network(batch.links, batch.divisions)
+    sides = both_sides(now, before, (batch.parent, batch.child), tuple(batch.first.T))
+    asked = [batch.judged & ~known for known in (batch.future, batch.past)]
+    return drift(list(zip(sides, asked, strict=True)), len(batch.judged))
+
+
 def examples_of(
     measured: Measured, weight: float, *, copies: int = 2, seed: int = 0
 ) -> list[tuple[Example, float]]:
@@ -177,12 +193,14 @@ def train_linker(
     batches: int = BATCHES,
     start: "Mapping[str, torch.Tensor] | None" = None,
     judge: "Callable[[torch.nn.Module], float] | None" = None,
+    keeping: bool = False,
     checkpoint: Checkpoint | None = None,
     progress: Progress = silent,
 ) -> "tuple[LinkNetwork, list[Epoch]]":
     """Train a network on examples, each with its weight.
 
-    Training goes on from the weights `start`, if they are given; `judge` gives the score of a
+    Training goes on from the weights `start`, if they are given; with `keeping`, what is not known
+    of the examples stays as these tell it. `judge` gives the score of a
     network on held-out recordings; `checkpoint` is as in `fit`.
     """
     import torch
@@ -198,6 +216,8 @@ def train_linker(
     else:
         network.load_state_dict(start)
     task = LinkTask(examples, batches, judge=judge)
+    if keeping:
+        task.former = copy.deepcopy(network).eval()
     history = fit(network, task, settings, checkpoint=checkpoint, progress=progress)
     return network, history
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.models.link.open import GRAPH
+from napari_cellcycle.models.link.scores import Scores
 from napari_cellcycle.models.store import Kind
 from napari_cellcycle.pipeline.track import choose
 from napari_cellcycle.progress import Progress, silent, track_progress
@@ -15,12 +16,12 @@ from napari_cellcycle.training.checkpoint import Checkpoint
 from napari_cellcycle.training.fit import Epoch
 from napari_cellcycle.training.link.presets import graph_examples, looked_at, measured_of
 from napari_cellcycle.training.link.recordings import Recording
-from napari_cellcycle.training.link.score import HeldOut, KnownLinks
+from napari_cellcycle.training.link.score import OUTCOMES, HeldOut, KnownLinks
 from napari_cellcycle.training.link.sources import recording_of
 from napari_cellcycle.training.teach.known_links import KnownPart, deal, known_parts
 from napari_cellcycle.training.teach.lesson import Lesson, Material, State, plain
 from napari_cellcycle.training.teach.plan import Plan
-from napari_cellcycle.training.teach.tallies import Tally, f1_of
+from napari_cellcycle.training.teach.tallies import Tally, f1_of, mean_fit, spherical
 
 if TYPE_CHECKING:
     import torch
@@ -57,15 +58,27 @@ class _Exam:
         return cls(held, seen, [KnownLinks(one, held.cells, gap) for one in recordings])
 
     def added(self, linker: "Linker") -> np.ndarray:
-        """What each group adds to the score (groups, 6): right, found and true, twice."""
+        """What each group adds to the score (groups, 12).
+
+        Right, found and true links, the same of divisions; then of each of `OUTCOMES` how well the
+        chances fit, and how often it was.
+        """
         graph = self.held.graph
         scores = linker(graph) if self.seen is None else linker(graph, linker.embed(self.seen))  # type: ignore
         chosen, _ = choose(graph, scores, self.held.settings)
         ends = graph.candidates.parent[chosen], graph.candidates.child[chosen]
-        told = [known.score(*ends) for known in self.known]
-        return np.array(
-            [[a.right, a.found, a.true] for one in told for a in (one.links, one.divisions)], float
-        ).reshape(-1, 6)
+        return np.array([self._of_group(known, ends, scores) for known in self.known])
+
+    def _of_group(
+        self, known: KnownLinks, ends: tuple[np.ndarray, np.ndarray], scores: Scores
+    ) -> list[float]:
+        told = known.score(*ends)
+        kind, chance = known.chances(self.held.graph.candidates, scores)
+        two = np.column_stack([chance, 1 - chance])
+        fit = np.bincount(kind, spherical(two, np.zeros(len(two), np.int64)), len(OUTCOMES))
+        often = np.bincount(kind, minlength=len(OUTCOMES))
+        sums = [n for a in (told.links, told.divisions) for n in (a.right, a.found, a.true)]
+        return [*sums, *fit, *often]
 
 
 class LinkLesson(Lesson):
@@ -133,6 +146,7 @@ class LinkLesson(Lesson):
             batches=plan.batches,
             start=GraphLinker.open(self.material.base).network,
             judge=judge if self._kept.any() else None,
+            keeping=True,
             checkpoint=checkpoint,
             device=device,
             progress=progress,
@@ -163,17 +177,18 @@ class LinkLesson(Lesson):
             batches=plan.batches,
             start=self.material.base.weights(),
             judge=judge if self._kept.any() else None,
+            keeping=True,
             checkpoint=checkpoint,
             progress=progress,
         )
         return plain(network.state_dict()), history
 
     def judge(self, state: State, plan: Plan, progress: Progress = silent) -> Tally | None:
-        """F1 of links and divisions of the lineages that were kept aside."""
+        """How well the links of the lineages that were kept aside are told."""
         return self._judged(self._linker(state), progress)
 
     def remembers(self, state: State, progress: Progress = silent) -> Tally | None:
-        """F1 of links and divisions of simulated movies."""
+        """How well the links of simulated movies are told."""
         if self._memory is None:
             made = _simulated(_REMEMBERED, 2, self._ndim, progress)
             self._memory = [_Exam.of(_by_lineage(one), self._looks, progress) for one in made]
@@ -244,19 +259,14 @@ def _by_lineage(recording: Recording) -> list[Recording]:
 
 def _tally(exams: list[_Exam], linker: "Linker") -> Tally:
     added = np.concatenate([exam.added(linker) for exam in exams])
-    links, divisions = f1_of(0, 1, 2), f1_of(3, 4, 5)
-
-    def score(sums: np.ndarray) -> np.ndarray:
-        both = (links(sums) + divisions(sums)) / 2
-        return np.where(sums[..., 5] > 0, both, links(sums))
-
     figures = {
-        "link F1": links,
-        "division F1": divisions,
+        "link F1": f1_of(0, 1, 2),
+        "division F1": f1_of(3, 4, 5),
         "true links": lambda sums: sums[..., 2],
         "true divisions": lambda sums: sums[..., 5],
     }
-    return Tally("F1 of links and divisions", added, score, figures)
+    score = mean_fit(slice(6, 9), slice(9, 12))
+    return Tally("fit of the chances to the links", added, score, figures)
 
 
 def _simulated(first: int, count: int, ndim: Literal[2, 3], progress: Progress) -> list[Recording]:

@@ -1,7 +1,6 @@
 """How long and how far a model learns, by effort and by how much there is to learn from."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from napari_cellcycle.models.store import Kind
 from napari_cellcycle.training.fit import FitSettings
@@ -12,8 +11,8 @@ from napari_cellcycle.training.teach.request import Effort, TeachSettings
 class Plan:
     """How a model is taught: see `TeachSettings`.
 
-    `shares` are the steps from old to new weights
-    that are tried, `images` how many held-out images are scored at most.
+    `shares` are the steps from old to new weights that are tried, `images` how many held-out
+    images are scored at most.
     """
 
     fit: FitSettings
@@ -26,7 +25,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class _Usual:
-    """Rounds and batches by effort, step, size of a batch, and what is little to learn from."""
+    """How an architecture is taught: rounds and batches by effort, step, and size of a batch.
+
+    From less than `little` only the layers `last` learn (all, if there are none named), with the
+    step `few_rate`. `closeness` is the pull towards the old weights.
+    """
 
     epochs: dict[Effort, int]
     batches: dict[Effort, int]
@@ -34,11 +37,22 @@ class _Usual:
     batch_size: int
     little: int
     last: tuple[str, ...]
+    few_rate: float
+    closeness: float = 2.0
+    learns_anew: bool = False
+    """Whether a base that is far off learns as if anew: all layers, longer, in larger steps."""
 
 
 _USUAL: dict[str, _Usual] = {
     "FlowNet": _Usual(
-        {"quick": 6, "thorough": 20}, {"quick": 12, "thorough": 25}, 1e-3, 8, 60, ("up", "output")
+        {"quick": 6, "thorough": 20},
+        {"quick": 12, "thorough": 25},
+        1e-3,
+        8,
+        60,
+        ("up", "output"),
+        5e-4,
+        learns_anew=True,
     ),
     "graph network": _Usual(
         {"quick": 5, "thorough": 12},
@@ -47,20 +61,37 @@ _USUAL: dict[str, _Usual] = {
         3,
         40,
         ("rounds", "to_link", "to_division", "division", "of_links", "of_cells"),
+        3e-4,
     ),
     "perceptrons": _Usual(
-        {"quick": 4, "thorough": 10}, {"quick": 150, "thorough": 150}, 1e-3, 2, 40, ()
+        {"quick": 4, "thorough": 10},
+        {"quick": 150, "thorough": 150},
+        3e-3,
+        2,
+        40,
+        (),
+        3e-3,
+        closeness=0.2,
     ),
     "recurrent network": _Usual(
         {"quick": 8, "thorough": 40},
-        {"quick": 10, "thorough": 30},
+        {"quick": 20, "thorough": 30},
         1e-3,
         10,
         60,
-        ("layers", "head", "eye.join"),
+        (),
+        1e-3,
+        closeness=0.2,
     ),
     "FrameNetwork": _Usual(
-        {"quick": 8, "thorough": 40}, {"quick": 15, "thorough": 30}, 1e-3, 32, 60, ("head",)
+        {"quick": 8, "thorough": 40},
+        {"quick": 60, "thorough": 60},
+        1e-3,
+        32,
+        400,
+        ("head",),
+        2e-2,
+        closeness=0.2,
     ),
 }
 _SIMULATED: dict[Kind, dict[Effort, int]] = {
@@ -73,31 +104,51 @@ _SHARES: dict[Effort, tuple[float, ...]] = {
     "thorough": (0.25, 0.5, 0.75, 1.0),
 }
 _IMAGES: dict[Effort, int] = {"quick": 6, "thorough": 30}
-_CLOSENESS = 2.0
+FAR_OFF = 0.5
+"""Score on what was kept aside below which a base has most still to learn."""
+_FARTHER, _LONGER, _LOOSER = 3.0, 4, 0.1
+"""Factors of step, batches and closeness for a base that learns anew."""
 _MEMORY = {"quick": 0.9, "thorough": 0.98}
 _PATIENCE: dict[Effort, int] = {"quick": 0, "thorough": 8}
 
 
-def plan_for(kind: Kind, architecture: str, settings: TeachSettings, corrections: int) -> Plan:
-    """The plan for a model of an architecture (`_USUAL`) and so many corrections to learn from."""
+def plan_for(
+    kind: Kind,
+    architecture: str,
+    settings: TeachSettings,
+    corrections: int,
+    *,
+    is_far_off: bool = False,
+) -> Plan:
+    """The plan for a model of an architecture (`_USUAL`) and so many corrections to learn from.
+
+    A segmentation that `is_far_off` learns with all its layers, longer and in larger steps.
+    """
     usual, effort = _USUAL[architecture], settings.effort
-    layers: Literal["auto", "last", "all"] = settings.layers
-    only_last = layers == "last" or (layers == "auto" and corrections < usual.little)
+    anew = is_far_off and usual.learns_anew
+    is_little = corrections < usual.little and not anew
+    layers = usual.last if is_little else ()
+    if settings.layers != "auto":
+        layers = usual.last if settings.layers == "last" else ()
+    rate, closeness = usual.few_rate if is_little else usual.rate, usual.closeness
+    batches = usual.batches[effort]
+    if anew:
+        rate, closeness, batches = rate * _FARTHER, closeness * _LOOSER, batches * _LONGER
     simulated = settings.simulated
     fit = FitSettings(
         epochs=settings.epochs or usual.epochs[effort],
-        learning_rate=settings.learning_rate or usual.rate * (0.5 if only_last else 1.0),
+        learning_rate=settings.learning_rate or rate,
         weight_decay=0.0,
         schedule="cosine",
         average=_MEMORY[effort],
         patience=_PATIENCE[effort],
         seed=settings.seed,
-        closeness=_CLOSENESS if settings.closeness is None else settings.closeness,
-        layers=usual.last if only_last else (),
+        closeness=closeness if settings.closeness is None else settings.closeness,
+        layers=layers,
     )
     return Plan(
         fit,
-        settings.batches or usual.batches[effort],
+        settings.batches or batches,
         settings.batch_size or usual.batch_size,
         _SIMULATED[kind][effort] if simulated is None else simulated,
         _SHARES[effort],

@@ -21,7 +21,13 @@ from napari_cellcycle.training.teach.aside import aside_of
 from napari_cellcycle.training.teach.lesson import Lesson, Material, State, plain
 from napari_cellcycle.training.teach.new_stages import as_told, stages_with, widened
 from napari_cellcycle.training.teach.plan import Plan
-from napari_cellcycle.training.teach.tallies import Statistic, Tally, macro_f1_of
+from napari_cellcycle.training.teach.tallies import (
+    Statistic,
+    Tally,
+    macro_f1_of,
+    mean_fit,
+    spherical,
+)
 
 _PRESETS = {True: "rnn", False: "frame"}
 _OWN, _SIMULATED = 0.75, 0.25
@@ -125,11 +131,11 @@ class StageLesson(Lesson):
         return plain(frame_network.state_dict()), history
 
     def judge(self, state: State, plan: Plan, progress: Progress = silent) -> Tally | None:
-        """Mean F1 of the stages of the cells that were kept aside."""
+        """How well the stages of the cells that were kept aside are told."""
         return None if self._kept is None else self._tally(state, self._kept.data)
 
     def remembers(self, state: State, progress: Progress = silent) -> Tally | None:
-        """Mean F1 of the stages of simulated cells, if the base tells such stages.
+        """How well the stages of simulated cells are told, if the base tells such stages.
 
         Only they are chosen from: simulated cells know nothing of stages that are new.
         """
@@ -166,19 +172,27 @@ class StageLesson(Lesson):
         group, code = row_groups(data)
         known = code >= 0
         columns = np.arange(len(self._stages)) if among is None else np.asarray(among)
-        told = columns[self._told(state, data)[:, columns].argmax(axis=1)][known]
+        chances = self._told(state, data)[known][:, columns]
+        told, true = columns[chances.argmax(axis=1)], code[known]
         names = self._stages.names
         number = np.unique(group[known], return_inverse=True)[1]
-        added = np.zeros((number.max() + 1, len(names), len(names)))
-        np.add.at(added, (number, code[known], told), 1)
-        there = np.flatnonzero(np.bincount(code[known], minlength=len(names))).tolist()
+        table = np.zeros((number.max() + 1, len(names), len(names)))
+        np.add.at(table, (number, true, told), 1)
+        fit = np.zeros(table.shape[:2])
+        np.add.at(fit, (number, true), spherical(chances, np.searchsorted(columns, true)))
+        there = np.flatnonzero(np.bincount(true, minlength=len(names))).tolist()
         shown = {f"F1 of {names[at]}": _f1_of(at, len(names)) for at in there}
-        score = macro_f1_of(len(names))
+        details = {
+            "macro_f1": macro_f1_of(len(names)),
+            "accuracy": _accuracy(len(names)),
+            **shown,
+        }
+        often, square = table.sum(axis=2), len(names) ** 2
         return Tally(
-            "mean F1 of stages",
-            added.reshape(len(added), -1),
-            score,
-            {"macro_f1": score, "accuracy": _accuracy(len(names)), **shown},
+            "fit of the chances to the stages",
+            np.concatenate([table.reshape(len(table), -1), fit, often], axis=1),
+            mean_fit(slice(square, square + len(names)), slice(square + len(names), None)),
+            {name: _of_table(figure, len(names)) for name, figure in details.items()},
         )
 
     def _told(self, state: State, data: Any) -> np.ndarray:
@@ -204,6 +218,11 @@ class StageLesson(Lesson):
         )
         frame.load_state_dict(state)
         return np.asarray(predict(frame.eval(), data.windows(), views=VIEWS))
+
+
+def _of_table(figure: Statistic, stages: int) -> Statistic:
+    """A figure of the confusion matrices alone."""
+    return lambda sums: figure(sums[..., : stages**2])
 
 
 def _sources(material: Material) -> list[StageSource]:

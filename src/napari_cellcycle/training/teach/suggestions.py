@@ -16,7 +16,7 @@ from napari_cellcycle.training.teach.doubtful import (
     doubt_of_stages,
 )
 
-_POOL = 30
+_POOL = 300
 """So many times as many as are asked for, the most doubtful, are what is chosen from."""
 _WORST = 0.9
 """Quantile of the doubts of a frame's cells that its own is made of."""
@@ -45,7 +45,7 @@ def suggest(experiment: Experiment, kind: Kind, n: int = 10, *, seed: int = 0) -
     """The `n` frames ("segment") or cells ("link", "stage") whose correction would teach most.
 
     They are doubtful (what the models left in the tables), and unlike each other and unlike what
-    was corrected already (farthest first over what was measured of them). `seed` breaks ties.
+    was corrected already (farthest first over what was measured of them). `seed` draws them.
     Fewer come where there is less to doubt; none of a movie that is not segmented.
     """
     tracks = experiment.tracks
@@ -65,7 +65,16 @@ def _cells(kind: Kind, tracks: Tracks, found: Doubtful, n: int, seed: int) -> li
     pool = order[: _POOL * n]
     pool = pool[found.doubt[pool] >= LEAST]
     features = _features(tracks, found)
-    chosen = spread_out(features[pool], found.doubt[pool], features[found.known], n)
+    kinds = _kinds(tracks, found) if kind == "stage" else found.why
+    chosen = spread_out(
+        features[pool],
+        found.doubt[pool],
+        features[found.known],
+        n,
+        kinds[pool],
+        kinds[found.known],
+        rng.gumbel(size=len(pool)),
+    )
     suggested = []
     for row in pool[chosen].tolist():
         cell = tracks.cells.iloc[row]
@@ -120,11 +129,22 @@ def _frames(experiment: Experiment, tracks: Tracks | None, n: int, seed: int) ->
     ]
 
 
-def spread_out(features: np.ndarray, doubt: np.ndarray, known: np.ndarray, n: int) -> list[int]:
+def spread_out(
+    features: np.ndarray,
+    doubt: np.ndarray,
+    known: np.ndarray,
+    n: int,
+    kinds: np.ndarray | None = None,
+    known_kinds: np.ndarray | None = None,
+    noise: np.ndarray | None = None,
+) -> list[int]:
     """Rows (at most `n`) that are doubtful, and far from each other and from what is `known`.
 
     The next one is always the row whose doubt, times how far it is from all before, is greatest
-    (farthest first, Gonzalez 1985; see Sener & Savarese 2018).
+    (farthest first, Gonzalez 1985; see Sener & Savarese 2018). With `kinds`, whole numbers, what
+    there is much of already counts less, so that rare kinds have their turn. With Gumbel `noise`
+    (rows,) it is drawn, with chances like that product, for the most doubtful alone are odd ones
+    and teach little of the rest (Kirsch et al. 2023).
     """
     from scipy.spatial import cKDTree
 
@@ -133,13 +153,25 @@ def spread_out(features: np.ndarray, doubt: np.ndarray, known: np.ndarray, n: in
         away = cKDTree(known).query(features)[0]
     chosen: list[int] = []
     left = doubt.astype(float).copy()
+    if kinds is None or known_kinds is None:
+        kinds, known_kinds = np.zeros(len(features), int), np.zeros(0, int)
+    many = np.bincount(known_kinds, minlength=int(kinds.max(initial=0)) + 1).astype(float)
     while len(chosen) < min(n, len(features)):
-        worth = left * (1 - np.exp(-away / _LIKENESS) + 1e-3)
-        row = int(np.argmax(worth))
+        worth = left * (1 - np.exp(-away / _LIKENESS) + 1e-3) / (1 + many[kinds])
+        row = int(np.argmax(worth if noise is None else worth * np.exp(noise)))
         chosen.append(row)
         left[row] = -1.0
+        many[kinds[row]] += 1
         away = np.minimum(away, np.sqrt(((features - features[row]) ** 2).sum(axis=1)))
     return chosen
+
+
+def _kinds(tracks: Tracks, found: Doubtful) -> np.ndarray:
+    """A number for the stage of each cell and the reason why it is doubted."""
+    if "stage" not in tracks.cells:
+        return found.why
+    stage = np.unique(tracks.cells["stage"].astype(str), return_inverse=True)[1]
+    return np.asarray(stage * len(found.reasons) + found.why)
 
 
 def _features(tracks: Tracks, found: Doubtful) -> np.ndarray:

@@ -47,12 +47,13 @@ def draws(groups: int, seed: int = 0) -> np.ndarray:
 def contrast(before: Tally, after: Tally, on: str, seed: int = 0) -> Contrast:
     """Compare two models on the same groups, which are drawn together, so differences are paired.
 
-    With fewer than `FEWEST` groups, the interval of the difference is all there could be.
+    With fewer than `FEWEST` groups, the interval of the difference is all there could be; of few
+    groups it is wider than the samples are, as these spread too little (Hesterberg 2015).
     """
     drawn = draws(len(before.added), seed)
     one, other = before.samples(drawn), after.samples(drawn)
     gain = after.value - before.value
-    bounds = _interval(other - one) if len(before.added) >= FEWEST else (-1.0, 1.0)
+    bounds = _expanded(_interval(other - one), gain, len(before.added))
     sums = before.added.sum(axis=0), after.added.sum(axis=0)
     details = {name: (float(f(sums[0])), float(f(sums[1]))) for name, f in before.figures.items()}
     return Contrast(
@@ -73,6 +74,17 @@ def error_of_gain(before: Tally, after: Tally, seed: int = 0) -> float:
     """Standard error of the difference between two models on the same groups."""
     drawn = draws(len(before.added), seed)
     return float(np.std(after.samples(drawn) - before.samples(drawn)))
+
+
+def _expanded(interval: tuple[float, float], value: float, groups: int) -> tuple[float, float]:
+    """The interval of a difference, made as wide as Student's t asks for of so few groups."""
+    from scipy.stats import norm, t
+
+    if groups < FEWEST:
+        return -1.0, 1.0
+    wider = t.ppf(0.975, groups - 1) / norm.ppf(0.975) * np.sqrt(groups / (groups - 1))
+    low, high = (value + wider * (bound - value) for bound in interval)
+    return float(max(-1.0, low)), float(min(1.0, high))
 
 
 def _interval(samples: np.ndarray) -> tuple[float, float]:
@@ -99,5 +111,30 @@ def macro_f1_of(stages: int) -> Statistic:
         true, told = table.sum(axis=-1), table.sum(axis=-2)
         f1 = np.where(true > 0, 2 * hits / np.maximum(true + told, 1e-9), 0.0)
         return np.asarray(f1.sum(axis=-1) / np.maximum((true > 0).sum(axis=-1), 1))
+
+    return score
+
+
+def spherical(chances: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """How well chances (n, k) fit what is true (n,), 0 to 1: the spherical score.
+
+    It is 1 if what is true was certain, 0 if it was ruled out, and on average best for honest
+    chances (Good 1971), so it tells of a change long before something else is the likeliest.
+    """
+    length = np.sqrt((chances**2).sum(axis=1))
+    right = np.take_along_axis(chances, true[:, None], axis=1)[:, 0]
+    return np.asarray(right / np.maximum(length, 1e-9))
+
+
+def mean_fit(fit: slice, often: slice) -> Statistic:
+    """Mean over the kinds of things that occur of how well the chances of one fit.
+
+    From the columns of sums that hold the sum of the fit of each kind, and how often it was.
+    """
+
+    def score(sums: np.ndarray) -> np.ndarray:
+        there = sums[..., often] > 0
+        each = np.where(there, sums[..., fit] / np.maximum(sums[..., often], 1e-9), 0.0)
+        return np.asarray(each.sum(axis=-1) / np.maximum(there.sum(axis=-1), 1))
 
     return score

@@ -27,7 +27,7 @@ from napari_cellcycle.training.teach.lesson import (
     blended,
 )
 from napari_cellcycle.training.teach.material import base_of, open_material
-from napari_cellcycle.training.teach.plan import Plan, architecture_of, plan_for
+from napari_cellcycle.training.teach.plan import FAR_OFF, Plan, architecture_of, plan_for
 from napari_cellcycle.training.teach.proposals import (
     PROPOSED,
     keep_request,
@@ -221,6 +221,8 @@ class _One:
         plan = self._planned(lesson)
         old = lesson.start()
         first = _tried(lesson, 0.0, old, plan, part(_PREPARED / 2, _PREPARED))
+        if first.held_out is not None and first.held_out.value < FAR_OFF:
+            plan = self._planned(lesson, is_far_off=True)
         state, history = kept or lesson.learn(
             plan,
             HeardCheckpoint(self._checkpoint, self._about(lesson), heard=self._heard(listen, plan)),
@@ -255,10 +257,12 @@ class _One:
         self._checkpoint.unlink(missing_ok=True)
         return taught
 
-    def _planned(self, lesson: Lesson) -> Plan:
+    def _planned(self, lesson: Lesson, *, is_far_off: bool = False) -> Plan:
         architecture = architecture_of(self._base.card.architecture)
         assert architecture is not None
-        plan = plan_for(self._kind, architecture, self._settings, lesson.corrections)
+        plan = plan_for(
+            self._kind, architecture, self._settings, lesson.corrections, is_far_off=is_far_off
+        )
         self._plan = replace(plan, fit=plan.fit.model_copy(update={"steady": True}))
         return self._plan
 

@@ -6,7 +6,10 @@ from napari_cellcycle.training.teach.result import Contrast, Outcome, Verdict
 from napari_cellcycle.training.teach.tallies import Tally, contrast, error_of_gain
 
 FORGIVEN = 0.01
-"""A loss on simulated movies below this is none, however certain it is."""
+"""A loss on simulated movies below this is none, however certain it is.
+
+More is forgiven where twice as much was won, beyond chance, on what was kept aside.
+"""
 _SIMULATED_MOVIES = "simulated movies that stay the same"
 
 
@@ -20,12 +23,12 @@ class Tried:
 
 
 def chosen(old: Tried, tried: list[Tried], seed: int = 0) -> Tried:
-    """The step to propose: of those that forgot nothing, the shortest that is as good as the best.
+    """The step to propose: the shortest that is as good as the best of those that did not forget.
 
     As good is what does not fall behind by more than one standard error of the difference. If all
     forgot, the one that forgot least; without anything kept aside, the longest that did not.
     """
-    fine = [each for each in tried if not _forgot(old, each, seed)]
+    fine = [each for each in tried if not _forgot(*_contrasts(old, each, "", seed))]
     if not fine:
         return max(tried, key=lambda each: _value(each.remembered))
     best = max(fine, key=lambda each: (_value(each.held_out), each.share))
@@ -38,17 +41,12 @@ def chosen(old: Tried, tried: list[Tried], seed: int = 0) -> Tried:
 
 def judged(old: Tried, new: Tried, held: str, seed: int = 0) -> Verdict:
     """Whether a step from the old weights is better; `held` names what was kept aside."""
-    held_out = remembered = None
-    if old.held_out is not None and new.held_out is not None:
-        held_out = contrast(old.held_out, new.held_out, held, seed)
-    if old.remembered is not None and new.remembered is not None:
-        remembered = contrast(old.remembered, new.remembered, _SIMULATED_MOVIES, seed)
+    held_out, remembered = _contrasts(old, new, held, seed)
     outcome = _outcome(held_out, remembered)
-    gains = held_out is not None and held_out.gain > 0
     return Verdict(
         outcome=outcome,
         words=_in_words(outcome, held_out, remembered),
-        recommended=outcome == "better" or (outcome == "no difference" and gains),
+        recommended=outcome == "better",
         share=new.share,
         held_out=held_out,
         remembered=remembered,
@@ -56,7 +54,7 @@ def judged(old: Tried, new: Tried, held: str, seed: int = 0) -> Verdict:
 
 
 def _outcome(held_out: Contrast | None, remembered: Contrast | None) -> Outcome:
-    if remembered is not None and _is_lost(remembered):
+    if _forgot(held_out, remembered):
         return "worse"
     if held_out is None:
         return "unknown"
@@ -66,14 +64,31 @@ def _outcome(held_out: Contrast | None, remembered: Contrast | None) -> Outcome:
     return "worse" if high < 0 else "no difference"
 
 
-def _is_lost(remembered: Contrast) -> bool:
+def _fell(remembered: Contrast | None) -> bool:
+    """Whether the model does worse than before on simulated movies, beyond chance."""
+    if remembered is None:
+        return False
     return remembered.gain_interval[1] < 0 and remembered.gain < -FORGIVEN
 
 
-def _forgot(old: Tried, new: Tried, seed: int) -> bool:
-    if old.remembered is None or new.remembered is None:
+def _forgot(held_out: Contrast | None, remembered: Contrast | None) -> bool:
+    """Whether more was lost on simulated movies than half of what was surely won elsewhere."""
+    if remembered is None or not _fell(remembered):
         return False
-    return _is_lost(contrast(old.remembered, new.remembered, _SIMULATED_MOVIES, seed))
+    won = held_out.gain_interval[0] if held_out is not None else 0.0
+    return -remembered.gain > won / 2
+
+
+def _contrasts(
+    old: Tried, new: Tried, held: str, seed: int
+) -> tuple[Contrast | None, Contrast | None]:
+    """What was won on what was `held` aside, and on simulated movies; None where neither is."""
+    held_out = remembered = None
+    if old.held_out is not None and new.held_out is not None:
+        held_out = contrast(old.held_out, new.held_out, held, seed)
+    if old.remembered is not None and new.remembered is not None:
+        remembered = contrast(old.remembered, new.remembered, _SIMULATED_MOVIES, seed)
+    return held_out, remembered
 
 
 def _value(tally: Tally | None) -> float:
@@ -82,7 +97,7 @@ def _value(tally: Tally | None) -> float:
 
 def _in_words(outcome: Outcome, held_out: Contrast | None, remembered: Contrast | None) -> str:
     parts = []
-    if remembered is not None and _is_lost(remembered):
+    if remembered is not None and _forgot(held_out, remembered):
         parts.append(f"Worse: it forgot what it knew. {_told(remembered)}")
     if held_out is None:
         parts.append(
@@ -93,6 +108,8 @@ def _in_words(outcome: Outcome, held_out: Contrast | None, remembered: Contrast 
         parts.insert(0, f"Worse. {_told(held_out)}")
     elif outcome == "better":
         parts.append(f"Better. {_told(held_out)}")
+        if remembered is not None and _fell(remembered):
+            parts.append(f"For movies like these; elsewhere it may do worse. {_told(remembered)}")
     else:
         said = "" if parts else "No difference beyond chance. "
         few = f" {_few(held_out)}" if held_out.gain_interval == (-1.0, 1.0) else ""
