@@ -266,7 +266,7 @@ def _tally(exams: list[_Exam], linker: "Linker") -> Tally:
         "true divisions": lambda sums: sums[..., 5],
     }
     score = mean_fit(slice(6, 9), slice(9, 12))
-    return Tally("fit of the chances to the links", added, score, figures)
+    return Tally("certainty of the right links", added, score, figures)
 
 
 def _simulated(first: int, count: int, ndim: Literal[2, 3], progress: Progress) -> list[Recording]:

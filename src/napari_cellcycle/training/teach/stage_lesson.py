@@ -189,7 +189,7 @@ class StageLesson(Lesson):
         }
         often, square = table.sum(axis=2), len(names) ** 2
         return Tally(
-            "fit of the chances to the stages",
+            "certainty of the right stages",
             np.concatenate([table.reshape(len(table), -1), fit, often], axis=1),
             mean_fit(slice(square, square + len(names)), slice(square + len(names), None)),
             {name: _of_table(figure, len(names)) for name, figure in details.items()},
