@@ -14,7 +14,7 @@ from napari_cellcycle.models.store import Model, ModelCard, save_model
 from napari_cellcycle.progress import Progress, silent
 from napari_cellcycle.training.checkpoint import Checkpoint
 from napari_cellcycle.training.fit import Epoch, FitSettings, fit
-from napari_cellcycle.training.link.keep import KEPT, both_sides, drift
+from napari_cellcycle.training.link.keep import KEPT, Energies, both_sides, drift
 from napari_cellcycle.training.link.simple_data import (
     FIRST_SEED,
     SIMULATED,
@@ -76,8 +76,15 @@ class LinkTask(WindowTask):
 
     def window_loss(self, network: "torch.nn.Module", window: Batch) -> "torch.Tensor":
         """See `rivalry_loss` and `drift`."""
-        loss = rivalry_loss(network, window)
-        return loss if self.former is None else loss + KEPT * _drift(network, self.former, window)
+        import torch
+
+        energies = network(window.links, window.divisions)
+        loss = _rivalry(energies, window)
+        if self.former is None:
+            return loss
+        with torch.no_grad():
+            before = self.former(window.links, window.divisions)
+        return loss + KEPT * _drift(energies, before, window)
 
 
 def cut_window(example: Example, rng: np.random.Generator) -> Batch:
@@ -138,9 +145,13 @@ def rivalry_loss(network: "torch.nn.Module", batch: Batch) -> "torch.Tensor":
     Pasts and futures that are not known do not count; a link known to be wrong adds
     -log(1 - its probability).
     """
+    return _rivalry(network(batch.links, batch.divisions), batch)
+
+
+def _rivalry(energies: Energies, batch: Batch) -> "torch.Tensor":
     import torch
 
-    link, division = network(batch.links, batch.divisions)
+    link, division = energies
     members, n = len(link), len(batch.judged)
     mother, one, two = batch.first.T
 
@@ -162,12 +173,7 @@ def rivalry_loss(network: "torch.nn.Module", batch: Batch) -> "torch.Tensor":
     return (right.sum() + wrong) / (members * count.clamp(min=1))
 
 
-def _drift(network: "torch.nn.Module", former: "torch.nn.Module", batch: Batch) -> "torch.Tensor":
-    import torch
-
-    with torch.no_grad():
-        before = former(batch.links, batch.divisions)
-    now = network(batch.links, batch.divisions)
+def _drift(now: Energies, before: Energies, batch: Batch) -> "torch.Tensor":
     sides = both_sides(now, before, (batch.parent, batch.child), tuple(batch.first.T))
     asked = [batch.judged & ~known for known in (batch.future, batch.past)]
     return drift(list(zip(sides, asked, strict=True)), len(batch.judged))
