@@ -208,7 +208,8 @@ def _guard(
         both = {"accepted": one.accepted, "proposed": one.proposed}
         told = {name: None if c is None else c.model_dump() for name, c in both.items()}
         about = {"case": one.name, "corrections": one.corrections, "wrong": one.wrong}
-        figures["guard"].append({**about, "recommended": one.recommended, **told})
+        about |= {"recommended": one.recommended, "words": one.reason}
+        figures["guard"].append({**about, **told})
         _keep(figures, chosen.json)
     print(f"\n{summed(done)}")
 

@@ -209,6 +209,7 @@ class Guarded:
     recommended: bool
     accepted: Contrast
     proposed: Contrast | None
+    reason: str = ""
 
 
 def guarded(
@@ -234,4 +235,5 @@ def guarded(
             point.recommended,
             contrast(old, point.accepted, every),
             None if point.proposed is None else contrast(old, point.proposed, every),
+            point.reason,
         )

@@ -188,6 +188,16 @@ def test_better_same_and_worse_are_told_apart():
     assert worse.words.startswith("Worse.") and better.words.startswith("Better.")
 
 
+def test_a_gain_that_is_likely_but_not_sure_is_said_to_be_so():
+    old, new = tally(10), tally(11)
+    few = replace(new, added=new.added.copy())
+    few.added[0, 0] = old.added[0, 0] - 2
+    verdict = judged(Tried(0, old, None), Tried(1, few, None), "lineages")
+    assert verdict.held_out.gain_interval[0] < 0
+    assert verdict.outcome == "probably better" and verdict.recommended
+    assert verdict.words.startswith("Probably better (9")
+
+
 def test_what_won_much_more_than_it_forgot_is_better_and_says_for_what():
     old = Tried(0, tally(10), tally(18))
     verdict = judged(old, Tried(1, tally(16), tally(17)), "lineages")

@@ -319,6 +319,7 @@ def proposal(tmp_path, outcome, recommended):
     ("outcome", "is_wanted", "first"),
     [
         ("better", True, "Better than simple"),
+        ("probably better", True, "Probably better than simple"),
         ("no difference", False, "No better than simple"),
         ("worse", False, "Worse than simple"),
     ],
@@ -328,7 +329,7 @@ def test_the_verdict_comes_first_and_the_better_choice_is_the_default(
 ):
     page = VerdictPage()
     qtbot.addWidget(page)
-    page.show_result(proposal(tmp_path, outcome, outcome != "worse"))
+    page.show_result(proposal(tmp_path, outcome, is_wanted))
     page.show()
     assert first in page.head.text() and page.words.text() == "Because."
     assert page.use_button.isDefault() is is_wanted

@@ -166,7 +166,7 @@ class Verdict(QWidget):
         self.back_button.setVisible(is_used)
         if open_still:
             self.name.setText(model.name)
-            wanted = model.verdict.recommended and model.verdict.outcome == "better"
+            wanted = model.verdict.recommended
             for button, default in ((self.use_button, wanted), (self.keep_button, not wanted)):
                 button.setDefault(default)
                 button.setAutoDefault(default)

@@ -8,9 +8,10 @@ from napari_cellcycle.training.teach import Contrast, TaughtModel, TruthCounts
 
 TITLES: dict[Kind, str] = {"segment": "Segmentation", "link": "Tracker", "stage": "Stages"}
 """What models of a kind are called where they are taught."""
-_SIGNS = {"better": "✓", "no difference": "=", "worse": "⚠", "unknown": "?"}
+_SIGNS = {"better": "✓", "probably better": "✓", "no difference": "=", "worse": "⚠", "unknown": "?"}
 _HEADS = {
     "better": "Better than {}",
+    "probably better": "Probably better than {}",
     "no difference": "No better than {}",
     "worse": "Worse than {}",
     "unknown": "It is not known whether it is better than {}",
@@ -21,7 +22,7 @@ _MISSING: dict[Kind, str] = {
     "link": "No link was corrected or confirmed: link, break or confirm some first.",
     "stage": "No stage was set by hand: choose a cell and set its stage first.",
 }
-_COLOURS = {"better": "#3fbf8f", "worse": "#ff9d2e"}
+_COLOURS = {"better": "#3fbf8f", "probably better": "#3fbf8f", "worse": "#ff9d2e"}
 
 
 def known(kind: Kind, counts: TruthCounts) -> str:

@@ -8,16 +8,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from napari_cellcycle.models.store import Kind
 from napari_cellcycle.training.teach.request import TeachRequest
 
-Outcome = Literal["better", "no difference", "worse", "unknown"]
+Outcome = Literal["better", "probably better", "no difference", "worse", "unknown"]
 
 
 class Contrast(BaseModel):
     """One score of the model before and after, on the same cells, each with a 95 % interval.
 
-    `name` is what is counted ("F1 of links and divisions"), `on` where ("3 lineages kept aside").
-    `gain` is after - before and `gain_interval` its own interval, which is narrower than the two
-    intervals suggest because both models saw the same cells; `groups` is how many independent
-    groups (lineages, frames) that rests on. `figures` holds (before, after) of details.
+    `name` is what is counted ("certainty of the right links"), `on` where ("3 lineages kept
+    aside"). `gain` is after - before and `gain_interval` its own interval, which is narrower than
+    the two intervals suggest because both models saw the same cells; `chance` is how likely it is
+    one at all, and `groups` how many independent groups (lineages, frames) that rests on.
+    `figures` holds (before, after) of details.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,6 +31,7 @@ class Contrast(BaseModel):
     after_interval: tuple[float, float]
     gain: float
     gain_interval: tuple[float, float]
+    chance: float = 0.5
     groups: int
     figures: dict[str, tuple[float, float]] = Field(default_factory=dict)
 

@@ -54,6 +54,7 @@ def contrast(before: Tally, after: Tally, on: str, seed: int = 0) -> Contrast:
     one, other = before.samples(drawn), after.samples(drawn)
     gain = after.value - before.value
     bounds = _expanded(_interval(other - one), gain, len(before.added))
+    chance = _chance(gain, float(np.std(other - one)), len(before.added))
     sums = before.added.sum(axis=0), after.added.sum(axis=0)
     details = {name: (float(f(sums[0])), float(f(sums[1]))) for name, f in before.figures.items()}
     return Contrast(
@@ -65,6 +66,7 @@ def contrast(before: Tally, after: Tally, on: str, seed: int = 0) -> Contrast:
         after_interval=_interval(other),
         gain=gain,
         gain_interval=bounds,
+        chance=chance,
         groups=len(before.added),
         figures=details,
     )
@@ -82,9 +84,23 @@ def _expanded(interval: tuple[float, float], value: float, groups: int) -> tuple
 
     if groups < FEWEST:
         return -1.0, 1.0
-    wider = t.ppf(0.975, groups - 1) / norm.ppf(0.975) * np.sqrt(groups / (groups - 1))
+    wider = t.ppf(0.975, groups - 1) / norm.ppf(0.975) * _narrow(groups)
     low, high = (value + wider * (bound - value) for bound in interval)
     return float(max(-1.0, low)), float(min(1.0, high))
+
+
+def _chance(gain: float, error: float, groups: int) -> float:
+    """Chance that a gain with a bootstrap standard error is none by chance (Student's t)."""
+    from scipy.stats import t
+
+    if groups < FEWEST or gain == 0:
+        return 0.5
+    return float(t.cdf(gain / max(error * _narrow(groups), 1e-12), groups - 1))
+
+
+def _narrow(groups: int) -> float:
+    """By how much samples of so few groups spread too little."""
+    return float(np.sqrt(groups / (groups - 1)))
 
 
 def _interval(samples: np.ndarray) -> tuple[float, float]:

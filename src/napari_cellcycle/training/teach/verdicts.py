@@ -10,6 +10,8 @@ FORGIVEN = 0.01
 
 More is forgiven where twice as much was won, beyond chance, on what was kept aside.
 """
+PROBABLE = 0.9
+"""Chance above which a model is called probably better."""
 _SIMULATED_MOVIES = "simulated movies that stay the same"
 
 
@@ -46,7 +48,7 @@ def judged(old: Tried, new: Tried, held: str, seed: int = 0) -> Verdict:
     return Verdict(
         outcome=outcome,
         words=_in_words(outcome, held_out, remembered),
-        recommended=outcome == "better",
+        recommended=outcome in ("better", "probably better"),
         share=new.share,
         held_out=held_out,
         remembered=remembered,
@@ -61,7 +63,9 @@ def _outcome(held_out: Contrast | None, remembered: Contrast | None) -> Outcome:
     low, high = held_out.gain_interval
     if low > 0:
         return "better"
-    return "worse" if high < 0 else "no difference"
+    if high < 0:
+        return "worse"
+    return "probably better" if held_out.chance >= PROBABLE else "no difference"
 
 
 def _fell(remembered: Contrast | None) -> bool:
@@ -106,8 +110,9 @@ def _in_words(outcome: Outcome, held_out: Contrast | None, remembered: Contrast 
         )
     elif held_out.gain_interval[1] < 0:
         parts.insert(0, f"Worse. {_told(held_out)}")
-    elif outcome == "better":
-        parts.append(f"Better. {_told(held_out)}")
+    elif outcome in ("better", "probably better"):
+        sure = "Better" if outcome == "better" else f"Probably better ({held_out.chance:.0%})"
+        parts.append(f"{sure}. {_told(held_out)}")
         if remembered is not None and _fell(remembered):
             parts.append(f"For movies like these; elsewhere it may do worse. {_told(remembered)}")
     else:
