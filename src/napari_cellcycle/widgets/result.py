@@ -1,5 +1,6 @@
 """What one run gave, and what became of it since."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,3 +96,10 @@ class Result:
         record = self.editor.record if self.editor is not None else None
         if isinstance(record, Journal):
             record.close()
+
+
+def size_of(results: Sequence[Result | None]) -> int:
+    """Bytes of memory that the masks of `results` take."""
+    arrays = {id(r.display.labels): r.display.labels for r in results if r}.values()
+    edited = [list(a.edited.values()) if isinstance(a, OverlaidMasks) else [a] for a in arrays]
+    return sum(array.nbytes for each in edited for array in each)

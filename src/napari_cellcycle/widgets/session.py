@@ -12,14 +12,13 @@ from napari_cellcycle.data.cells import NOBODY
 from napari_cellcycle.data.draft import Draft
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.history import Edit
-from napari_cellcycle.data.overlay import OverlaidMasks
 from napari_cellcycle.edit.editor import Editor, Step
 from napari_cellcycle.errors import Refused, UserError
 from napari_cellcycle.widgets.colours import ColourBy
 from napari_cellcycle.widgets.layers import ResultLayers
 from napari_cellcycle.widgets.life import Life, life_of
 from napari_cellcycle.widgets.movies import axes_of
-from napari_cellcycle.widgets.result import Result
+from napari_cellcycle.widgets.result import Result, size_of
 from napari_cellcycle.widgets.teach_carry import carry_rounds
 from napari_cellcycle.widgets.workplace import Workplace
 
@@ -81,7 +80,7 @@ class Recording:
             carry_rounds(self.result.folder, result.folder)
         self.former.append(self.result)
         self.result = result
-        while len(self.former) > _MAX_UNDO or _size(self.former[1:]) > _MOST_KEPT:
+        while len(self.former) > _MAX_UNDO or size_of(self.former[1:]) > _MOST_KEPT:
             self._discard(self.former.pop(0))
 
     def _discard(self, result: Result | None) -> None:
@@ -392,10 +391,3 @@ class Session:
             self.select(former.track)
             if self.life is former:
                 self.show_life(None)
-
-
-def _size(results: list[Result | None]) -> int:
-    """Bytes of memory that the masks of `results` take."""
-    arrays = {id(r.display.labels): r.display.labels for r in results if r}.values()
-    edited = [list(a.edited.values()) if isinstance(a, OverlaidMasks) else [a] for a in arrays]
-    return sum(array.nbytes for each in edited for array in each)

@@ -27,17 +27,17 @@ class Plan:
 class _Usual:
     """How an architecture is taught: rounds and batches by effort, step, and size of a batch.
 
-    From less than `little` only the layers `last` learn (all, if there are none named), with the
-    step `few_rate`. `closeness` is the pull towards the old weights.
+    From less than `little` only the layers `last` learn, with the step `few_rate`. `closeness` is
+    the pull towards the old weights.
     """
 
     epochs: dict[Effort, int]
     batches: dict[Effort, int]
     rate: float
     batch_size: int
-    little: int
     last: tuple[str, ...]
-    few_rate: float
+    little: int = 0
+    few_rate: float = 0.0
     closeness: float = 2.0
     learns_anew: bool = False
     """Whether a base that is far off learns as if anew: all layers, longer, in larger steps."""
@@ -49,9 +49,9 @@ _USUAL: dict[str, _Usual] = {
         {"quick": 12, "thorough": 25},
         1e-3,
         8,
-        60,
         ("up", "output"),
-        5e-4,
+        little=60,
+        few_rate=5e-4,
         learns_anew=True,
     ),
     "graph network": _Usual(
@@ -59,18 +59,16 @@ _USUAL: dict[str, _Usual] = {
         {"quick": 20, "thorough": 120},
         6e-4,
         3,
-        40,
         ("rounds", "to_link", "to_division", "division", "of_links", "of_cells"),
-        3e-4,
+        little=40,
+        few_rate=3e-4,
     ),
     "perceptrons": _Usual(
         {"quick": 4, "thorough": 10},
         {"quick": 150, "thorough": 150},
         3e-3,
         2,
-        40,
-        (),
-        3e-3,
+        ("link.weights.2", "link.biases.2", "division.weights.2", "division.biases.2"),
         closeness=0.2,
     ),
     "recurrent network": _Usual(
@@ -78,9 +76,7 @@ _USUAL: dict[str, _Usual] = {
         {"quick": 20, "thorough": 30},
         1e-3,
         10,
-        60,
-        (),
-        1e-3,
+        ("layers", "head", "eye.join"),
         closeness=0.2,
     ),
     "FrameNetwork": _Usual(
@@ -88,9 +84,9 @@ _USUAL: dict[str, _Usual] = {
         {"quick": 60, "thorough": 60},
         1e-3,
         32,
-        400,
         ("head",),
-        2e-2,
+        little=400,
+        few_rate=2e-2,
         closeness=0.2,
     ),
 }
