@@ -8,7 +8,7 @@ from napari_cellcycle.models.store import find_model
 from napari_cellcycle.training.link.keep import Options, both_sides, drift
 from napari_cellcycle.training.teach.plan import plan_for
 from napari_cellcycle.training.teach.request import TeachSettings
-from napari_cellcycle.training.teach.suggestions import spread_out
+from napari_cellcycle.training.teach.suggestions import _evenly, spread_out
 from napari_cellcycle.training.teach.tallies import Tally, contrast, mean_fit, spherical
 
 USUAL = TeachSettings()
@@ -144,3 +144,11 @@ def test_what_is_doubted_more_is_drawn_more_often_but_not_alone():
     noise = rng.gumbel(size=1000)
     chosen = spread_out(rng.random((1000, 3)) * 50, doubt, np.zeros((0, 3)), 100, noise=noise)
     assert 65 < (np.array(chosen) >= 500).sum() < 95
+
+
+def test_frames_of_which_nothing_is_known_are_suggested_far_from_those_that_are_done():
+    assert sorted(_evenly(41, frozenset(), 5)) == [0, 10, 20, 30, 40]
+    more = _evenly(41, frozenset({0, 10, 20, 30, 40}), 4)
+    assert sorted(more) == [5, 15, 25, 35]
+    assert _evenly(3, frozenset({0, 1, 2}), 5) == []
+    assert sorted(_evenly(3, frozenset({1}), 5)) == [0, 2]

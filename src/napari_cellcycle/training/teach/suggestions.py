@@ -192,8 +192,8 @@ def _scaled(values: np.ndarray) -> np.ndarray:
 
 
 def _evenly(count: int, done: frozenset[int], n: int) -> list[int]:
-    """Frames between those that are done, evenly spread."""
-    free = [time for time in range(count) if time not in done]
-    if len(free) <= n:
-        return free
-    return [free[int(at)] for at in np.linspace(0, len(free) - 1, n).round()]
+    """Frames that are not done, as far from each other and from those that are as can be."""
+    time = np.arange(count)[:, None] / max(count, 1)
+    is_done = np.isin(np.arange(count), sorted(done))
+    free = np.flatnonzero(~is_done)
+    return [int(free[row]) for row in spread_out(time[free], np.ones(len(free)), time[is_done], n)]
