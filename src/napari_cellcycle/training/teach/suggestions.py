@@ -104,28 +104,25 @@ def _frames(experiment: Experiment, tracks: Tracks | None, n: int, seed: int) ->
     found, known = doubt_of_masks(experiment, tracks)
     frame = tracks.cells["frame"].to_numpy()
     doubt, why = np.zeros(count), np.zeros(count, int)
-    features = np.zeros((count, 4))
-    area = tracks.cells["area"].to_numpy(float) if "area" in tracks.cells else np.ones(len(frame))
-    for time in np.unique(frame).tolist():
-        rows = np.flatnonzero(frame == time)
+    for one in np.unique(frame).tolist():
+        rows = np.flatnonzero(frame == one)
         worst = rows[found.doubt[rows] >= np.quantile(found.doubt[rows], _WORST)]
-        doubt[time] = found.doubt[worst].mean()
-        why[time] = np.bincount(found.why[worst], found.doubt[worst] + 1e-9).argmax()
-        features[time] = time, len(rows), np.nanmean(area[rows]), found.doubt[rows].mean()
+        doubt[one] = found.doubt[worst].mean()
+        why[one] = np.bincount(found.why[worst], found.doubt[worst] + 1e-9).argmax()
     doubt[sorted(known.frames)] = 0
     pool = np.flatnonzero(doubt > 0)
-    scaled = _scaled(features)
-    chosen = spread_out(scaled[pool], doubt[pool], scaled[sorted(known.frames)], n)
+    time = _time(count)
+    chosen = spread_out(time[pool], doubt[pool], time[sorted(known.frames)], n)
     return [
         Suggestion(
             "segment",
-            int(time),
+            int(one),
             None,
             None,
-            float(doubt[time]),
-            f"Frame {time} shows {found.reasons[why[time]]}.",
+            float(doubt[one]),
+            f"Frame {one} shows {found.reasons[why[one]]}.",
         )
-        for time in pool[chosen].tolist()
+        for one in pool[chosen].tolist()
     ]
 
 
@@ -193,7 +190,15 @@ def _scaled(values: np.ndarray) -> np.ndarray:
 
 def _evenly(count: int, done: frozenset[int], n: int) -> list[int]:
     """Frames that are not done, as far from each other and from those that are as can be."""
-    time = np.arange(count)[:, None] / max(count, 1)
+    time = _time(count)
     is_done = np.isin(np.arange(count), sorted(done))
     free = np.flatnonzero(~is_done)
     return [int(free[row]) for row in spread_out(time[free], np.ones(len(free)), time[is_done], n)]
+
+
+def _time(count: int) -> np.ndarray:
+    """What frames are compared by: where in the movie they are, (frames, 1).
+
+    Far apart they show other cells, or the same ones in other places.
+    """
+    return np.arange(count)[:, None] / max(count, 1)
