@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from napari_cellcycle.io.labelme import LabelledImage
     from napari_cellcycle.training.segment.query.own import Lesson
 
-FIT = FitSettings(epochs=12, learning_rate=3e-3, average=0.99)
+FIT = FitSettings(epochs=20, learning_rate=3e-3, average=0.99)
 WORKING_PX = 22.6
 """Diameter of the usual cell in pixels at the working size."""
 SEARCH = Search(threshold=0.5, smoothing=1.5, radius=5.0)
