@@ -8,7 +8,6 @@ another cell or another frame is shown, without and with each view, what the cor
 results take left out. Painted by software. The movie is that of `benchmarks/views.py`.
 """
 
-import argparse
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
-from views import many, open_viewer, settle, show, timed
+from views import opened, settle, show, timed
 
 from napari_cellcycle.widgets.life import life_of
 
@@ -100,16 +99,10 @@ def updated(dock: Any, shown: Any, times: int) -> Iterator[tuple[str, str]]:
 
 def main() -> None:
     """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cells", type=int, default=100_000)
-    parser.add_argument("--tracks", type=int, default=5000)
-    parser.add_argument("--side", type=int, default=512)
-    parser.add_argument("--times", type=int, default=25)
-    asked = parser.parse_args()
-    viewer, dock = open_viewer(many(asked.cells, asked.tracks, asked.side))
+    viewer, dock, times = opened(__doc__)
     counts = dock.session.result.display.counts
     print(f"\n{counts['cells']:,} cells, {counts['tracks']:,} tracks\n")
-    alone = list(updated(dock, dock.results, asked.times))
+    alone = list(updated(dock, dock.results, times))
     print(f"| what is painted | median, ms | most | of the processor | most |\n{_LINE}")
     panel = show(viewer, dock, "gallery")
     window = viewer.window._qt_window
@@ -134,7 +127,7 @@ def main() -> None:
     views = {"gallery": "gallery", "stages": "matrix", "filmstrip": "reel"}
     for name, area in views.items():
         panel = show(viewer, dock, name)
-        for deed, row in updated(dock, getattr(panel, area).viewport(), asked.times):
+        for deed, row in updated(dock, getattr(panel, area).viewport(), times):
             print(f"| {deed} | {name} | {row} |", flush=True)
     viewer.close()
 

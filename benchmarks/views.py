@@ -198,15 +198,20 @@ def show(viewer: Any, dock: Any, name: str) -> Any:
     return panel
 
 
-def main() -> None:
-    """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def opened(about: str) -> tuple[Any, Any, int]:
+    """Viewer and dock with as many cells as the command line asks for, and how often to measure."""
+    parser = argparse.ArgumentParser(description=about.splitlines()[0])
     parser.add_argument("--cells", type=int, default=100_000)
     parser.add_argument("--tracks", type=int, default=5000)
     parser.add_argument("--side", type=int, default=512)
     parser.add_argument("--times", type=int, default=25)
     asked = parser.parse_args()
-    viewer, dock = open_viewer(many(asked.cells, asked.tracks, asked.side))
+    return *open_viewer(many(asked.cells, asked.tracks, asked.side)), asked.times
+
+
+def main() -> None:
+    """Print the tables."""
+    viewer, dock, times = opened(__doc__)
     counts = dock.session.result.display.counts
     print(
         f"\n{counts['cells']:,} cells, {counts['tracks']:,} tracks, {counts['divisions']:,} ",
@@ -235,9 +240,9 @@ def main() -> None:
         else:
             panel = show(viewer, dock, name)
             port = panel.tree.viewport() if name == "lineage" else panel.view.viewport()
-        for deed, row in followed(dock.session, port, asked.times):
+        for deed, row in followed(dock.session, port, times):
             print(f"| {deed} | {name} | {row} |", flush=True)
-        for deed, row in linked(dock, viewer, asked.times):
+        for deed, row in linked(dock, viewer, times):
             print(f"| {deed} | {name} | {row} |", flush=True)
     viewer.close()
 

@@ -1,6 +1,5 @@
 """Train the graph network that links cells."""
 
-import copy
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ from napari_cellcycle.progress import Progress, silent
 from napari_cellcycle.training.checkpoint import Checkpoint
 from napari_cellcycle.training.fit import Epoch, FitSettings, fit
 from napari_cellcycle.training.link.graph_examples import GraphBatch, GraphExample, cut
-from napari_cellcycle.training.link.keep import KEPT, Energies, both_sides, drift
+from napari_cellcycle.training.link.keep import Energies, both_sides, drift
 from napari_cellcycle.training.link.windows import BATCHES, WindowTask, sample
 
 if TYPE_CHECKING:
@@ -26,29 +25,33 @@ AT_ONCE = 3
 
 
 class GraphTask(WindowTask):
-    """Windows of graphs, on the device of the network.
-
-    With a `former` network, what is not known stays as it thought.
-    """
-
-    former: "torch.nn.Module | None" = None
+    """Windows of graphs, on the device of the network."""
 
     def cut(self, example: GraphExample, rng: np.random.Generator) -> GraphBatch:
         """A few frames with their context."""
         return cut(example, rng)
 
     def window_loss(self, network: "torch.nn.Module", window: GraphBatch) -> "torch.Tensor":
-        """See `rivalry_loss` and `drift`."""
-        import torch
+        """The loss of a window that is brought to the network first."""
+        return super().window_loss(network, moved(window, next(network.parameters()).device))
 
-        batch = moved(window, next(network.parameters()).device)
-        energies = _energies(network, batch)
-        loss = _rivalry(energies, batch)
-        if self.former is None:
-            return loss
-        with torch.no_grad():
-            before = _energies(self.former, batch)
-        return loss + KEPT * _drift(energies, before, batch)
+    def energies(self, network: "torch.nn.Module", window: GraphBatch) -> Energies:
+        """Energies after looking at the cells."""
+        return _energies(network, window)
+
+    def rivalry(self, energies: Energies, window: GraphBatch) -> "torch.Tensor":
+        """See `rivalry_loss`."""
+        return _rivalry(energies, window)
+
+    def drift(self, now: Energies, before: Energies, window: GraphBatch) -> "torch.Tensor":
+        """See `keep.drift`."""
+        given = window.given
+        one, two = given.child[given.first], given.child[given.second]
+        sides = both_sides(
+            now, before, (given.parent, given.child), (given.parent[given.first], one, two)
+        )
+        asked = (~window.future, ~window.past)
+        return drift(list(zip(sides, asked, strict=True)), len(given.looks))
 
 
 def moved(batch: GraphBatch, device: "torch.device") -> GraphBatch:
@@ -76,15 +79,6 @@ def _energies(network: "torch.nn.Module", batch: GraphBatch) -> Energies:
     given = replace(batch.given, seen=network.encoder(batch.views))  # type: ignore[operator]
     link, division = network(given)
     return link, division
-
-
-def _drift(energies: Energies, before: Energies, batch: GraphBatch) -> "torch.Tensor":
-    given = batch.given
-    one, two = given.child[given.first], given.child[given.second]
-    sides = both_sides(
-        energies, before, (given.parent, given.child), (given.parent[given.first], one, two)
-    )
-    return drift(list(zip(sides, (~batch.future, ~batch.past), strict=True)), len(given.looks))
 
 
 def _rivalry(energies: Energies, batch: GraphBatch) -> "torch.Tensor":
@@ -146,7 +140,8 @@ def train_network(
         network.links.remember(sample([e.relations.link for e, _ in examples]))
         network.divisions.remember(sample([e.relations.division for e, _ in examples]))
     task = GraphTask(examples, batches, AT_ONCE, judge)
+    network = network.to(device)
     if keeping:
-        task.former = copy.deepcopy(network).to(device).eval()
-    history = fit(network.to(device), task, settings, checkpoint=checkpoint, progress=progress)
+        task.hold(network)
+    history = fit(network, task, settings, checkpoint=checkpoint, progress=progress)
     return network, history

@@ -1,6 +1,5 @@
 """Train the `simple` link model."""
 
-import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from napari_cellcycle.models.store import Model, ModelCard, save_model
 from napari_cellcycle.progress import Progress, silent
 from napari_cellcycle.training.checkpoint import Checkpoint
 from napari_cellcycle.training.fit import Epoch, FitSettings, fit
-from napari_cellcycle.training.link.keep import KEPT, Energies, both_sides, drift
+from napari_cellcycle.training.link.keep import Energies, both_sides, drift
 from napari_cellcycle.training.link.simple_data import (
     FIRST_SEED,
     SIMULATED,
@@ -66,25 +65,26 @@ class Batch:
 
 
 class LinkTask(WindowTask):
-    """Windows of candidates; with a `former` network, what is not known stays as it thought."""
-
-    former: "torch.nn.Module | None" = None
+    """Windows of candidates."""
 
     def cut(self, example: Example, rng: np.random.Generator) -> Batch:
         """Candidates of a few frames."""
         return cut_window(example, rng)
 
-    def window_loss(self, network: "torch.nn.Module", window: Batch) -> "torch.Tensor":
-        """See `rivalry_loss` and `drift`."""
-        import torch
+    def energies(self, network: "torch.nn.Module", window: Batch) -> Energies:
+        """Energies by each member of the network."""
+        link, division = network(window.links, window.divisions)
+        return link, division
 
-        energies = network(window.links, window.divisions)
-        loss = _rivalry(energies, window)
-        if self.former is None:
-            return loss
-        with torch.no_grad():
-            before = self.former(window.links, window.divisions)
-        return loss + KEPT * _drift(energies, before, window)
+    def rivalry(self, energies: Energies, window: Batch) -> "torch.Tensor":
+        """See `rivalry_loss`."""
+        return _rivalry(energies, window)
+
+    def drift(self, now: Energies, before: Energies, window: Batch) -> "torch.Tensor":
+        """See `keep.drift`."""
+        sides = both_sides(now, before, (window.parent, window.child), tuple(window.first.T))
+        asked = [window.judged & ~known for known in (window.future, window.past)]
+        return drift(list(zip(sides, asked, strict=True)), len(window.judged))
 
 
 def cut_window(example: Example, rng: np.random.Generator) -> Batch:
@@ -173,12 +173,6 @@ def _rivalry(energies: Energies, batch: Batch) -> "torch.Tensor":
     return (right.sum() + wrong) / (members * count.clamp(min=1))
 
 
-def _drift(now: Energies, before: Energies, batch: Batch) -> "torch.Tensor":
-    sides = both_sides(now, before, (batch.parent, batch.child), tuple(batch.first.T))
-    asked = [batch.judged & ~known for known in (batch.future, batch.past)]
-    return drift(list(zip(sides, asked, strict=True)), len(batch.judged))
-
-
 def examples_of(
     measured: Measured, weight: float, *, copies: int = 2, seed: int = 0
 ) -> list[tuple[Example, float]]:
@@ -206,8 +200,8 @@ def train_linker(
     """Train a network on examples, each with its weight.
 
     Training goes on from the weights `start`, if they are given; with `keeping`, what is not known
-    of the examples stays as these tell it. `judge` gives the score of a
-    network on held-out recordings; `checkpoint` is as in `fit`.
+    of the examples stays as these tell it. `judge` gives the score of a network on held-out
+    recordings; `checkpoint` is as in `fit`.
     """
     import torch
 
@@ -223,7 +217,7 @@ def train_linker(
         network.load_state_dict(start)
     task = LinkTask(examples, batches, judge=judge)
     if keeping:
-        task.former = copy.deepcopy(network).eval()
+        task.hold(network)
     history = fit(network, task, settings, checkpoint=checkpoint, progress=progress)
     return network, history
 

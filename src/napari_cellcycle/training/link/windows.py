@@ -1,10 +1,13 @@
 """What the trainings of `simple` and of the graph network share: windows of recordings."""
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from napari_cellcycle.training.link.keep import KEPT, Energies
 
 if TYPE_CHECKING:
     import torch
@@ -17,8 +20,11 @@ class WindowTask(ABC):
     """Windows of examples, drawn so that every recording counts by its weight: a fit `Task`.
 
     `judge` gives the tracking score of a network on held-out recordings; without it the last,
-    averaged weights are kept.
+    averaged weights are kept. After `hold`, what is not known of the examples stays as a network
+    thought it.
     """
+
+    former: "torch.nn.Module | None" = None
 
     def __init__(
         self,
@@ -47,6 +53,22 @@ class WindowTask(ABC):
 
         return torch.stack([self.window_loss(network, window) for window in batch]).mean()
 
+    def hold(self, network: "torch.nn.Module") -> None:
+        """Have what is not known stay as `network` thinks it now."""
+        self.former = copy.deepcopy(network).eval()
+
+    def window_loss(self, network: "torch.nn.Module", window: Any) -> "torch.Tensor":
+        """What the truth was worth in one window, and how far the rest moved: a scalar."""
+        import torch
+
+        energies = self.energies(network, window)
+        loss = self.rivalry(energies, window)
+        if self.former is None:
+            return loss
+        with torch.no_grad():
+            before = self.energies(self.former, window)
+        return loss + KEPT * self.drift(energies, before, window)
+
     def score(self, network: "torch.nn.Module") -> float | None:
         """Tracking score of held-out recordings."""
         return None if self._judge is None else self._judge(network)
@@ -56,8 +78,16 @@ class WindowTask(ABC):
         """A window of an example, in random place."""
 
     @abstractmethod
-    def window_loss(self, network: "torch.nn.Module", window: Any) -> "torch.Tensor":
-        """What the truth was worth in one window, a scalar."""
+    def energies(self, network: "torch.nn.Module", window: Any) -> Energies:
+        """Energies of the links and of the divisions of a window."""
+
+    @abstractmethod
+    def rivalry(self, energies: Energies, window: Any) -> "torch.Tensor":
+        """What the truth was worth against its rivals."""
+
+    @abstractmethod
+    def drift(self, now: Energies, before: Energies, window: Any) -> "torch.Tensor":
+        """How far thoughts of what is not known moved."""
 
 
 def sample(tables: list[np.ndarray], most: int = 20_000) -> "torch.Tensor":
