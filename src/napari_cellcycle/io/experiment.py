@@ -11,7 +11,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,12 @@ from napari_cellcycle.io.provenance import (
 )
 from napari_cellcycle.io.recorded import record_movie, reopen_movie
 from napari_cellcycle.io.replay import replayed
-from napari_cellcycle.io.storage import replace_file, sync_files, writing_to
+from napari_cellcycle.io.storage import (
+    remove_unfinished,
+    replace_file,
+    sync_files,
+    writing_to,
+)
 from napari_cellcycle.progress import Progress, silent
 
 __all__ = ["is_experiment", "new_label_store", "open_experiment", "save_experiment"]
@@ -283,9 +288,7 @@ def _undone_on_error(folder: Path) -> Iterator[list[str]]:
     except BaseException:
         named = _named(_read_pointer(folder)) if is_experiment(folder) else set()
         for name in set(made) - named:
-            shutil.rmtree(folder / name, ignore_errors=True)
-            with suppress(OSError):
-                (folder / name).unlink()
+            remove_unfinished(folder / name)
         raise
 
 

@@ -14,7 +14,7 @@ from napari_cellcycle.data.movie import Movie
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.io.arrays import FrameArray, take
 from napari_cellcycle.io.omezarr import create_image, open_array, stored_at
-from napari_cellcycle.io.storage import writing_to
+from napari_cellcycle.io.storage import remove_unfinished, writing_to
 from napari_cellcycle.progress import Progress, silent, track_progress
 
 
@@ -100,7 +100,7 @@ def store_labels(
                 target[time] = labels.frame(time)
         _describe(made.parent, movie)
     except BaseException:
-        shutil.rmtree(made.parent, ignore_errors=True)
+        remove_unfinished(made.parent)
         raise
     return made.parent.name, True
 

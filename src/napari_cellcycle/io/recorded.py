@@ -4,7 +4,6 @@ import os
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from shutil import rmtree
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from napari_cellcycle.io.arrays import FrameArray
 from napari_cellcycle.io.labelstore import StoredFrames, fresh_entry, is_same_folder, scale_of
 from napari_cellcycle.io.movies import open_movie
 from napari_cellcycle.io.omezarr import create_image, open_array, stored_at
+from napari_cellcycle.io.storage import remove_unfinished
 from napari_cellcycle.progress import Progress, silent, track_progress
 
 
@@ -55,7 +55,7 @@ def record_movie(
     try:
         _store_movie(movie, folder / name, progress)
     except BaseException:
-        rmtree(folder / name, ignore_errors=True)
+        remove_unfinished(folder / name)
         raise
     return entry | {"stored": name, "prints": prints}, name
 

@@ -4,9 +4,10 @@ import errno
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from napari_cellcycle.errors import CannotWrite
@@ -81,9 +82,25 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
         else:
             draft.replace(folder)
     except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
+        remove_unfinished(draft)
         raise
     sync_folder(folder.parent)
+
+
+def remove_unfinished(path: Path) -> None:
+    """Remove the file or folder that a writer left when it failed; none there is fine.
+
+    A writer with threads of its own may still be at it: the error of one thread is told while
+    others finish their files, and bring the folder back. So it is removed until it stays away.
+    """
+    started = seen = time.monotonic()
+    while seen + 0.2 > (now := time.monotonic()) and now < started + 5:
+        if path.exists():
+            seen = now
+            shutil.rmtree(path, ignore_errors=True)
+            with suppress(OSError):
+                path.unlink()
+        time.sleep(0.02)
 
 
 def sync_folder(folder: Path) -> None:
