@@ -69,7 +69,7 @@ def model(crops):
         "--out",
         out,
         "--epochs",
-        3,
+        8,
         "--device",
         "cpu",
     ]
@@ -107,7 +107,7 @@ def test_the_card_the_curve_and_the_split_say_what_was_done(model):
     assert [s["name"] for s in card["settings"]["stages"]["stages"]] == ["large", "small"]
     assert set(card["metrics"]) == {"kept aside"} and card["seconds"] > 0
     curve = pd.read_csv(model.with_name("mine.curve.csv"))
-    assert len(curve) == 3 and {"loss", "score"} <= set(curve)
+    assert len(curve) == 8 and {"loss", "score"} <= set(curve)
     split = read_split(model.with_name("mine.split.txt"))
     assert len(split.train) + len(split.validation) == 20 and len(split.validation) >= 3
     assert not model.with_name("mine.training").exists()
@@ -185,6 +185,13 @@ def test_the_order_of_stages_is_enough(experiment, tmp_path):
     assert "nobody knows how good" in said
     wrong = refused("train", "stage", experiment, *options, "--overwrite", "--transcript", "x, y")
     assert "names 'x'" in wrong
+    order = ["--overwrite", "--transcript", order]
+    wrong = refused("train", "stage", experiment, *options, *order, "--lasting", "prophase soon")
+    assert "'prophase soon'" in wrong and "minutes" in wrong
+    alone = refused(
+        "train", "stage", experiment, *options, "--overwrite", "--lasting", "prophase 10"
+    )
+    assert "add --transcript" in alone
 
 
 def test_the_published_classifier_is_taught_and_used(crops, tmp_path):

@@ -36,7 +36,6 @@ from napari_cellcycle.training.stage.weak import (
 from napari_cellcycle.training.stage.weak import (
     Aligner,
     AlignerSettings,
-    begin_at,
     parse_transcript,
     read_grammar,
     transcripts_of,
@@ -302,13 +301,6 @@ def test_lengths_that_are_known_stay_unless_they_are_to_be_learned() -> None:
         np.testing.assert_allclose(aligner.prior, np.bincount(cells.code) / 128, atol=0.05)
     assert found[0].tolist() == [9.0, 2.0, 1.0]  # no stage is shorter than a frame
     assert found[1][1] == pytest.approx((cells.code == 1).sum() / 8, rel=0.2)
-
-
-def test_a_network_that_is_told_the_order_alone_begins_with_how_frequent_stages_are() -> None:
-    head, prior = torch.nn.Linear(20, 3), np.array([0.7, 0.2, 0.1])
-    begin_at(head, prior)
-    told = head(torch.randn(50, 20)).softmax(1).detach().numpy()
-    np.testing.assert_allclose(told, np.tile(prior, (50, 1)), atol=0.1)
 
 
 def test_as_published_only_the_last_sequence_counts() -> None:

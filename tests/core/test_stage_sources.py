@@ -106,6 +106,16 @@ def test_stages_last_as_long_as_their_set_says_where_frames_have_a_rate():
     assert mean_lengths([source(60.0), source(600.0)], H2B) is None
     free = free_stages(["a", "b"])
     assert mean_lengths([source(60.0, free)], free) is None
+    timed = dict(zip(H2B.names, mean_lengths([source(60.0)], H2B, "Prophase 12"), strict=True))
+    assert timed == minutes | {"prophase": 12.0}
+    assert mean_lengths([source(30.0, free)], free, "a: 8, b = 2.5").tolist() == [16, 5]
+    with pytest.raises(BadInput, match="leaves out b"):
+        mean_lengths([source(60.0, free)], free, "a 8")
+    with pytest.raises(BadInput, match="no frame interval or several"):
+        mean_lengths([source(60.0), source(600.0)], H2B, "prophase 12")
+    for wrong in ("", "prophase", "prophase -1", "prophase inf", "sleep 3"):
+        with pytest.raises(BadInput, match="expected a stage and its minutes"):
+            mean_lengths([source(60.0)], H2B, wrong)
 
 
 def test_channels_of_crops_are_numbers(h2b):

@@ -96,6 +96,13 @@ def stage(
         Path | None,
         typer.Option(help="Table (CSV) with the order for each: columns cell and transcript"),
     ] = None,
+    lasting: Annotated[
+        str | None,
+        typer.Option(
+            help="Minutes that stages last in the mean, where you have timed them, such as "
+            "'prophase 10, metaphase 15': finds more with --transcript"
+        ),
+    ] = None,
     channel: Annotated[
         str | None,
         typer.Option(
@@ -149,6 +156,7 @@ def stage(
             held_out=held_out or (),
             transcript=transcript,
             transcripts=transcripts,
+            lasting=lasting,
             settings=settings,
             resume=resume,
             overwrite=overwrite,

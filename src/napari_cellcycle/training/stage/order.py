@@ -63,14 +63,53 @@ def aligner_of(
     return Aligner(stages, order, settings, mean_length=mean_length)
 
 
-def mean_lengths(sources: Sequence[StageSource], stages: StageSet) -> np.ndarray | None:
-    """Frames that stages last in the mean, (S,), by the durations of the stage set.
+def mean_lengths(
+    sources: Sequence[StageSource], stages: StageSet, lasting: str | None = None
+) -> np.ndarray | None:
+    """Frames that stages last in the mean, (S,): by `lasting`, else by the set of stages.
 
-    None, so that they have to be learned, if a source has no frame rate, several have not the
-    same one, or the stages may last any time.
+    `lasting` names stages and their minutes, as in "prophase 10, metaphase 15". None, so that
+    lengths have to be learned, if a source has no frame rate, several have not the same one, or
+    stages may last any time and are not named.
+
+    Raises `BadInput` if `lasting` cannot be read, or there is no frame rate to use it with.
     """
+    told = {} if lasting is None else _minutes(lasting, stages)
     movies = [source.experiment.movie for source in sources if source.experiment is not None]
     intervals = {movie.frame_interval for movie in movies}
-    if len(movies) < len(sources) or len(intervals) != 1 or not stages.timed:
+    if len(movies) < len(sources) or len(intervals) != 1:
+        if told:
+            raise BadInput(
+                "How many minutes stages last tells nothing here, as the sources have no frame "
+                "interval or several: leave out --lasting, or give movies of one frame interval."
+            )
         return None
-    return np.array(given_durations(stages).mean_minutes) * 60 / intervals.pop()
+    missing = set(stages.names) - set(told)
+    if missing and not stages.timed:
+        if told:
+            raise BadInput(
+                f"--lasting leaves out {', '.join(sorted(missing))}, whose usual durations are not "
+                "known: name all stages."
+            )
+        return None
+    usual = dict(zip(stages.names, given_durations(stages).mean_minutes, strict=True))
+    minutes = [told.get(name, usual[name]) for name in stages.names]
+    return np.array(minutes) * 60 / intervals.pop()
+
+
+def _minutes(text: str, stages: StageSet) -> dict[str, float]:
+    """Minutes by name of the stage, as typed: names and numbers, with commas between stages."""
+    known, found = {name.lower(): name for name in stages.names}, {}
+    for part in text.split(","):
+        name, _, number = part.strip().rpartition(" ")
+        try:
+            stage, minutes = known[name.strip(" :=").lower()], float(number)
+        except (KeyError, ValueError):
+            stage, minutes = "", np.nan
+        if not 0 < minutes < np.inf:
+            raise BadInput(
+                f"--lasting says {part.strip()!r}; expected a stage and its minutes, such as "
+                f"'{stages.names[0]} 10', of {', '.join(stages.names)}."
+            )
+        found[stage] = minutes
+    return found

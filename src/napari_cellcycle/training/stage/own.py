@@ -78,6 +78,7 @@ def teach_stages(
     held_out: Sequence[Path] = (),
     transcript: str | None = None,
     transcripts: Path | None = None,
+    lasting: str | None = None,
     settings: StageTeachSettings | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -102,6 +103,8 @@ def teach_stages(
     transcript, transcripts
         The order of stages, in one line for all cells, or a table with the columns `cell` and
         `transcript`: then stages are learned from their order alone.
+    lasting
+        Stages and the minutes that they last in the mean, where that differs from their set.
 
     Raises
     ------
@@ -121,6 +124,8 @@ def teach_stages(
             f"The preset {preset!r} cannot learn from the order of stages: leave out --transcript, "
             "or choose --preset rnn."
         )
+    if lasting is not None and not by_order:
+        raise BadInput("--lasting helps to learn from the order of stages: add --transcript.")
     if by_order and settings.simulated:
         raise BadInput("Simulated movies tell their stages, so leave out --simulated here.")
     if settings.simulated and chosen.simulates is None:
@@ -137,7 +142,13 @@ def teach_stages(
     if by_order:
         from napari_cellcycle.training.stage.order import aligner_of, mean_lengths
 
-        known = mean_lengths(opened, stages)
+        known = mean_lengths(opened, stages, lasting)
+        if known is None and transcript is not None:
+            notes.append(
+                "How long stages last is not known here, and one order for all cells tells little "
+                "without it: give each cell's own order with --transcripts, or movies with one "
+                "frame interval."
+            )
         aligner = aligner_of(learned, stages, transcript, transcripts, known)
     lesson = StageLesson(
         learned.data,

@@ -24,11 +24,10 @@ from napari_cellcycle.training.stage.preset import StageLearned, StageLesson, St
 def train_rnn(lesson: StageLesson, progress: Progress = silent) -> StageLearned:
     """Train our recurrent network, on stages or on their order alone."""
     from napari_cellcycle.models.stage.recurrent import RecurrentNetwork
+    from napari_cellcycle.training.stage.by_order import train_by_order
     from napari_cellcycle.training.stage.recurrent import (
-        BY_ORDER,
         SMOOTHING,
         RecurrentSettings,
-        SequenceTaskSettings,
         tell,
         train_recurrent,
     )
@@ -36,24 +35,23 @@ def train_rnn(lesson: StageLesson, progress: Progress = silent) -> StageLearned:
 
     shape, start = RecurrentSettings(), None
     if lesson.start is not None:
-        known = {n: v for n, v in lesson.start.card.settings.items() if n in shape.model_fields}
-        shape, start = RecurrentSettings(**known), lesson.start.weights()
-    sources, shares = [lesson.learned], [1.0]
-    if lesson.simulated:
-        sources.append(simulated_sequences(lesson.seeds, progress=progress))
-        shares = [0.7, 0.3]
-    network, history = train_recurrent(
-        sources,
-        shares,
-        lesson.settings,
-        SequenceTaskSettings() if lesson.aligner is None else BY_ORDER,
-        shape=shape,
-        start=start,
-        held_out=lesson.held_out,
-        aligner=lesson.aligner,
-        checkpoint=lesson.checkpoint,
-        progress=progress,
-    )
+        sizes = {n: v for n, v in lesson.start.card.settings.items() if n in shape.model_fields}
+        shape, start = RecurrentSettings(**sizes), lesson.start.weights()
+    known: dict[str, Any] = {
+        "shape": shape,
+        "start": start,
+        "held_out": lesson.held_out,
+        "checkpoint": lesson.checkpoint,
+        "progress": progress,
+    }
+    if lesson.aligner is not None:
+        network, history = train_by_order(lesson.learned, lesson.aligner, lesson.settings, **known)
+    else:
+        sources, shares = [lesson.learned], [1.0]
+        if lesson.simulated:
+            sources.append(simulated_sequences(lesson.seeds, progress=progress))
+            shares = [0.7, 0.3]
+        network, history = train_recurrent(sources, shares, lesson.settings, **known)
     told = before = None
     if lesson.held_out is not None:
         told = tell(network, lesson.held_out, shape)

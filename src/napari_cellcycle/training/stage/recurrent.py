@@ -1,4 +1,4 @@
-"""Train the `rnn` stage model: on stages told frame by frame, or on their order alone."""
+"""Train the `rnn` stage model on sequences of cells."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -17,10 +17,7 @@ from napari_cellcycle.training.fit import Epoch, FitSettings, fit
 from napari_cellcycle.training.stage.frame import macro_f1
 from napari_cellcycle.training.stage.sequence_turns import SequenceViewSettings, turn_sequences
 from napari_cellcycle.training.stage.sequences import UNKNOWN, CellSequences
-from napari_cellcycle.training.stage.weak import Aligner, begin_at
 
-IMPOSSIBLE = 20.0
-"""How far the log-probability of a stage is lowered where a division all but rules it out."""
 MARGIN = 64 / 48
 """How much larger than the network's window crops are cut, to be turned and moved about."""
 
@@ -34,7 +31,6 @@ class SequenceTaskSettings(Settings):
     batches: int = 30
     sequences: int = 10
     length: int = 24
-    whole: bool = False
     eventful: float = 0.75
     strides: tuple[float, ...] = (0.6, 0.25, 0.15)
     balance: float = 0.25
@@ -56,8 +52,7 @@ class RecurrentSettings(Settings):
 class SequenceBatch(NamedTuple):
     """Sequences of crops, padded at the end: images and masks (b, t, y, x), the rest (b, t).
 
-    `has_mask` (b,), `valid` and `born` (b, t; a daughter's first frame) are bool; `which` (b,) is
-    the number of the sequence among those of all sources, for the alignment of transcripts.
+    `has_mask` (b,) and `valid` (b, t) are bool.
     """
 
     images: torch.Tensor
@@ -66,17 +61,15 @@ class SequenceBatch(NamedTuple):
     level: torch.Tensor
     code: torch.Tensor
     valid: torch.Tensor
-    born: torch.Tensor
-    which: np.ndarray
 
 
 class SequenceTask:
     """Learn the stages of cells over time: a `Task` for `fit`.
 
     Windows of `length` frames are drawn, mostly around a change of stage, at one of several
-    frame rates (`strides`: the chances of taking every frame, every other one, ...). With an
-    `aligner`, the stages themselves are not looked at, only their order, and sequences have to be
-    drawn `whole`. The held-out score is the macro-F1 of the frames of `held_out`.
+    frame rates (`strides`: the chances of taking every frame, every other one, ...). The held-out
+    score is the macro-F1 of the frames of `held_out`. If stages are not `told` yet, the first
+    batch waits until they are.
     """
 
     def __init__(
@@ -86,34 +79,33 @@ class SequenceTask:
         held_out: CellSequences | None = None,
         settings: SequenceTaskSettings | None = None,
         shape: RecurrentSettings | None = None,
-        aligner: Aligner | None = None,
+        *,
+        told: bool = True,
     ) -> None:
         self.settings = settings or SequenceTaskSettings()
         self.shape = shape or RecurrentSettings()
-        self.held_out, self.aligner = held_out, aligner
+        self.held_out, self.stages = held_out, sources[0].stages
         counts = _counts(shares, self.settings.sequences)
-        starts = np.cumsum([0, *(len(source) for source in sources)])
         self._sources = [
-            _Source(source, count, int(start), self.shape)
-            for source, count, start in zip(sources, counts, starts, strict=False)
+            _Source(source, count, self.shape)
+            for source, count in zip(sources, counts, strict=True)
         ]
-        self.stages = sources[0].stages
-        self._number = np.zeros(len(self.stages))
-        if aligner is None:
+        if told:
             _check_codes(sources)
-            for source, count in zip(sources, counts, strict=True):
-                told = np.bincount(source.code[source.code >= 0], minlength=len(self.stages))
-                self._number += count * told / max(len(source.code), 1)
+            self.tell_stages(*(source.code for source in sources))
 
     def __len__(self) -> int:
         return self.settings.batches
 
-    @property
-    def weight(self) -> torch.Tensor:
-        """Weight of each stage in the loss, (S,): rare ones count more, absent ones nothing."""
-        number = self._number if self.aligner is None else self.aligner.prior
+    def tell_stages(self, *codes: np.ndarray) -> None:
+        """Say the stages (n,) of the crops of each source, and let rare ones count more."""
+        number = np.zeros(len(self.stages))
+        for source, code in zip(self._sources, codes, strict=True):
+            source.tell(code)
+            told = np.bincount(code[code >= 0], minlength=len(self.stages))
+            number += source.count * told / max(len(code), 1)
         weight = np.where(number > 0, np.maximum(number, 1e-3) ** -self.settings.balance, 0.0)
-        return torch.tensor(weight / weight[weight > 0].mean(), dtype=torch.float32)
+        self.weight = torch.tensor(weight / weight[weight > 0].mean(), dtype=torch.float32)
 
     def batches(self, rng: np.random.Generator) -> Iterator[SequenceBatch]:
         """Draw and augment the batches of one epoch."""
@@ -124,7 +116,10 @@ class SequenceTask:
     def loss(self, network: torch.nn.Module, batch: SequenceBatch) -> torch.Tensor:
         """Cross-entropy of the stages, and how well the centre cell is drawn."""
         logits, drawn = network(batch.images, batch.level, batch.valid)
-        loss = self._of_stages(logits, batch)
+        told = (batch.code != UNKNOWN) & batch.valid
+        loss = functional.cross_entropy(
+            logits[told], batch.code[told], self.weight, label_smoothing=self.settings.smoothing
+        )
         known = batch.has_mask[:, None] & batch.valid
         if known.any():
             masks = functional.interpolate(
@@ -134,37 +129,6 @@ class SequenceTask:
                 drawn[known], masks
             )
         return loss
-
-    def _of_stages(self, logits: torch.Tensor, batch: SequenceBatch) -> torch.Tensor:
-        log_probs = logits.log_softmax(2)
-        if self.aligner is None:
-            known = (batch.code != UNKNOWN) & batch.valid
-            return functional.cross_entropy(
-                logits[known],
-                batch.code[known],
-                self.weight,
-                label_smoothing=self.settings.smoothing,
-            )
-        seen = self._at_divisions(log_probs.detach(), batch.born & batch.valid)
-        target = self.aligner.targets(seen, batch.valid, batch.which)
-        weight = (target * self.weight).sum(2) * batch.valid
-        return -((target * log_probs).sum(2) * weight).sum() / weight.sum().clamp_min(1e-6)
-
-    def _at_divisions(self, log_probs: torch.Tensor, born: torch.Tensor) -> torch.Tensor:
-        """Log-probabilities without what cannot be right just before and after a division.
-
-        Tracks say when a mother divides: she was in one of the last stages then, and her daughter
-        begins with one of the first. That is where an alignment finds its hold.
-        """
-        names = self.stages.names
-        first = torch.tensor([name in self.stages.first for name in names])
-        last = torch.tensor([name in self.stages.last for name in names])
-        if not first.any() or not last.any():
-            return log_probs
-        before = torch.zeros_like(born)
-        before[:, :-1] = born[:, 1:]
-        result = torch.where(born[..., None] & ~first, log_probs - IMPOSSIBLE, log_probs)
-        return torch.where(before[..., None] & ~last, result - IMPOSSIBLE, result)
 
     def score(self, network: torch.nn.Module) -> float | None:
         """Macro-F1 of the frames that were held out."""
@@ -199,38 +163,36 @@ def _check_codes(sources: Sequence[CellSequences]) -> None:
 class _Drawn(NamedTuple):
     source: "_Source"
     rows: list[np.ndarray]
-    which: np.ndarray
 
 
 class _Source:
     """Sequences that `count` of each batch are drawn from."""
 
-    def __init__(
-        self, sequences: CellSequences, count: int, start: int, shape: RecurrentSettings
-    ) -> None:
-        self.sequences, self.count, self.start = sequences, count, start
+    code: torch.Tensor
+    changes: list[np.ndarray]
+
+    def __init__(self, sequences: CellSequences, count: int, shape: RecurrentSettings) -> None:
+        self.sequences, self.count = sequences, count
         self.images = torch.from_numpy(sequences.images)
         self.masks = None if sequences.masks is None else torch.from_numpy(sequences.masks)
-        self.code = torch.from_numpy(sequences.code)
         self.level = torch.from_numpy(relative_levels(sequences, shape))
-        born = np.zeros(len(sequences.images), bool) if sequences.born is None else sequences.born
-        self.born = torch.from_numpy(born)
-        self.changes = [_changes(sequences.code[path]) for path in sequences.paths]
         size = np.bincount(sequences.group, minlength=1)[sequences.group]
         self.chances = size**-0.5 / (size**-0.5).sum()
+
+    def tell(self, code: np.ndarray) -> None:
+        """Say the stages (n,) of all crops."""
+        self.code = torch.from_numpy(code)
+        self.changes = [_changes(code[path]) for path in self.sequences.paths]
 
     def draw(self, settings: SequenceTaskSettings, rng: np.random.Generator) -> _Drawn:
         """Draw windows of sequences: rows of their crops, in the order of time."""
         which = rng.choice(len(self.sequences), self.count, p=self.chances)
-        rows = [self._window(int(i), settings, rng) for i in which]
-        return _Drawn(self, rows, self.start + which)
+        return _Drawn(self, [self._window(int(i), settings, rng) for i in which])
 
     def _window(
         self, number: int, settings: SequenceTaskSettings, rng: np.random.Generator
     ) -> np.ndarray:
         path, changes = self.sequences.paths[number], self.changes[number]
-        if settings.whole:
-            return path
         stride = 1 + int(rng.choice(len(settings.strides), p=settings.strides))
         if len(path) < 2 * stride:
             stride = 1
@@ -255,14 +217,14 @@ def relative_levels(sequences: CellSequences, shape: RecurrentSettings) -> np.nd
         images = sequences.images[start : start + 512, edge : edge + side, edge : edge + side]
         found.append(levels(torch.from_numpy(images).float()).numpy())
     level = np.concatenate([np.empty(0, np.float32), *found])
-    for group in np.unique(sequences.group):
-        rows = np.unique(np.concatenate([sequences.paths[i] for i in _of(sequences, group)]))
+    for rows in sequences.rows_of_groups():
         level[rows] -= np.median(level[rows])
     return level
 
 
-def _of(sequences: CellSequences, group: int) -> np.ndarray:
-    return np.flatnonzero(sequences.group == group)
+def window_of(sequences: CellSequences, shape: RecurrentSettings) -> int:
+    """Side, in pixels of the crops, of the window that the network sees."""
+    return _edge(sequences.images.shape[-1], shape)[1]
 
 
 def _edge(stored: int, shape: RecurrentSettings) -> tuple[int, int]:
@@ -281,7 +243,7 @@ def _stack(
 ) -> SequenceBatch:
     """Pad the windows to one length and view them at random."""
     longest = max(len(rows) for part in drawn for rows in part.rows)
-    images, masks, has_mask, level, code, valid, born = [], [], [], [], [], [], []
+    images, masks, has_mask, level, code, valid = [], [], [], [], [], []
     for part in drawn:
         for rows in part.rows:
             # A short sequence is padded with its own last crop, which is not counted.
@@ -294,7 +256,6 @@ def _stack(
             level.append(part.source.level[padded])
             code.append(part.source.code[padded])
             valid.append(torch.arange(longest) < len(rows))
-            born.append(part.source.born[padded])
     seen, own = turn_sequences(
         torch.stack(images),
         torch.stack(masks),
@@ -311,8 +272,6 @@ def _stack(
         torch.stack(level) + shift,
         torch.stack(code),
         torch.stack(valid),
-        torch.stack(born),
-        np.concatenate([part.which for part in drawn]),
     )
 
 
@@ -352,35 +311,49 @@ def train_recurrent(
     shape: RecurrentSettings | None = None,
     start: dict[str, Any] | None = None,
     held_out: CellSequences | None = None,
-    aligner: Aligner | None = None,
     checkpoint: Checkpoint | None = None,
     progress: Progress = silent,
 ) -> tuple[RecurrentNetwork, list[Epoch]]:
     """Train a recurrent network, from nothing or from the weights `start`.
 
-    `shares` says how much of each batch comes from each of `sources`. With an `aligner` the
-    network learns from the order of stages alone. Raises `BadInput` if the sources do not show
-    at least two stages.
+    `shares` says how much of each batch comes from each of `sources`. Raises `BadInput` if the
+    sources do not show at least two stages.
     """
     fit_settings, shape = fit_settings or FIT, shape or RecurrentSettings()
-    torch.manual_seed(fit_settings.seed)
-    sizes = {"width": shape.width, "features": shape.features, "hidden": shape.hidden}
-    network = RecurrentNetwork(len(sources[0].stages), **sizes)
+    network = new_network(len(sources[0].stages), fit_settings, shape, start)
+    task = SequenceTask(sources, shares, held_out, task_settings, shape)
+    return network, fit_recurrent(network, task, fit_settings, checkpoint, progress)
+
+
+def new_network(
+    stages: int, settings: FitSettings, shape: RecurrentSettings, start: dict[str, Any] | None
+) -> RecurrentNetwork:
+    """A network for so many stages with the weights `start`, or drawn by the seed."""
+    torch.manual_seed(settings.seed)
+    network = RecurrentNetwork(
+        stages, width=shape.width, features=shape.features, hidden=shape.hidden
+    )
     if start is not None:
         network.load_state_dict(start)
-    elif aligner is not None:
-        begin_at(network.head, aligner.prior)
-    task = SequenceTask(sources, shares, held_out, task_settings, shape, aligner)
+    return network
+
+
+def fit_recurrent(
+    network: RecurrentNetwork,
+    task: SequenceTask,
+    settings: FitSettings,
+    checkpoint: Checkpoint | None,
+    progress: Progress,
+) -> list[Epoch]:
+    """Train a network in place, on one thread: the order of sums is part of the result."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     try:
-        history = fit(network, task, fit_settings, checkpoint=checkpoint, progress=progress)
+        return fit(network, task, settings, checkpoint=checkpoint, progress=progress)
     finally:
         torch.set_num_threads(threads)
-    return network.to(memory_format=torch.contiguous_format), history
+        network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
 
 
 FIT = FitSettings(epochs=220, learning_rate=2e-3, average=0.995)
-BY_ORDER = SequenceTaskSettings(whole=True, balance=0.0)
-"""For learning from the order of stages alone."""

@@ -1,6 +1,6 @@
 """Cell-centred crops over time, with known stages: what models with a memory learn from."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -45,6 +45,12 @@ class CellSequences:
 
     def __len__(self) -> int:
         return len(self.paths)
+
+    def rows_of_groups(self) -> Iterator[np.ndarray]:
+        """The crops of each group, as rows; a mother's once, however many paths she is on."""
+        for group in np.unique(self.group):
+            chosen = np.flatnonzero(self.group == group)
+            yield np.unique(np.concatenate([self.paths[i] for i in chosen]))
 
     def subset(self, chosen: np.ndarray) -> "CellSequences":
         """Return the sequences picked by an index or boolean array, with their crops alone."""

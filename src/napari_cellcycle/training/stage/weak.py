@@ -23,6 +23,8 @@ from napari_cellcycle.training.stage.alignment import (
 from napari_cellcycle.training.stage.sequences import CellSequences, transcript
 
 Transcript = tuple[int, ...]
+IMPOSSIBLE = 20.0
+"""How far the log-score of a stage is lowered where a division all but rules it out."""
 
 
 class AlignerSettings(Settings):
@@ -150,7 +152,7 @@ class Aligner(nn.Module):
         chosen = [int(i) for i in which]
         known = [self.transcripts[0 if self._one else i] for i in chosen]
         self._start(count, known)
-        found = self._align(scores, count, known)
+        found = self._align(self.held_back(scores), count, known)
         if learn:
             self._learn(found, count)
         result = np.zeros(scores.shape, np.float32)
@@ -158,6 +160,34 @@ class Aligner(nn.Module):
         for row, i in enumerate(chosen):
             self._latest[i] = found.stages[row, : count[row]].astype(np.float16)
         return torch.from_numpy(result).to(log_probs.device)
+
+    def held_back(self, log_probs: np.ndarray) -> np.ndarray:
+        """Scores (..., S) of frames by log-probabilities: over how frequent stages are."""
+        return np.asarray(log_probs - self.settings.prior_weight * np.log(self.prior))
+
+    def lay(self, sequences: CellSequences, scores: np.ndarray) -> np.ndarray:
+        """Chances (n, S) of the stages of all crops of `sequences`, whose transcripts these are.
+
+        `scores` (n, S) are log-likelihoods of the crops, or `held_back`; stages that a division
+        all but rules out count even less. Crops on several paths, a mother's, get the mean over
+        them. Lengths that are not given are learned from the result, all at once.
+        """
+        paths = sequences.paths
+        count = np.array([len(path) for path in paths])
+        seen = np.arange(count.max()) < count[:, None]
+        row = np.zeros(seen.shape, np.int64)
+        row[seen] = np.concatenate(paths)
+        scores = scores[row]
+        if sequences.born is not None:
+            _lower_at_divisions(scores, sequences.born[row] & seen, self.stages)
+        known = [self.transcripts[0 if self._one else i] for i in range(len(paths))]
+        self._start(count, known)
+        found = self._align(scores, count, known)
+        self.frames.copy_(torch.from_numpy(found.stages.sum((0, 1))))
+        self.ends.copy_(torch.from_numpy(found.ended.sum(0)))
+        chances = np.zeros((len(sequences.images), len(self.stages)))
+        np.add.at(chances, row[seen], found.stages[seen])
+        return np.asarray(chances / np.maximum(chances.sum(1, keepdims=True), 1e-12))
 
     def recall(self, which: int) -> np.ndarray | None:
         """The latest targets (T, S) of the valid frames of a sequence, for windows of it.
@@ -180,7 +210,8 @@ class Aligner(nn.Module):
             ways = [t for t in self.grammar if len(t) <= frames]
             partial = self.settings.partial or not ways
             ways = ways or self.grammar
-            repeated = np.repeat(scores[row : row + 1, :frames], len(ways), axis=0)
+            some = self.held_back(scores[row : row + 1, :frames])
+            repeated = np.repeat(some, len(ways), axis=0)
             found = self._align(repeated, np.full(len(ways), frames), ways, partial, soft=False)
             result[row, order[row, :frames]] = found.code[int(found.score.argmax())]
         return result
@@ -204,7 +235,7 @@ class Aligner(nn.Module):
     ) -> Alignment:
         settings = self.settings
         return align_all(
-            scores - settings.prior_weight * np.log(self.prior),
+            scores,
             count,
             transcripts,
             self._lengths(scores.shape[1]),
@@ -243,14 +274,18 @@ class Aligner(nn.Module):
         self.ends.copy_(torch.from_numpy(ends[-1]).to(self.ends))
 
 
-def begin_at(head: nn.Linear, prior: np.ndarray) -> None:
-    """Let a new last layer know how frequent each stage is (S,), and next to nothing else.
+def _lower_at_divisions(scores: np.ndarray, born: np.ndarray, stages: StageSet) -> None:
+    """Lower, in place, scores (B, T, S) of what cannot be just before and after a division.
 
-    What weights drawn by chance say of the first sequences would be learned, and stay.
+    Tracks say when a mother divides: she was in one of the last stages then, and her daughter,
+    whose first frame is where `born` (B, T) is, begins with one of the first.
     """
-    with torch.no_grad():
-        head.weight.mul_(0.1)
-        head.bias.copy_(torch.from_numpy(np.log(prior)))
+    first, last = (np.isin(stages.names, list(some)) for some in (stages.first, stages.last))
+    if first.any() and last.any():
+        before = np.zeros_like(born)
+        before[:, :-1] = born[:, 1:]
+        scores[born] -= IMPOSSIBLE * ~first
+        scores[before] -= IMPOSSIBLE * ~last
 
 
 def transcripts_of(sequences: CellSequences) -> list[Transcript]:

@@ -1,0 +1,98 @@
+"""A first guess of stages of which only the order is known, by their lengths and by looks."""
+
+import numpy as np
+
+from napari_cellcycle.features.crop_traits import crop_traits
+from napari_cellcycle.progress import Progress, silent, track_progress
+from napari_cellcycle.training.stage.sequences import CellSequences
+from napari_cellcycle.training.stage.weak import Aligner
+
+ROUNDS = 20
+SETTLED = 1e-3
+"""Mean change of a chance below which there are no more rounds."""
+MOST_AXES, LEAST_AXES, CROPS_AN_AXIS = 100, 8, 20
+"""Principal axes of the traits that stages are told apart by: few where there are few crops."""
+FRAME_WEIGHT = 0.15
+"""How much a frame counts: neighbouring frames look alike, so that each says little of its own."""
+_RIDGE = 0.05
+_MOST = 8_000
+"""Crops that principal axes are taken of."""
+_BATCH = 64
+
+
+def flat_start(
+    sequences: CellSequences, aligner: Aligner, window: int, progress: Progress = silent
+) -> np.ndarray:
+    """Chances (n, S) of the stages of all crops, by the order of stages and by how cells look.
+
+    At first, stages are laid by their order and lengths alone. Then, in turns, linear
+    discriminants (Fisher 1936) of the traits of crops are fitted to what was laid, and stages are
+    laid anew by what they say. Too simple to learn single crops by heart, they find what stages
+    have in common, as Gaussians do in the flat start of speech recognisers (Young et al. 2006).
+
+    `window` is the side, in pixels, of the middle of the crops that is looked at.
+    """
+    axes = _axes(_traits(sequences, window, progress))
+    laid = aligner.lay(sequences, np.zeros((len(axes), len(sequences.stages))))
+    for _ in track_progress(range(ROUNDS), ROUNDS, progress, "Laying out stages"):
+        former, laid = laid, aligner.lay(sequences, FRAME_WEIGHT * _log_likelihoods(axes, laid))
+        if np.abs(laid - former).mean() < SETTLED:
+            break
+    return laid
+
+
+def _traits(sequences: CellSequences, window: int, progress: Progress) -> np.ndarray:
+    """Traits of crops, and how they differ from what is usual in their group, as normal scores."""
+    images = sequences.images
+    edge = (images.shape[-1] - window) // 2
+    images = images[:, edge : edge + window, edge : edge + window]
+    starts = range(0, len(images), _BATCH)
+    own = np.concatenate(
+        [
+            crop_traits(images[start : start + _BATCH])
+            for start in track_progress(starts, len(starts), progress, "Measuring crops")
+        ]
+    )
+    change = own.copy()
+    for rows in sequences.rows_of_groups():
+        change[rows] -= np.median(own[rows], axis=0)
+    return np.concatenate([_normal_scores(own), _normal_scores(change)], axis=1)
+
+
+def _normal_scores(values: np.ndarray) -> np.ndarray:
+    """Values (n, F) replaced by those that a normal distribution has at their ranks."""
+    from scipy.special import ndtri
+    from scipy.stats import rankdata
+
+    ranks = rankdata(values, axis=0)
+    scores = ndtri((ranks - 0.5) / len(values))
+    spread = scores.std(axis=0)
+    return np.asarray(scores / np.where(spread > 0, spread, 1.0), np.float32)
+
+
+def _axes(traits: np.ndarray) -> np.ndarray:
+    """The first principal axes (n, A) of traits (n, F), each with a spread of one."""
+    some = traits[:: -(-len(traits) // _MOST)]
+    _, spread, axes = np.linalg.svd(some - traits.mean(axis=0), full_matrices=False)
+    most = min(MOST_AXES, max(LEAST_AXES, len(traits) // CROPS_AN_AXIS))
+    kept = axes[:most][spread[:most] > 1e-3 * spread[0]]
+    found = (traits - traits.mean(axis=0)) @ kept.T
+    return np.asarray(found / found.std(axis=0), np.float64)
+
+
+def _log_likelihoods(axes: np.ndarray, laid: np.ndarray) -> np.ndarray:
+    """Log-likelihoods (n, S), but for a constant, of normal distributions of one covariance.
+
+    Fitted to `axes` (n, A) weighted by `laid` (n, S), and looked at where stages differ.
+    """
+    from scipy.linalg import eigh
+
+    weight, seen = laid.sum(axis=0) + 1e-9, laid.sum(axis=1) / laid.sum()
+    mean = laid.T @ axes / weight[:, None]
+    share, middle = weight / weight.sum(), seen @ axes
+    within = (axes.T * seen) @ axes - (mean.T * share) @ mean
+    between = ((mean - middle).T * share) @ (mean - middle)
+    directions = eigh(between, within + _RIDGE * np.eye(len(within)))[1]
+    directions = directions[:, ::-1][:, : len(share) - 1]
+    away = (axes @ directions)[:, None] - mean @ directions
+    return np.asarray(-0.5 * (away**2).sum(axis=2))
