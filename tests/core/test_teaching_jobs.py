@@ -4,6 +4,7 @@ import json
 import signal
 import sys
 import time
+from contextlib import contextmanager
 
 import pytest
 from safetensors.numpy import load_file
@@ -148,6 +149,49 @@ def test_a_laptop_that_sleeps_loses_nothing(long):
     count = len(long.curve())
     process.send_signal(signal.SIGCONT)
     until(lambda: len(long.curve()) > count)
+
+
+@contextmanager
+def limited(what, amount):
+    """Processes started in here can have no more of it, by name of the limit."""
+    resource = pytest.importorskip("resource", reason="limits of POSIX")
+    number = getattr(resource, what)
+    former = resource.getrlimit(number)
+    resource.setrlimit(number, (amount, former[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(number, former)
+
+
+@pytest.mark.parametrize("room", [1_000, 20_000, 600_000])
+def test_a_full_disk_is_told_in_a_sentence_and_it_goes_on_once_there_is_room(place, finished, room):
+    before = sorted(place.parent.rglob("*.json"))
+    name = f"no-room-{room}"
+    request = request_for(place, "link", name=name)
+    with limited("RLIMIT_FSIZE", room):
+        teaching = start_teaching(request)
+    until(lambda: not teaching.is_alive)
+    state = teaching.state
+    if room == 1_000:  # not even for the sentence
+        assert state.phase == "interrupted"
+    else:
+        assert state.phase == "failed"
+        assert "could not be written" in state.error or "cannot be written" in state.error
+    kept = [path for path in sorted(place.parent.rglob("*.json")) if name not in str(path)]
+    assert kept == before
+    teaching.go_on()
+    until(lambda: teaching.result() is not None)
+    assert same(weights(teaching), weights(finished))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems grant any amount")
+def test_memory_that_runs_out_is_told_in_a_sentence(place):
+    with limited("RLIMIT_DATA", 600_000_000):
+        teaching = start_teaching(request_for(place, "link", name="no-memory"))
+    until(lambda: not teaching.is_alive)
+    assert teaching.state.phase == "failed" and "memory ran out" in teaching.state.error
+    assert teaching.result() is None
 
 
 def test_what_cannot_be_taught_fails_in_a_sentence(place):

@@ -141,15 +141,14 @@ def find_model(name: str, kind: Kind, folder: str | Path | None = None) -> Model
 
 def save_model(state: "dict[str, torch.Tensor]", card: ModelCard, folder: str | Path) -> Model:
     """Store weights and card as `folder`/NAME.safetensors and .json; replaces both or neither."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     path = Path(folder) / f"{card.name}.safetensors"
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     partial = [path.with_suffix(".safetensors.part"), path.with_suffix(".json.part")]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, partial[0])
-        partial[0].chmod(0o644)  # safetensors makes files that only their owner can read
+        partial[0].write_bytes(save(tensors))
         partial[1].write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
         partial[0].replace(path)
         partial[1].replace(path.with_suffix(".json"))

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +48,9 @@ class Checkpoint:
         with writing_to(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                torch.save(document, draft)
+                # Through memory: torch tells a full disk as an error of its own.
+                torch.save(document, held := BytesIO())
+                draft.write_bytes(held.getbuffer())
                 draft.replace(self.path)
             finally:
                 draft.unlink(missing_ok=True)

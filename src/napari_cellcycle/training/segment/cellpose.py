@@ -8,6 +8,7 @@ that finds held-out cells best.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -193,7 +194,9 @@ def save(out: Path, state: "Mapping[str, torch.Tensor]", card: ModelCard) -> Non
     with writing_to(out):
         out.parent.mkdir(parents=True, exist_ok=True)
         try:
-            torch.save({name: t.detach().cpu().float() for name, t in state.items()}, draft)
+            held = BytesIO()  # as torch tells a full disk as an error of its own
+            torch.save({name: t.detach().cpu().float() for name, t in state.items()}, held)
+            draft.write_bytes(held.getbuffer())
             draft.replace(out)
         finally:
             draft.unlink(missing_ok=True)
