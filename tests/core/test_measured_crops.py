@@ -70,6 +70,22 @@ def test_a_trait_that_never_varied_says_nothing_and_outliers_stay_in_bounds():
     assert ranks[2, 0] == pytest.approx(-float(ranks[1, 0]), rel=1e-4)
 
 
+def test_a_linear_discriminant_judges_beside_the_networks():
+    rng = np.random.default_rng(0)
+    classes = np.repeat([0, 1], 40)
+    traits = (rng.normal(size=(80, 12)) + 2.0 * classes[:, None]).astype(np.float32)
+    network = RankNet(3, 12, linear=True).eval()
+    network.know(traits)
+    untaught = tell(network, traits)
+    network.discriminate(traits, classes, np.ones(80))
+    told = tell(network, traits)
+    assert (told.argmax(1) == classes).mean() > 0.95 > (untaught.argmax(1) == classes).mean()
+    assert told[:, 2].max() <= 0.5, "a class without a cell is told by the networks alone"
+    np.testing.assert_allclose(told.sum(1), 1, atol=1e-5)
+    with pytest.raises(TypeError, match="linear=True"):
+        RankNet(2, 12).discriminate(traits, classes, np.ones(80))
+
+
 @pytest.fixture(scope="module")
 def crops(tmp_path_factory):
     """Round cells and plates, twelve each, with a second channel that says the opposite."""

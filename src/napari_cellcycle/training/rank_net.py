@@ -23,6 +23,7 @@ class RankSettings(Settings):
     batch_size: int = 64
     smoothing: float = 0.05
     noise: float = 0.2
+    linear: bool = False
 
 
 class Measured(NamedTuple):
@@ -95,9 +96,15 @@ def train_ranks(
 ) -> tuple[RankNet, list[Epoch]]:
     """Train the networks; the epoch that is best on `held_out` is kept, otherwise the last."""
     torch.manual_seed(fit_settings.seed)
-    network = RankNet(classes, learned.traits.shape[1])
+    settings = settings or RankSettings()
+    network = RankNet(classes, learned.traits.shape[1], linear=settings.linear)
     network.know(learned.traits)
-    task = RankTask(network, learned, held_out, settings or RankSettings())
+    if settings.linear:
+        alike = np.ones(len(learned.classes))
+        network.discriminate(
+            learned.traits, learned.classes, alike if learned.chances is None else learned.chances
+        )
+    task = RankTask(network, learned, held_out, settings)
     network.to(device or torch.device("cpu"))
     history = fit(network, task, fit_settings, checkpoint=checkpoint, progress=progress)
     return network.eval(), history

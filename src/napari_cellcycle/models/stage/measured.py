@@ -38,7 +38,9 @@ class MeasuredModel:
         settings, stages = model.card.settings, stages_of(model.card)
         try:
             sizes = (int(settings[name]) for name in ("traits", "members", "hidden"))
-            network, channels = RankNet(len(stages), *sizes), int(settings["channels"])
+            linear = bool(settings.get("linear", False))  # models of before have none
+            network = RankNet(len(stages), *sizes, linear=linear)
+            channels = int(settings["channels"])
             network.load_state_dict(model.weights())
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise MissingModel(

@@ -14,6 +14,8 @@ MOST_AXES, LEAST_AXES, CROPS_AN_AXIS = 100, 8, 20
 """Principal axes of the traits that stages are told apart by: few where there are few crops."""
 FRAME_WEIGHT = 0.15
 """How much a frame counts: neighbouring frames look alike, so that each says little of its own."""
+HELD_BACK = 0.5
+"""How far frequent stages are held back where any part of an order, of any length, may be shown."""
 _RIDGE = 0.05
 _MOST = 8_000
 """Crops that principal axes are taken of."""
@@ -35,7 +37,10 @@ def flat_start(
     axes = _axes(_traits(sequences, window, progress))
     laid = aligner.lay(sequences, np.zeros((len(axes), len(sequences.stages))))
     for _ in track_progress(range(ROUNDS), ROUNDS, progress, "Laying out stages"):
-        former, laid = laid, aligner.lay(sequences, FRAME_WEIGHT * _log_likelihoods(axes, laid))
+        scores = FRAME_WEIGHT * _log_likelihoods(axes, laid)
+        if aligner.settings.partial and not aligner.knows_lengths:  # one stage could do for all
+            scores -= HELD_BACK * np.log(aligner.prior)
+        former, laid = laid, aligner.lay(sequences, scores)
         if np.abs(laid - former).mean() < SETTLED:
             break
     return laid

@@ -17,7 +17,7 @@ from napari_cellcycle.training.rank_net import FIT, Measured, RankSettings, trai
 from napari_cellcycle.training.stage.crop_examples import Examples
 from napari_cellcycle.training.stage.frame import REFITTING, chances_of
 
-SETTINGS = RankSettings(batch_size=32)
+SETTINGS = RankSettings(batch_size=32, linear=True)
 FIT_CROPS = FIT.model_copy(update={"epochs": 20, "average": 0.97})
 CUT = (WINDOW, SIZE)
 """Side of the crops that are learned from, in usual cell diameters and in pixels."""
@@ -60,4 +60,5 @@ def card_settings(network: RankNet, stages: StageSet, channels: int) -> dict[str
     """What the card has to hold for `MeasuredModel.open`."""
     sizes = {"traits": network.traits, "members": network.members}
     sizes |= {"hidden": network.hidden.shape[-1], "channels": channels}
+    sizes |= {"linear": network.slopes is not None}
     return {"stages": stages_to_json(stages), **sizes}

@@ -119,6 +119,11 @@ class Aligner(nn.Module):
         return np.asarray(np.maximum(share, 0.02 / len(share)))
 
     @property
+    def knows_lengths(self) -> bool:
+        """Whether it was told how long stages last."""
+        return self._fixed is not None
+
+    @property
     def mean_length(self) -> np.ndarray:
         """Mean frames that each stage lasts, (S,): as given, or as seen so far.
 
