@@ -1,5 +1,6 @@
 """The results of an experiment as the arrays that layers show; made outside the GUI thread."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,8 +71,8 @@ class Display:
         """How many cells, over all frames, are in each stage."""
         if not self.has_stages:
             return {}
-        counted = self.features["stage"].value_counts()
-        return {name: int(counted.get(name, 0)) for name in self.stages.names}
+        counted = Counter(self.features["stage"].tolist())  # quicker than pandas with texts
+        return {name: counted[name] for name in self.stages.names}
 
 
 def prepare(
@@ -133,7 +134,7 @@ def _count(labels: Any) -> int:
 def _vertices(draft: Draft) -> tuple[np.ndarray, pd.DataFrame, np.ndarray]:
     """Rows of the tracks layer, what is known of each, and whose cell it is."""
     track, frame = draft.column("label"), draft.column("frame")
-    order = np.lexsort((frame, track))
+    order = np.argsort(track * (int(frame.max()) + 1) + frame)  # quicker than by two keys
     places = [draft.column(axis)[order] for axis in draft.axes]
     vertices = np.column_stack([track[order], frame[order], *places]).astype(float)
     columns: dict[str, Any] = {"track": track[order], "frame": frame[order]}
@@ -150,8 +151,7 @@ def _vertices(draft: Draft) -> tuple[np.ndarray, pd.DataFrame, np.ndarray]:
         columns["stage"] = pd.Series(stage[order], dtype=object)  # telling texts apart takes long
         chances = [f"p_{name}" for name in draft.stages.names]
         if set(chances) <= set(draft.names):
-            every = np.column_stack([draft.column(name) for name in chances])
-            columns["probability"] = every.max(axis=1)[order]
+            columns["probability"] = np.maximum.reduce([draft.column(n) for n in chances])[order]
     shown = ("track", "frame", "stage", "probability", "link_score", "filled", "area")
     first = [name for name in shown if name in columns]
     rest = [name for name in columns if name not in first]
