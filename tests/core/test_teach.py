@@ -1,5 +1,6 @@
 """Teaching: scores before and after on the same truth, proposals, guards, and clear sentences."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -186,6 +187,16 @@ def test_better_same_and_worse_are_told_apart():
     assert [v.outcome for v in (better, same, worse)] == ["better", "no difference", "worse"]
     assert [v.recommended for v in (better, same, worse)] == [True, False, False]
     assert worse.words.startswith("Worse.") and better.words.startswith("Better.")
+
+
+def test_a_gain_that_is_sure_but_tiny_is_said_to_be_hardly_any():
+    old = tally(5_000, of=10_000)
+    new = replace(old, added=old.added + np.array([4, 0, 0]))
+    verdict = judged(Tried(0, old, None), Tried(1, new, None), "lineages")
+    assert verdict.outcome == "better" and 0 < verdict.held_out.gain < 0.001
+    assert verdict.words.startswith("Better, but hardly. F1 went up from 0.49999")
+    before, after = re.search(r"from ([\d.]+) to ([\d.]+),", verdict.words).groups()
+    assert float(before) < float(after)
 
 
 def test_a_gain_that_is_likely_but_not_sure_is_said_to_be_so():

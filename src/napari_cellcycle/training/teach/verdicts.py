@@ -12,6 +12,8 @@ More is forgiven where twice as much was won, beyond chance, on what was kept as
 """
 PROBABLE = 0.9
 """Chance above which a model is called probably better."""
+_HARDLY = 0.001
+"""Gain below which the words say that it is hardly any, and give more digits."""
 _SIMULATED_MOVIES = "simulated movies that stay the same"
 
 
@@ -112,7 +114,8 @@ def _in_words(outcome: Outcome, held_out: Contrast | None, remembered: Contrast 
         parts.insert(0, f"Worse. {_told(held_out)}")
     elif outcome in ("better", "probably better"):
         sure = "Better" if outcome == "better" else f"Probably better ({held_out.chance:.0%})"
-        parts.append(f"{sure}. {_told(held_out)}")
+        hardly = ", but hardly" if abs(held_out.gain) < _HARDLY else ""
+        parts.append(f"{sure}{hardly}. {_told(held_out)}")
         if remembered is not None and _fell(remembered):
             parts.append(f"For movies like these; elsewhere it may do worse. {_told(remembered)}")
     else:
@@ -131,9 +134,12 @@ def _few(held_out: Contrast) -> str:
 def _told(one: Contrast) -> str:
     """A contrast in a sentence."""
     low, high = one.gain_interval
-    span = "" if (low, high) in ((-1.0, 1.0), (0.0, 0.0)) else f", by {low:+.3f} to {high:+.3f}"
+    digits = 5 if 0 < abs(one.gain) < _HARDLY else 3
+    span = f", by {low:+.{digits}f} to {high:+.{digits}f}"
+    span = "" if (low, high) in ((-1.0, 1.0), (0.0, 0.0)) else span
     moved = "went up" if one.gain > 0 else "went down" if one.gain < 0 else "stayed"
     name = one.name[0].upper() + one.name[1:]
     if not one.gain:
         return f"{name} {moved} at {one.before:.3f}{span}, on {one.on}."
-    return f"{name} {moved} from {one.before:.3f} to {one.after:.3f}{span}, on {one.on}."
+    before, after = (f"{value:.{digits}f}" for value in (one.before, one.after))
+    return f"{name} {moved} from {before} to {after}{span}, on {one.on}."
