@@ -97,6 +97,17 @@ def test_lengths_that_nobody_knows_are_learned(known) -> None:
     assert aligner.mean_length[1] == pytest.approx(middle, rel=0.25)
 
 
+@pytest.mark.parametrize("n, noise", [(1, 0.0), (1, 1.0), (3, 0.0)])
+def test_few_cells_or_some_that_all_look_the_same_are_laid_out_by_order(n, noise) -> None:
+    few = untold(cells(n))
+    rng = np.random.default_rng(0)
+    few.images[:] = 1 + noise * rng.random(few.images.shape)
+    found = flat_start(few, Aligner(LIVE_CELL, WHOLE_LIFE), 48).argmax(1)
+    for path in few.paths:
+        assert found[path][0] == 0 and found[path][-1] == 2
+        assert (np.diff(found[path]) >= 0).all()
+
+
 def test_a_mother_is_on_the_verge_of_division_before_her_daughters_first_frame() -> None:
     from napari_cellcycle.data.stages import H2B
 

@@ -36,6 +36,8 @@ def flat_start(
     """
     axes = _axes(_traits(sequences, window, progress))
     laid = aligner.lay(sequences, np.zeros((len(axes), len(sequences.stages))))
+    if not axes.shape[1]:  # all crops look the same
+        return laid
     for _ in track_progress(range(ROUNDS), ROUNDS, progress, "Laying out stages"):
         scores = FRAME_WEIGHT * _log_likelihoods(axes, laid)
         if aligner.settings.partial and not aligner.knows_lengths:  # one stage could do for all
