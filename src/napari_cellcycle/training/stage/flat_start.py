@@ -71,20 +71,22 @@ def _normal_scores(values: np.ndarray) -> np.ndarray:
     from scipy.special import ndtri
     from scipy.stats import rankdata
 
-    ranks = rankdata(values, axis=0)
-    scores = ndtri((ranks - 0.5) / len(values))
-    spread = scores.std(axis=0)
-    return np.asarray(scores / np.where(spread > 0, spread, 1.0), np.float32)
+    scores = np.zeros(values.shape, np.float32)
+    for score, column in zip(scores.T, values.T, strict=True):
+        score[:] = ndtri((rankdata(column) - 0.5) / len(column))
+        score /= score.std() or 1.0
+    return scores
 
 
 def _axes(traits: np.ndarray) -> np.ndarray:
     """The first principal axes (n, A) of traits (n, F), each with a spread of one."""
+    traits -= traits.mean(axis=0)
     some = traits[:: -(-len(traits) // _MOST)]
-    _, spread, axes = np.linalg.svd(some - traits.mean(axis=0), full_matrices=False)
+    _, spread, axes = np.linalg.svd(some, full_matrices=False)
     most = min(MOST_AXES, max(LEAST_AXES, len(traits) // CROPS_AN_AXIS))
     kept = axes[:most][spread[:most] > 1e-3 * spread[0]]
-    found = (traits - traits.mean(axis=0)) @ kept.T
-    return np.asarray(found / found.std(axis=0), np.float64)
+    found = (traits @ kept.T).astype(np.float64)
+    return np.asarray(found / found.std(axis=0))
 
 
 def _log_likelihoods(axes: np.ndarray, laid: np.ndarray) -> np.ndarray:
