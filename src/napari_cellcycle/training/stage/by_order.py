@@ -45,6 +45,11 @@ class Layout(nn.Module):
         self.register_buffer("code", torch.full((crops,), UNKNOWN))
         self.register_buffer("epochs", torch.zeros((), dtype=torch.int64))
 
+    def take(self, chances: np.ndarray) -> None:
+        """Take the likeliest stages by chances (n, S), which are 0 for crops on no path."""
+        code = np.where(chances.any(axis=1), chances.argmax(axis=1), UNKNOWN)
+        self.code.copy_(torch.from_numpy(code))
+
 
 class OrderTask(SequenceTask):
     """Learn stages of which only the order is known: a `Task` for `fit`.
@@ -80,7 +85,7 @@ class OrderTask(SequenceTask):
             else:
                 window = window_of(self.sequences, self.shape)
                 chances = flat_start(self.sequences, self.layout.aligner, window, self.progress)
-                self.layout.code.copy_(torch.from_numpy(chances.argmax(1)))
+                self.layout.take(chances)
         self.tell_stages(self.layout.code.numpy())
         yield from super().batches(rng)
 
@@ -94,8 +99,8 @@ class OrderTask(SequenceTask):
     def _lay(self, network: nn.Module) -> None:
         chances = np.maximum(tell(network, self.sequences, self.shape), 1e-4)
         aligner = self.layout.aligner
-        laid = aligner.lay(self.sequences, aligner.held_back(np.log(chances)))
-        self.layout.code.copy_(torch.from_numpy(laid.argmax(1)))
+        scores = aligner.held_back(np.log(chances))
+        self.layout.take(aligner.lay(self.sequences, scores))
 
 
 def train_by_order(
