@@ -12,7 +12,7 @@ from napari_cellcycle.data.stages import H2B, LIVE_CELL, MITOSIS, free_stages
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.features.crop_scale import crop_diameter
 from napari_cellcycle.training.stage.lessons import Cells
-from napari_cellcycle.training.stage.order import aligner_of, mean_lengths
+from napari_cellcycle.training.stage.order import aligner_of, mean_lengths, notes_on
 from napari_cellcycle.training.stage.sources import (
     StageSource,
     colour_examples,
@@ -84,6 +84,10 @@ def test_orders_of_stages_are_told_for_all_cells_or_for_each(tmp_path):
     table = tmp_path / "orders.csv"
     table.write_text('cell,transcript\nP0001_T1__B01,"interphase, metaphase"\n')
     assert aligner_of(cells, MITOSIS, None, table).transcripts == [(0, 3), (0, 3)]
+    assert one.about != aligner_of(cells, MITOSIS, None, table).about, (
+        "a training does not mix them"
+    )
+    assert notes_on(one) and not notes_on(aligner_of(cells, MITOSIS, None, table))
     table.write_text("cell,transcript\nother,interphase\n")
     with pytest.raises(BadInput, match="no transcript of 'data: P0001_T1__B01'"):
         aligner_of(cells, MITOSIS, None, table)

@@ -11,12 +11,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from napari_cellcycle.models.discriminant import linear_discriminant
+
 MEMBERS, HIDDEN = 8, 48
 """Networks, and their hidden units."""
 _LEVELS = 129
 _OUTERMOST = 0.003
-_RIDGE, _CALM = 0.3, 4.0
-"""How round the discriminant takes stages to be, and by what its logits are divided."""
+_RIDGE, _CALM = 0.43, 2.8
+"""How round the discriminant takes classes to be, and by what its logits are divided."""
 
 
 class RankNet(nn.Module):
@@ -67,24 +69,18 @@ class RankNet(nn.Module):
         return torch.where(known, 2**0.5 * torch.erfinv(2 * share - 1), 0.0).T
 
     def discriminate(self, traits: np.ndarray, classes: np.ndarray, chances: np.ndarray) -> None:
-        """Fit the linear discriminant (Fisher 1936) to traits (n, F) of known classes (n,).
+        """Fit the linear discriminant to traits (n, F) of known classes (n,).
 
-        `chances` (n,) say how much each counts. The covariance within classes is shrunk towards
-        the identity (Friedman 1989); classes count alike, however frequent they are.
+        `chances` (n,) say how much each counts; a class without a cell is never told.
         """
         if self.slopes is None:
             raise TypeError("only a network made with linear=True has a discriminant")
-        ranks = self.ranked(torch.from_numpy(traits).to(self.levels)).double()
-        share = torch.from_numpy(chances / chances.sum()).to(ranks)
-        told = functional.one_hot(torch.from_numpy(classes), self.classes).to(ranks)
-        told = told * share[:, None]
-        mean = told.T @ ranks / told.sum(0).clamp_min(1e-12)[:, None]
-        within = (ranks.T * share) @ ranks - (mean.T * told.sum(0)) @ mean
-        within = (1 - _RIDGE) * within + _RIDGE * torch.eye(len(within)).to(within)
-        slopes = torch.linalg.solve(within, mean.T)
-        never = torch.where(told.sum(0) > 0, 0.0, -torch.inf)
-        self.slopes.copy_(slopes / _CALM)
-        self.offsets.copy_((never - 0.5 * (mean * slopes.T).sum(1)) / _CALM)
+        ranks = self.ranked(torch.from_numpy(traits).to(self.levels)).double().cpu().numpy()
+        told = np.eye(self.classes)[classes] * chances[:, None]
+        slopes, offsets = linear_discriminant(ranks, told, _RIDGE)
+        offsets[told.sum(axis=0) == 0] = -np.inf
+        self.slopes.copy_(torch.from_numpy(slopes / _CALM))
+        self.offsets.copy_(torch.from_numpy(offsets / _CALM))
 
     def forward(self, ranks: Tensor) -> Tensor:
         """Logits (members, n, K)."""

@@ -16,6 +16,24 @@ if TYPE_CHECKING:
     import torch
 
 
+def write_torch(document: Any, path: Path) -> None:
+    """Write what `torch.load` reads, whole or not at all.
+
+    Raises `CannotWrite` if the disk refuses: what was there before is untouched.
+    """
+    import torch
+
+    draft = path.with_name(f".{path.name}.part")
+    torch.save(document, held := BytesIO())  # to a file, a full disk would be another error
+    with writing_to(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            draft.write_bytes(held.getbuffer())
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """A file that holds the state of a training after its latest epoch, replaced as a whole.
@@ -44,16 +62,7 @@ class Checkpoint:
             "torch": torch.get_rng_state(),
             "cuda": torch.cuda.get_rng_state(_device(network)) if _on_cuda(network) else None,
         }
-        draft = self.path.with_name(f".{self.path.name}.part")
-        with writing_to(self.path):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                # Through memory: torch tells a full disk as an error of its own.
-                torch.save(document, held := BytesIO())
-                draft.write_bytes(held.getbuffer())
-                draft.replace(self.path)
-            finally:
-                draft.unlink(missing_ok=True)
+        write_torch(document, self.path)
 
     def read(
         self, network: "torch.nn.Module", rng: np.random.Generator, about: Mapping[str, Any]

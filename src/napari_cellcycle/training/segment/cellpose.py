@@ -8,7 +8,6 @@ that finds held-out cells best.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,7 @@ from napari_cellcycle.models.segment.cellpose import CellposeSegmenter
 from napari_cellcycle.models.segment.normalise import diameters_px
 from napari_cellcycle.models.store import ModelCard
 from napari_cellcycle.progress import Cancelled, Progress, silent
-from napari_cellcycle.training.checkpoint import Checkpoint
+from napari_cellcycle.training.checkpoint import Checkpoint, write_torch
 from napari_cellcycle.training.fit import Epoch, fit
 from napari_cellcycle.training.segment.cellpose_settings import (
     CellposeSettings,
@@ -188,18 +187,8 @@ def save(out: Path, state: "Mapping[str, torch.Tensor]", card: ModelCard) -> Non
 
     Raises `CannotWrite` if that fails; what was there before is untouched.
     """
-    import torch
-
-    draft = out.with_name(f".{out.name}.part")
+    write_torch({name: tensor.detach().cpu().float() for name, tensor in state.items()}, out)
     with writing_to(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            held = BytesIO()  # as torch tells a full disk as an error of its own
-            torch.save({name: t.detach().cpu().float() for name, t in state.items()}, held)
-            draft.write_bytes(held.getbuffer())
-            draft.replace(out)
-        finally:
-            draft.unlink(missing_ok=True)
         replace_file(out.with_suffix(".json"), card.model_dump_json(indent=2) + "\n")
 
 

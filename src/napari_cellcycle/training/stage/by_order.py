@@ -97,7 +97,7 @@ class OrderTask(SequenceTask):
         return super().score(network)
 
     def _lay(self, network: nn.Module) -> None:
-        chances = np.maximum(tell(network, self.sequences, self.shape), 1e-4)
+        chances = np.maximum(tell(network, self.sequences, self.shape, self.progress), 1e-4)
         aligner = self.layout.aligner
         scores = aligner.held_back(np.log(chances))
         self.layout.take(aligner.lay(self.sequences, scores))

@@ -3,6 +3,7 @@
 import numpy as np
 
 from napari_cellcycle.features.crop_traits import crop_traits
+from napari_cellcycle.models.discriminant import linear_discriminant
 from napari_cellcycle.progress import Progress, silent, track_progress
 from napari_cellcycle.training.stage.sequences import CellSequences
 from napari_cellcycle.training.stage.weak import Aligner
@@ -28,18 +29,19 @@ def flat_start(
     """Chances (n, S) of the stages of all crops, by the order of stages and by how cells look.
 
     At first, stages are laid by their order and lengths alone. Then, in turns, linear
-    discriminants (Fisher 1936) of the traits of crops are fitted to what was laid, and stages are
+    discriminants of the traits of crops are fitted to what was laid, and stages are
     laid anew by what they say. Too simple to learn single crops by heart, they find what stages
     have in common, as Gaussians do in the flat start of speech recognisers (Young et al. 2006).
 
     `window` is the side, in pixels, of the middle of the crops that is looked at.
     """
+    laid = aligner.lay(sequences, np.zeros((len(sequences.images), len(sequences.stages))))
     axes = _axes(_traits(sequences, window, progress))
-    laid = aligner.lay(sequences, np.zeros((len(axes), len(sequences.stages))))
     if not axes.shape[1]:  # all crops look the same
         return laid
     for _ in track_progress(range(ROUNDS), ROUNDS, progress, "Laying out stages"):
-        scores = FRAME_WEIGHT * _log_likelihoods(axes, laid)
+        slopes, offsets = linear_discriminant(axes, laid, _RIDGE)
+        scores = FRAME_WEIGHT * (axes @ slopes + offsets)
         if aligner.settings.partial and not aligner.knows_lengths:  # one stage could do for all
             scores -= HELD_BACK * np.log(aligner.prior)
         former, laid = laid, aligner.lay(sequences, scores)
@@ -87,21 +89,3 @@ def _axes(traits: np.ndarray) -> np.ndarray:
     kept = axes[:most][spread[:most] > 1e-3 * spread[0]]
     found = (traits @ kept.T).astype(np.float64)
     return np.asarray(found / found.std(axis=0))
-
-
-def _log_likelihoods(axes: np.ndarray, laid: np.ndarray) -> np.ndarray:
-    """Log-likelihoods (n, S), but for a constant, of normal distributions of one covariance.
-
-    Fitted to `axes` (n, A) weighted by `laid` (n, S), and looked at where stages differ.
-    """
-    from scipy.linalg import eigh
-
-    weight, seen = laid.sum(axis=0) + 1e-9, laid.sum(axis=1) / laid.sum()
-    mean = laid.T @ axes / weight[:, None]
-    share, middle = weight / weight.sum(), seen @ axes
-    within = (axes.T * seen) @ axes - (mean.T * share) @ mean
-    between = ((mean - middle).T * share) @ (mean - middle)
-    directions = eigh(between, within + _RIDGE * np.eye(len(within)))[1]
-    directions = directions[:, ::-1][:, : len(share) - 1]
-    away = (axes @ directions)[:, None] - mean @ directions
-    return np.asarray(-0.5 * (away**2).sum(axis=2))

@@ -63,6 +63,16 @@ def aligner_of(
     return Aligner(stages, order, settings, mean_length=mean_length)
 
 
+def notes_on(aligner: Aligner) -> list[str]:
+    """What to expect of an order for all cells where nobody knows how long stages last."""
+    if aligner.knows_lengths or not aligner.settings.partial:
+        return []
+    return [
+        "How long stages last is not known here, and one order for all cells tells little without "
+        "it: give each cell's own order with --transcripts, or movies with one frame interval."
+    ]
+
+
 def mean_lengths(
     sources: Sequence[StageSource], stages: StageSet, lasting: str | None = None
 ) -> np.ndarray | None:

@@ -138,25 +138,21 @@ def teach_stages(
     learned, kept = _dealt(cells, kept, settings, stages, by_order)
     notes += _unseen(learned, kept, stages, begin, settings.simulated, by_order)
     fitted = _fit_settings(chosen, begin, settings)
-    aligner = None
+    aligner, about = None, _about(preset, learned, kept, begin, settings)
     if by_order:
-        from napari_cellcycle.training.stage.order import aligner_of, mean_lengths
+        from napari_cellcycle.training.stage.order import aligner_of, mean_lengths, notes_on
 
         known = mean_lengths(opened, stages, lasting)
-        if known is None and transcript is not None:
-            notes.append(
-                "How long stages last is not known here, and one order for all cells tells little "
-                "without it: give each cell's own order with --transcripts, or movies with one "
-                "frame interval."
-            )
         aligner = aligner_of(learned, stages, transcript, transcripts, known)
+        notes += notes_on(aligner)
+        about["order"] = aligner.about
     lesson = StageLesson(
         learned.data,
         stages,
         fitted,
         None if kept is None or not kept.scored else kept.data,
         begin,
-        Checkpoint(unfinished, _about(preset, learned, kept, begin, settings)),
+        Checkpoint(unfinished, about),
         device,
         aligner,
         settings.simulated,
@@ -170,7 +166,9 @@ def teach_stages(
     )
     card = _card(name, chosen, begin, result, taught, fitted).model_copy(
         update={
-            "data": [f"{s.name}: {n} cells and frames" for s, n in _counts(opened, cells)],
+            "data": [
+                f"{s.name}: {n} cells and frames" for s, n in zip(opened, cells.counts, strict=True)
+            ],
             "split": _split_in_words(learned, kept, held_out),
             "command": command,
             "seconds": round(time.perf_counter() - began, 1),
@@ -377,10 +375,6 @@ def figures(score: StageScores) -> dict[str, Any]:
         "f1": {str(name): round(float(f1), 4) for name, f1 in score.table["f1"].items()},
         "cells": {str(name): int(n) for name, n in score.table["cells"].items()},
     }
-
-
-def _counts(sources: list[StageSource], cells: Cells) -> list[tuple[StageSource, int]]:
-    return list(zip(sources, cells.counts, strict=True))
 
 
 def _split_in_words(learned: Cells, kept: Cells | None, held_out: Sequence[Path]) -> str:

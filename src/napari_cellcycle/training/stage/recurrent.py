@@ -11,7 +11,7 @@ from napari_cellcycle.config import Settings
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.models.stage.frame import normalise
 from napari_cellcycle.models.stage.recurrent import SIDE, SIZE, RecurrentNetwork, levels
-from napari_cellcycle.progress import Progress, silent
+from napari_cellcycle.progress import Progress, silent, track_progress
 from napari_cellcycle.training.checkpoint import Checkpoint
 from napari_cellcycle.training.fit import Epoch, FitSettings, fit
 from napari_cellcycle.training.stage.frame import macro_f1
@@ -276,7 +276,10 @@ def _stack(
 
 
 def tell(
-    network: torch.nn.Module, sequences: CellSequences, shape: RecurrentSettings | None = None
+    network: torch.nn.Module,
+    sequences: CellSequences,
+    shape: RecurrentSettings | None = None,
+    progress: Progress = silent,
 ) -> np.ndarray:
     """Probabilities (n, S) of all crops of some sequences, float32.
 
@@ -288,7 +291,8 @@ def tell(
     total = np.zeros((len(sequences.images), len(sequences.stages)), np.float32)
     count = np.zeros(len(total), np.float32)
     with torch.inference_mode():
-        for path in sequences.paths:
+        paths = sequences.paths
+        for path in track_progress(paths, len(paths), progress, "Telling stages"):
             images = sequences.images[path, edge : edge + side, edge : edge + side]
             seen = torch.from_numpy(images).float()
             if side != shape.size:

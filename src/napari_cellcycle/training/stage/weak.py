@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -117,6 +117,12 @@ class Aligner(nn.Module):
         frames = self.frames.cpu().numpy()
         share = frames / max(frames.sum(), 1e-12)
         return np.asarray(np.maximum(share, 0.02 / len(share)))
+
+    @property
+    def about(self) -> dict[str, list[Any]]:
+        """What it was told: orders and lengths of stages."""
+        lengths = [] if self._fixed is None else self._fixed.tolist()
+        return {"transcripts": [list(map(int, t)) for t in self.transcripts], "lengths": lengths}
 
     @property
     def knows_lengths(self) -> bool:
