@@ -6,10 +6,14 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "ClassifySettings": "config",
     "Experiment": "data.experiment",
     "LabelStack": "data.labels",
     "Movie": "data.movie",
+    "RunSettings": "config",
+    "SegmentSettings": "config",
     "StageSet": "data.stages",
+    "TrackSettings": "config",
     "Tracks": "data.tracks",
     "classify": "pipeline.classify",
     "open_experiment": "io.experiment",
@@ -17,7 +21,6 @@ _PUBLIC = {
     "run": "pipeline.run",
     "save_experiment": "io.experiment",
     "segment": "pipeline.segment",
-    "simulate": "simulate",
     "track": "pipeline.track",
 }
 __all__ = ["__version__", *_PUBLIC]

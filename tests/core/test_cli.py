@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from napari_cellcycle import __version__
-from napari_cellcycle.cli import app
+from napari_cellcycle.cli import app, steps
 
 THRESHOLD = ["--model", "threshold", "--device", "cpu"]
 
@@ -99,6 +99,44 @@ def test_options_come_from_the_settings():
     for name, field in TrackSettings.model_fields.items():
         assert f"--{name.replace('_', '-')}" in shown
         assert field.description[:20] in shown
+
+
+def test_what_is_on_by_default_can_be_switched_off():
+    shown = " ".join(call("track", "--help").stdout.split())
+    assert "--fill-gaps / --no-fill-gaps" in shown
+
+
+def test_a_step_takes_the_model_in_use_unless_another_is_named(sequence, tmp_path):
+    own = tmp_path / "models"
+    assert call("models", "use", "simple", "--model-folder", own).exit_code == 0
+    tracks = ["track", sequence / "01", sequence / "01_GT" / "SEG", "--model-folder", own]
+    for extra, used in ([], "simple"), (["--model", "cellcycle-links"], "cellcycle-links"):
+        jobs = _models_of_jobs(tracks + ["--out", tmp_path / used, *extra])
+        assert jobs == [used]
+
+
+def _models_of_jobs(arguments):
+    """The models of the steps that a command starts, which is run to its end."""
+    started = []
+    real = steps.follow
+
+    def noted(job):
+        started.append(job.settings.model)
+        return real(job)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(steps, "follow", noted)
+        result = call(*arguments)
+    assert result.exit_code == 0, result.output
+    return started
+
+
+@pytest.mark.parametrize("command", ["segment", "track"])
+def test_a_single_step_makes_no_experiment(command, sequence, tmp_path):
+    masks = [sequence / "01_GT" / "SEG"] if command == "track" else []
+    out = tmp_path / "mine.cellcycle"
+    refused(call(command, sequence / "01", *masks, "--out", out), "mine.cellcycle", "'run'")
+    assert not out.exists()
 
 
 def test_simulate_writes_the_layout_of_the_challenge(sequence):

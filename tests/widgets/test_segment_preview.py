@@ -6,6 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from napari.layers import Shapes
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
 
 from napari_cellcycle.config import ComputeSettings, SegmentSettings
 from napari_cellcycle.data.region import Region
@@ -105,14 +107,18 @@ def test_a_frame_is_segmented_again_and_all_else_stays(viewer, tracked, run):
     assert tracked.session.experiment is before
 
 
-def test_a_rectangle_is_segmented_again_and_cells_outside_stay(viewer, tracked, run):
+def test_a_rectangle_is_segmented_again_by_its_key_and_cells_outside_stay(viewer, tracked, qtbot):
     before = tracked.session.experiment
     viewer.dims.set_current_step(0, 7)
     scale = viewer.layers["nuclei 2d"].scale
     corners = np.array([[7, y, x] for y, x in ((0, 0), (0, 140), (140, 140), (140, 0))])
     viewer.add_layer(Shapes([corners], shape_type="rectangle", scale=scale, name="here"))
+    assert isinstance(viewer.layers.selection.active, Shapes)
     tracked.segment.form.rows["cell_threshold"].value = 1.0
-    run(tracked, tracked.segment.region_button, timeout=PATIENCE)
+    viewer.window._qt_window.activateWindow()
+    viewer.window._qt_window.setFocus()
+    with qtbot.waitSignal(tracked.finished, timeout=PATIENCE):
+        QTest.keyClick(viewer.window._qt_window, "R", Qt.KeyboardModifier.ShiftModifier)
     old, new = before.labels.frame(7), tracked.session.experiment.labels.frame(7)
     rows, columns = np.nonzero(old != new)
     assert len(rows) and rows.max() < 175 and columns.max() < 175

@@ -41,7 +41,7 @@ def models(
     """List the models that are installed, and what each is for.
 
     Besides these, 'segment' takes 'threshold' (no network) and the name or file of any Cellpose
-    model. '*' marks those in use: what napari offers first for a step.
+    model. '*' marks those in use: what a step takes if no other is named.
 
     Example: napari-cellcycle models --kind segment --details
     """
@@ -199,7 +199,7 @@ def import_(
 
 
 def use(name: Name, model_folder: ModelFolder = None) -> None:
-    """Have a step take this model from now on, in napari.
+    """Have a step take this model from now on.
 
     Example: napari-cellcycle models use my-nuclei
     """

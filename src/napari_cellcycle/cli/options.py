@@ -5,15 +5,18 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
 from annotated_types import Ge, Gt, Le
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from napari_cellcycle.config import Settings
+from napari_cellcycle.config import ClassifySettings, SegmentSettings, Settings, TrackSettings
 from napari_cellcycle.errors import BadInput
+
+if TYPE_CHECKING:
+    from napari_cellcycle.models.store import Kind
 
 Movie = Annotated[
     Path,
@@ -72,6 +75,12 @@ FrameInterval = Annotated[
 
 _SHORTER = {"segment_model": ("--model",)}
 """Further names of options."""
+_KINDS: "dict[type[Settings], Kind]" = {
+    SegmentSettings: "segment",
+    TrackSettings: "link",
+    ClassifySettings: "stage",
+}
+"""Settings whose `model`, if it is not given, is the one in use."""
 
 
 def settings_options(
@@ -80,7 +89,7 @@ def settings_options(
     """Give a command one option for each field of `models`, keyed by the parameter they fill.
 
     The command gets one built settings object for each key. With `prefixed`, options start
-    with the key: "--track-max-gap".
+    with the key: "--track-max-gap". A step's model is the one in use if it is not given.
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -88,12 +97,16 @@ def settings_options(
         for key, model in models.items():
             for name, info in model.model_fields.items():
                 full = f"{key}_{name}" if prefixed else name
+                if name == "model" and model in _KINDS:
+                    info = _found_later(info)
                 parameters[full] = _parameter(full, info)
 
         def command(**given: Any) -> Any:
             for key, model in models.items():
                 names = {n: f"{key}_{n}" if prefixed else n for n in model.model_fields}
                 values = {name: given.pop(full) for name, full in names.items()}
+                if model in _KINDS and values["model"] is None:
+                    values["model"] = _in_use(_KINDS[model], given.get("model_folder"))
                 given[key] = _built(model, values)
             return function(**given)
 
@@ -124,6 +137,18 @@ def parse_pixel_size(given: str | None) -> tuple[float, ...] | None:
     return sizes
 
 
+def _found_later(info: FieldInfo) -> FieldInfo:
+    """The field of a model without a default of its own."""
+    about = f"{info.description}; if not given, the one in use ('models' marks it)"
+    return FieldInfo(annotation=str, default=None, description=about)
+
+
+def _in_use(kind: "Kind", folder: Path | None) -> str:
+    from napari_cellcycle.models.library import default_model
+
+    return default_model(kind, folder)
+
+
 def _parameter(name: str, info: FieldInfo) -> inspect.Parameter:
     kind = _plain_type(info.annotation)
     details: dict[str, Any] = {"help": info.description}
@@ -136,7 +161,9 @@ def _parameter(name: str, info: FieldInfo) -> inspect.Parameter:
     if default is None:
         kind = kind | None
         details["show_default"] = False
-    flags = [f"--{name.replace('_', '-')}", *_SHORTER.get(name, ())]
+    option = name.replace("_", "-")
+    flags = [f"--{option}/--no-{option}" if kind is bool else f"--{option}"]
+    flags += _SHORTER.get(name, ())
     return inspect.Parameter(
         name,
         inspect.Parameter.KEYWORD_ONLY,
@@ -147,7 +174,8 @@ def _parameter(name: str, info: FieldInfo) -> inspect.Parameter:
 
 def _limits(info: FieldInfo) -> dict[str, Any]:
     limits: dict[str, Any] = {}
-    for bound in info.metadata:
+    noted = [one for part in get_args(info.annotation) for one in getattr(part, "__metadata__", ())]
+    for bound in [*info.metadata, *(bound for field in noted for bound in field.metadata)]:
         if isinstance(bound, Ge):
             limits["min"] = bound.ge
         elif isinstance(bound, Le):
@@ -164,9 +192,10 @@ def _choice(name: str, values: tuple[Any, ...]) -> Any:
 
 
 def _plain_type(annotation: Any) -> Any:
-    if get_origin(annotation) in (UnionType,):
-        return next(part for part in get_args(annotation) if part is not type(None))
-    return annotation
+    """The type of a value without "or None" and without what is noted of it."""
+    if get_origin(annotation) in (Union, UnionType):
+        annotation = next(part for part in get_args(annotation) if part is not type(None))
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
 def _built(model: type[Settings], values: dict[str, Any]) -> Settings:

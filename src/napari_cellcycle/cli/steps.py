@@ -81,6 +81,7 @@ def segment(
     """
     from napari_cellcycle.io.frames import write_label_frames
 
+    _refuse_experiment(out, "masks")
     refuse_existing(out, overwrite)
     recording = opened(movie, pixel_size, frame_interval)
     with draft_beside(out, recording) as (experiment, draft):
@@ -118,6 +119,7 @@ def track(
     from napari_cellcycle.io.frames import open_labels
     from napari_cellcycle.io.points import read_points, spots
 
+    _refuse_experiment(out, "tracks")
     refuse_existing(out, overwrite)
     recording = opened(movie, pixel_size, frame_interval)
     if masks.suffix.lower() == ".csv":
@@ -180,6 +182,15 @@ def classify(
         write_cell_table(result, out)
         say(summary(result))
     say(f"The table is {out}.")
+
+
+def _refuse_experiment(out: Path, what: str) -> None:
+    """Raise `BadInput` if `out` is named like an experiment, which a single step does not make."""
+    if out.suffix == ".cellcycle":
+        raise BadInput(
+            f"--out is {out}, but this step makes a folder of {what}, not an experiment: choose a "
+            "name without .cellcycle, or make an experiment with 'run'."
+        )
 
 
 def opened(movie: Path, pixel_size: str | None, frame_interval: float | None) -> Any:

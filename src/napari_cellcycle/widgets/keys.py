@@ -15,6 +15,9 @@ from napari_cellcycle.widgets.segment_section import FRAME, REGION
 if TYPE_CHECKING:
     from napari_cellcycle.widgets.dock import CellCycle
 
+_IN_SHAPES = "Shift+R"
+"""What segments a region again, which has just been drawn as a shape."""
+
 
 def bind(dock: "CellCycle") -> "Keys":
     """Make the keys of `help_sheet` do what it says."""
@@ -22,7 +25,7 @@ def bind(dock: "CellCycle") -> "Keys":
         "O": dock.switch_colours,
         "Alt+P": dock.segment.preview_button.click,
         "R": partial(dock.segment_again, FRAME),
-        "Shift+R": partial(dock.segment_again, REGION),
+        _IN_SHAPES: partial(dock.segment_again, REGION),
         "?": dock.show_help,
     }
     for action in ACTIONS:
@@ -36,7 +39,7 @@ class Keys:
 
     def __init__(self, dock: "CellCycle", keys: dict[str, Callable[[], object]]) -> None:
         self._layers = dock.viewer.layers
-        self._shortcuts = [_shortcut(dock, key, slot) for key, slot in keys.items()]
+        self._shortcuts = {key: _shortcut(dock, key, slot) for key, slot in keys.items()}
         self._layers.selection.events.active.connect(self._on_active)
 
     def close(self) -> None:
@@ -44,9 +47,10 @@ class Keys:
         self._layers.selection.events.active.disconnect(self._on_active)
 
     def _on_active(self, _event: object = None) -> None:
-        drawn = isinstance(plain(self._layers.selection.active), Shapes | Points)
-        for shortcut in self._shortcuts:
-            shortcut.setEnabled(not drawn)
+        active = plain(self._layers.selection.active)
+        for key, shortcut in self._shortcuts.items():
+            own_region = key == _IN_SHAPES and isinstance(active, Shapes)
+            shortcut.setEnabled(own_region or not isinstance(active, Shapes | Points))
 
 
 def _shortcut(dock: "CellCycle", key: str, slot: Callable[[], object]) -> QShortcut:
