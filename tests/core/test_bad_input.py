@@ -57,7 +57,8 @@ def test_folder_that_holds_the_folder_meant(tmp_path):
 
 def test_not_an_image(tmp_path):
     (tmp_path / "report.pdf").write_bytes(b"%PDF")
-    refuse("report.pdf is not a movie that can be read", open_movie, tmp_path / "report.pdf")
+    match = r"report.pdf is not a movie that can be read.*Save As > Tiff or OME-TIFF"
+    refuse(match, open_movie, tmp_path / "report.pdf")
     (tmp_path / "text.tif").write_bytes(b"this is no image")
     refuse("text.tif .* is not a TIFF image", open_movie, tmp_path / "text.tif")
     (tmp_path / "empty.tif").write_bytes(b"")
@@ -109,6 +110,28 @@ def test_float_with_nan(tmp_path):
     for movie in (open_movie(write(tmp_path / "01", *frames)), movie_from_array(frames, "TYX")):
         assert movie.frame(0).dtype == np.float32
         refuse("Frame 1 of .* holds values that are not numbers", movie.frame, 1)
+
+
+def many(folder, usual, other, at):
+    """More frames than are looked at when a folder is opened, of which one differs."""
+    folder.mkdir()
+    tifffile.imwrite(folder / "t0000.tif", usual, photometric="minisblack")
+    for time in set(range(1, 600)) - {at}:
+        (folder / f"t{time:04d}.tif").hardlink_to(folder / "t0000.tif")
+    tifffile.imwrite(folder / f"t{at:04d}.tif", other, photometric="minisblack")
+    return open_movie(folder)
+
+
+def test_a_frame_whose_values_do_not_fit_the_type_of_the_others_is_named(tmp_path):
+    grey8 = np.full((4, 5), 200, np.uint8)
+    movie = many(tmp_path / "01", grey8, np.full((4, 5), 300, np.uint16), 290)
+    assert movie.frame(289).dtype == np.uint8
+    match = "Frame 290 of 01 holds values of type uint16 that do not fit into uint8"
+    refuse(match, movie.frame, 290)
+    halves = many(tmp_path / "02", grey8, np.full((4, 5), 0.5, np.float32), 290)
+    refuse("Frame 290 of 02 holds values of type float32", halves.frame, 290)
+    fits = many(tmp_path / "03", grey8, np.full((4, 5), 7, np.uint16), 290)
+    assert fits.frame(290).dtype == np.uint8 and (fits.frame(290) == 7).all()
 
 
 def test_values_that_are_no_numbers(tmp_path):
@@ -232,7 +255,7 @@ def test_an_experiment_of_a_newer_format_is_neither_opened_nor_overwritten(tmp_p
     pointer = tmp_path / "a.cellcycle" / "experiment.json"
     document = json.loads(pointer.read_text()) | {"format_version": 3}
     pointer.write_text(json.dumps(document))
-    match = r"saved by a newer napari-cellcycle \(format 3, this one knows up to 2\): update"
+    match = r"saved by a newer napari-cellcycle \(format 3, this one knows up to 2\): install"
     refuse(match, open_experiment, tmp_path / "a.cellcycle")
     refuse(match, save_experiment, saved, tmp_path / "a.cellcycle")
     assert json.loads(pointer.read_text()) == document

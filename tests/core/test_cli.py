@@ -111,7 +111,7 @@ def test_a_step_takes_the_model_in_use_unless_another_is_named(sequence, tmp_pat
     assert call("models", "use", "simple", "--model-folder", own).exit_code == 0
     tracks = ["track", sequence / "01", sequence / "01_GT" / "SEG", "--model-folder", own]
     for extra, used in ([], "simple"), (["--model", "cellcycle-links"], "cellcycle-links"):
-        jobs = _models_of_jobs(tracks + ["--out", tmp_path / used, *extra])
+        jobs = _models_of_jobs([*tracks, "--out", tmp_path / used, *extra])
         assert jobs == [used]
 
 
@@ -255,6 +255,17 @@ def test_a_failure_after_segmentation_keeps_what_was_done(sequence, tmp_path):
     assert f"kept in {out}" in said.stderr
     described = json.loads((out / "experiment.json").read_text())
     assert [step["name"] for step in described["history"]] == ["segment", "track"]
+
+
+def test_a_movie_that_was_replaced_is_noticed(sequence, tmp_path):
+    shutil.copytree(sequence / "01", tmp_path / "01")
+    made = tmp_path / "a.cellcycle"
+    assert call("run", tmp_path / "01", "--out", made, *THRESHOLD).exit_code == 0
+    frames = sorted((tmp_path / "01").iterdir())
+    shutil.copy(frames[1], frames[0])
+    result = call("export", made, "--to", "csv", "--out", tmp_path / "cells.csv")
+    assert result.exit_code == 0, result.output
+    assert "Note: The movie" in result.stderr and "holds other pixels" in result.stderr
 
 
 def test_verbose_shows_the_details(tmp_path):

@@ -12,6 +12,7 @@ from napari_cellcycle.data.movie import Movie
 from napari_cellcycle.data.settling import settled
 from napari_cellcycle.data.stages import H2B, Stage, StageSet
 from napari_cellcycle.data.tracks import Tracks
+from napari_cellcycle.errors import BadInput
 
 
 def painted(tracks: Tracks, ndim: int = 2) -> Experiment:
@@ -138,6 +139,36 @@ def test_edited_frames_replace_the_stored_ones_and_share_the_rest():
     assert edited.base is stored and stored.sum() == 0
     with pytest.raises(ValueError, match="does not fit"):
         edited.with_frame(0, np.ones((5, 4)))
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype", "match"),
+    [
+        (-1, np.int32, "outside 0 to 2,147,483,647"),
+        (-1, np.int64, "outside 0 to 2,147,483,647"),
+        (2**31, np.uint32, "outside 0 to 2,147,483,647"),
+        (2**32 + 5, np.int64, "outside 0 to 2,147,483,647"),
+        (2.6, np.float32, "holds decimal values"),
+        (np.nan, np.float64, "holds decimal values"),
+        (np.inf, np.float64, "outside 0 to 2,147,483,647"),
+    ],
+)
+def test_masks_are_whole_numbers_from_0_for_background(value, dtype, match):
+    masks = np.zeros((3, 2, 4), dtype)
+    masks[1, 0, 0] = value
+    labels = LabelStack(masks)
+    assert not labels.frame(0).any()
+    with pytest.raises(BadInput, match=f"Frame 1 of the masks .*{match}"):
+        labels.frame(1)
+    with pytest.raises(BadInput, match=f"Frame 2 of the masks .*{match}"):
+        labels.with_frame(2, masks[1])
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int64, np.uint64, np.float32])
+def test_masks_of_any_type_that_holds_whole_numbers_are_taken(dtype):
+    labels = LabelStack(np.eye(4, dtype=dtype)[np.newaxis])
+    assert labels.frame(0).dtype == np.int32 and (labels.frame(0) == np.eye(4)).all()
+    assert LabelStack(np.zeros((1, 0, 0), dtype)).frame(0).shape == (0, 0)
 
 
 def test_stages_follow_their_order_and_the_dead_stay_dead():

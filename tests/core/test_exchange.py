@@ -261,6 +261,13 @@ def test_without_masks_cells_stay_points_or_get_spots(family, tmp_path):
         assert read.labels.frame(row.frame)[int(row.y), int(row.x)] == row.label
 
 
+def test_cells_of_a_flat_movie_get_no_spots_in_a_volume(family, tmp_path):
+    export_experiment(family, tmp_path / "a.csv", "csv")
+    volume = movie_from_array(np.zeros((5, 3, 9, 9), np.uint8), "TZYX")
+    with pytest.raises(BadInput, match="along y, x, but the movie has the axes z, y, x: choose"):
+        import_experiment(tmp_path / "a.csv", volume, spots=True)
+
+
 def test_nothing_is_written_without_tracks_or_in_an_unknown_form(family, tmp_path):
     with pytest.raises(BadInput, match="track the cells first"):
         export_experiment(replace(family, tracks=None), tmp_path / "a.xml", "trackmate")

@@ -1,5 +1,7 @@
 """A cell that the segmentation missed for a while is drawn between the masks around."""
 
+from dataclasses import replace
+
 import examples
 import numpy as np
 import pytest
@@ -152,6 +154,36 @@ def test_tracking_again_starts_from_what_was_seen():
     assert again.tracks.cells["filled"].tolist() == once.tracks.cells["filled"].tolist()
     plain = add_tracks(once, TrackSettings(fill_gaps=False))
     assert ((plain.labels.to_array() > 0) == (toy.labels.base > 0)).all()
+
+
+@pytest.mark.parametrize("said", ["the frame is right", "the cell is right", "the link is right"])
+def test_a_drawn_cell_that_the_user_decided_about_outlives_tracking(said):
+    toy = examples.blink()
+    once = add_tracks(Experiment(toy.movie, toy.labels))
+    (drawn,) = once.tracks.cells.index[once.tracks.cells["filled"]]
+    by = once.tracks.links["by"].where(once.tracks.links["parent"] != drawn, "user")
+    told = {
+        "the frame is right": {"confirmed": frozenset({("frame", 2)})},
+        "the cell is right": {"confirmed": frozenset({("cell", int(drawn))})},
+        "the link is right": {
+            "tracks": replace(once.tracks, links=once.tracks.links.assign(by=by))
+        },
+    }
+    known = replace(once, **told[said])
+    again = add_tracks(known, TrackSettings(fill_gaps=False))
+    assert ((again.labels.frame(2) > 0) == (once.labels.frame(2) > 0)).all()
+    assert (again.tracks.links["by"] == "user").sum() == (known.tracks.links["by"] == "user").sum()
+    assert len(again.confirmed) == len(known.confirmed)
+    cells = again.tracks.cells
+    assert cells.loc[cells["filled"], "frame"].tolist() == [2]
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_the_order_of_masks_in_memory_does_not_matter(ndim):
+    toy = examples.blink(ndim)
+    labels, tracks = track(toy.movie, LabelStack(np.asfortranarray(toy.labels.base)))
+    (new,) = tracks.cells[tracks.cells["filled"]].itertuples()
+    assert (labels.frame(2) == new.label).sum() == new.area > 50
 
 
 def test_frames_wait_only_while_a_gap_is_open():

@@ -161,13 +161,55 @@ def test_what_the_user_says_overrules_the_file(tmp_path):
     assert not movie.guessed
 
 
-def ome_zarr(path, array, version, axes="tczyx", **metadata):
-    units = {"t": ("time", "minute"), "c": ("channel", None)}
-    described = [
-        {"name": axis, "type": units.get(axis, ("space", 0))[0]}
-        | ({"unit": units.get(axis, ("", "nanometer"))[1]} if axis != "c" else {})
-        for axis in axes
-    ]
+def test_one_number_for_y_and_x_leaves_the_spacing_along_z_as_it_is(tmp_path):
+    metadata = {"axes": "TZYX", "spacing": 0.3, "unit": "um", "finterval": 60.0}
+    stack = pixels(3, 5, 12, 13)
+    tifffile.imwrite(tmp_path / "v.tif", stack, imagej=True, resolution=(5, 5), metadata=metadata)
+    movie = open_movie(tmp_path / "v.tif", pixel_size=0.4)
+    assert movie.pixel_size == pytest.approx((0.3, 0.4, 0.4)) and not movie.guessed
+    unknown = movie_from_array(stack, "TZYX", pixel_size=0.4, frame_interval=60)
+    assert unknown.pixel_size == (2.0, 0.4, 0.4) and unknown.guessed == {"pixel_size"}
+    flat = movie_from_array(stack[:, 0], "TYX", pixel_size=0.4, frame_interval=60)
+    assert flat.pixel_size == (0.4, 0.4) and not flat.guessed
+
+
+UNITS = {
+    "s": 1, "sec": 1, "Seconds": 1, "min": 60, "mins": 60, "minutes": 60, "h": 3600, "hr": 3600,
+    "hrs": 3600, "hour": 3600, "hours": 3600, "d": 86400, "days": 86400, "ms": 1e-3, "msec": 1e-3,
+    "milliseconds": 1e-3, "us": 1e-6, "usec": 1e-6,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("unit", [*UNITS, "frames", "fortnight"])
+def test_the_frame_interval_is_in_the_unit_of_the_file_or_a_guess(tmp_path, unit):
+    metadata = {"axes": "TYX", "unit": "um", "finterval": 5.0, "tunit": unit}
+    tifffile.imwrite(
+        tmp_path / "fiji.tif", pixels(3, 12, 13), imagej=True, resolution=(2, 2), metadata=metadata
+    )
+    increment = {"axes": "TYX", "TimeIncrement": 5.0, "TimeIncrementUnit": unit}
+    tifffile.imwrite(tmp_path / "o.ome.tif", pixels(3, 12, 13), metadata=increment)
+    time = {"name": "time", "type": "time", "unit": unit}
+    own = ome_zarr(tmp_path / "m.zarr", pixels(3, 12, 13), "0.5", "tyx", time=time)
+    for path in (tmp_path / "fiji.tif", tmp_path / "o.ome.tif", own):
+        movie = open_movie(path)
+        expected = 5 * UNITS[unit] if unit in UNITS else 300
+        assert movie.frame_interval == pytest.approx(expected)
+        assert ("frame_interval" in movie.guessed) == (unit not in UNITS)
+
+
+@pytest.mark.parametrize(("unit", "size"), [("micrometers", 650.0), ("parsec", None)])
+def test_a_pixel_in_a_unit_that_nobody_knows_is_a_guess(tmp_path, unit, size):
+    movie = open_movie(ome_zarr(tmp_path / "m.zarr", pixels(3, 12, 13), "0.5", "tyx", unit=unit))
+    assert movie.pixel_size == pytest.approx((size or 0.65,) * 2)
+    assert ("pixel_size" in movie.guessed) == (size is None)
+
+
+def ome_zarr(path, array, version, axes="tczyx", time=None, unit="nanometer", **metadata):
+    known = {
+        "t": time or {"name": "t", "type": "time", "unit": "minute"},
+        "c": {"name": "c", "type": "channel"},
+    }
+    described = [known.get(axis, {"name": axis, "type": "space", "unit": unit}) for axis in axes]
     scale = [{"t": 5.0, "c": 1.0, "z": 2000.0}.get(axis, 650.0) for axis in axes]
     ome = {
         "multiscales": [

@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from napari_cellcycle.io.storage import remove_unfinished, replaced_folder
+from napari_cellcycle.errors import CannotWrite
+from napari_cellcycle.io.storage import (
+    EVERYTHING,
+    NOTHING,
+    remove_unfinished,
+    replaced_folder,
+)
 
 
 @pytest.fixture
@@ -18,14 +24,14 @@ def result(tmp_path):
 
 
 def test_a_new_folder_takes_the_place_of_the_former(result):
-    with replaced_folder(result) as draft:
+    with replaced_folder(result, EVERYTHING) as draft:
         (draft / "new.txt").write_text("new")
     assert [path.name for path in result.iterdir()] == ["new.txt"]
     assert [path.name for path in result.parent.iterdir()] == ["RES"]
 
 
 def test_an_error_while_writing_leaves_the_former(result):
-    with pytest.raises(OSError, match="disk full"), replaced_folder(result) as draft:
+    with pytest.raises(OSError, match="disk full"), replaced_folder(result, EVERYTHING) as draft:
         (draft / "new.txt").write_text("new")
         raise OSError("disk full")
     assert (result / "old.txt").read_text() == "old"
@@ -41,10 +47,35 @@ def test_a_failed_exchange_brings_the_former_back(result, monkeypatch):
         return move(self, target)
 
     monkeypatch.setattr(Path, "replace", refuse)
-    with pytest.raises(OSError, match="refused"), replaced_folder(result) as draft:
+    with pytest.raises(OSError, match="refused"), replaced_folder(result, EVERYTHING) as draft:
         (draft / "new.txt").write_text("new")
     assert (result / "old.txt").read_text() == "old"
     assert [path.name for path in result.parent.iterdir()] == ["RES"]
+
+
+@pytest.mark.parametrize("own", [NOTHING, r"new\.txt", "old", r"ld\.txt"])
+def test_a_folder_with_anything_that_is_not_ones_own_stays(result, own):
+    match = r"RES already holds other files, such as old\.txt, and nothing was written: choose"
+    with pytest.raises(CannotWrite, match=match), replaced_folder(result, own):
+        pytest.fail("a folder was offered")
+    assert (result / "old.txt").read_text() == "old"
+    assert [path.name for path in result.parent.iterdir()] == ["RES"]
+
+
+@pytest.mark.parametrize("own", [NOTHING, EVERYTHING])
+def test_a_file_is_never_replaced_by_a_folder(result, own):
+    file = result / "old.txt"
+    with pytest.raises(CannotWrite, match=r"old\.txt is a file"), replaced_folder(file, own):
+        pytest.fail("a folder was offered")
+    assert file.read_text() == "old" and [path.name for path in result.iterdir()] == ["old.txt"]
+
+
+def test_an_empty_folder_may_hold_what_a_system_left_there(tmp_path):
+    (tmp_path / "RES").mkdir()
+    (tmp_path / "RES" / "desktop.ini").write_text("[ViewState]")
+    with replaced_folder(tmp_path / "RES", NOTHING) as draft:
+        (draft / "new.txt").write_text("new")
+    assert [path.name for path in (tmp_path / "RES").iterdir()] == ["new.txt"]
 
 
 def test_what_a_failed_writer_left_is_gone_though_its_threads_still_write(tmp_path):

@@ -270,6 +270,17 @@ def test_time_left_follows_a_change_of_pace():
     assert told == pytest.approx(21, rel=0.25)
 
 
+def test_time_left_is_not_that_of_loading_a_model():
+    now = [0.0]
+    left = TimeLeft(clock=lambda: now[0])
+    left(0, 1000)
+    now[0] = 20.0
+    for done in range(9, 100, 9):
+        told = left(done, 1000)
+        now[0] += 0.2
+    assert told == pytest.approx(20, rel=0.15)
+
+
 def test_time_is_spoken_in_words():
     assert spoken(None) == ""
     assert spoken(48.4) == "48 s left"

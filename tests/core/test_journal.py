@@ -209,6 +209,16 @@ def test_a_journal_is_locked_until_it_is_closed(folder):
     Journal(folder).close()
 
 
+def test_a_journal_in_the_home_folder_is_locked_by_any_name(folder, monkeypatch):
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(folder.parent))
+    journal = Journal(folder)
+    with pytest.raises(InUse):
+        not_in_use(f"~/{folder.name}")
+    journal.close()
+    not_in_use(f"~/{folder.name}")
+
+
 def test_a_journal_that_takes_the_place_of_another_holds_the_lock_as_long(folder):
     former = Journal(folder)
     now = Journal(folder, "journal-2.jsonl", former)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import save
 
 from napari_cellcycle.config import SegmentSettings
+from napari_cellcycle.data.stages import H2B
 from napari_cellcycle.errors import BadInput, CannotWrite, MissingModel
 from napari_cellcycle.models import library_file
 from napari_cellcycle.models.library import NameTaken
@@ -20,7 +21,16 @@ from napari_cellcycle.models.library_file import export_model, import_model
 from napari_cellcycle.models.library_weights import check_weights
 from napari_cellcycle.models.link.open import linker_of
 from napari_cellcycle.models.segment.segmenter import open_segmenter
-from napari_cellcycle.models.stage.model import stage_model_of
+from napari_cellcycle.models.stage.model import (
+    CLASSIFIER,
+    FRAME,
+    MEASURED,
+    NUCLEUS,
+    PAPER,
+    RECURRENT,
+    RESNET,
+    stage_model_of,
+)
 from napari_cellcycle.models.store import ModelCard, find_model, list_models, save_model
 
 CARD = {"name": "mine", "kind": "link", "architecture": "graph network over cells"}
@@ -279,6 +289,18 @@ def test_a_card_that_its_weights_do_not_fit_is_told_when_the_model_is_opened(
     path = packed(tmp_path, card=card | {"settings": kept}, weights=weights)
     taken = import_model(path, folder)
     with pytest.raises(MissingModel, match="fit"):
+        opened(taken)
+
+
+@pytest.mark.parametrize(
+    "kind", [FRAME, RECURRENT, PAPER, RESNET, CLASSIFIER, NUCLEUS, MEASURED, "kinds of cells"]
+)
+def test_every_kind_of_stage_model_can_be_passed_on(tmp_path, folder, kind):
+    card = {"kind": "stage", "architecture": kind, "settings": {"stages": list(H2B.names)}}
+    mine = save_model({"w": torch.zeros(3)}, ModelCard(**CARD | card), tmp_path)
+    taken = import_model(export_model(mine, tmp_path / "mine.cellmodel", tmp_path), folder)
+    assert taken.card == mine.card
+    with pytest.raises(MissingModel, match="kind that" if kind == "kinds of cells" else "fit"):
         opened(taken)
 
 

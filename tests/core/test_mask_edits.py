@@ -318,11 +318,13 @@ def test_planes_far_apart_are_not_reached_by_growing():
     assert label_at(work, 0, 40, 48) == 1
 
 
-def test_a_mask_at_the_border_does_not_shrink_from_it():
+@pytest.mark.parametrize("pixels", [1, 2, 3])
+def test_a_mask_at_the_border_does_not_shrink_from_it(pixels):
     work = editor(toy("edge", [{1: (2, 40, 8, BRIGHT)}], set()))
-    do(work, "shrink", frame=0, labels=[1])
-    assert label_at(work, 0, 0, 40) == 1
-    assert label_at(work, 0, 10, 40) == 0
+    do(work, "shrink", frame=0, labels=[1], pixels=pixels)
+    assert [label_at(work, 0, y, 40) for y in (0, 1, 2)] == [1, 1, 1]
+    assert label_at(work, 0, 10 - pixels, 40) == 1
+    assert label_at(work, 0, 11 - pixels, 40) == 0
 
 
 def test_a_mask_that_would_vanish_is_offered_to_be_erased():

@@ -1,5 +1,7 @@
 """Models are found by name, stored whole or not at all, and trained by one loop."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from napari_cellcycle.progress import Cancelled
 from napari_cellcycle.training.fit import FitSettings, fit
 
 CARD = ModelCard(name="mine", kind="link", architecture="one layer")
+NEWER = {**CARD.model_dump(), "description": "newer"}
 
 
 @pytest.fixture
@@ -51,6 +54,56 @@ def test_a_folder_that_cannot_be_made_leaves_nothing_behind(tmp_path):
     with pytest.raises(CannotWrite, match="cannot be written"):
         save_model(torch.nn.Linear(3, 1).state_dict(), CARD, tmp_path / "file")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("blocked", range(4))
+def test_a_model_that_cannot_be_replaced_whole_stays_as_it_was(saved, monkeypatch, blocked):
+    """Whichever of the files cannot be moved: never new weights with an old card."""
+    rename, moves = Path.replace, []
+
+    def refuse(path, target):
+        moves.append(target)
+        if len(moves) == blocked + 1:
+            raise PermissionError(13, "Permission denied")
+        return rename(path, target)
+
+    before, files = saved.weights(), set(saved.path.parent.iterdir())
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(CannotWrite, match="Permission denied"):
+        save_model(torch.nn.Linear(3, 1).state_dict(), ModelCard(**NEWER), saved.path.parent)
+    assert find_model("mine", "link", saved.path.parent) == saved
+    assert all((saved.weights()[name] == tensor).all() for name, tensor in before.items())
+    assert set(saved.path.parent.iterdir()) == files
+
+
+def test_a_first_model_that_cannot_be_stored_whole_is_not_there(tmp_path, monkeypatch):
+    rename = Path.replace
+
+    def refuse(path, target):
+        if Path(target).suffix == ".json":
+            raise PermissionError(13, "Permission denied")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(CannotWrite):
+        save_model(torch.nn.Linear(3, 1).state_dict(), CARD, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_model_takes_the_place_of_a_former_one(saved):
+    newer = save_model(torch.nn.Linear(5, 1).state_dict(), ModelCard(**NEWER), saved.path.parent)
+    assert find_model("mine", "link", saved.path.parent) == newer
+    assert newer.weights()["weight"].shape == (1, 5)
+    assert len(list(saved.path.parent.iterdir())) == 2
+
+
+def test_models_in_the_home_folder_are_stored_and_found_there(tmp_path, monkeypatch):
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    model = save_model(torch.nn.Linear(3, 1).state_dict(), CARD, "~/models")
+    assert model.path == tmp_path / "models" / "mine.safetensors"
+    assert model in list_models("link", "~/models")
+    assert find_model("~/models/mine.safetensors", "link") == model
 
 
 def test_a_graphics_card_that_is_not_there_is_refused_with_a_sentence():

@@ -74,3 +74,13 @@ def test_points_outside_of_the_movie_are_refused(movie):
     made, points, _ = movie
     with pytest.raises(BadInput, match=r"1 of .* lie outside"):
         spots_of(made, pd.concat([points, points.tail(1).assign(frame=99)], ignore_index=True))
+
+
+def test_points_without_a_z_do_not_belong_to_a_volume(movie):
+    made, points, _ = movie
+    flat = points.drop(columns="z", errors="ignore")
+    shape = (8, 5, 128, 128) if made.movie.ndim == 3 else (8, 128, 128)
+    if made.movie.ndim == 2:
+        flat = flat.assign(z=0.0)[["frame", "z", "y", "x"]]
+    with pytest.raises(BadInput, match="but the movie has the axes"):
+        spots(flat, shape, made.movie.pixel_size)

@@ -14,7 +14,7 @@ from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.data.movie import Movie
 from napari_cellcycle.data.tracks import Tracks
 from napari_cellcycle.errors import BadInput
-from napari_cellcycle.io.experiment import open_experiment, save_experiment
+from napari_cellcycle.io.experiment import is_experiment, open_experiment, save_experiment
 from napari_cellcycle.jobs import Job, run_inline
 from napari_cellcycle.pipeline import run as room
 from napari_cellcycle.pipeline.shares import Share
@@ -143,6 +143,40 @@ def test_a_later_run_that_fails_loses_nothing(movie, steps, tmp_path, monkeypatc
     opened = open_experiment(folder)
     assert len(opened.history) == 3
     assert opened.labels.frame(3).max() == 1
+
+
+def test_a_run_over_an_earlier_result_that_fails_leaves_it(movie, steps, tmp_path, monkeypatch):
+    """Even if it begins from the movie alone."""
+    folder = tmp_path / "one.cellcycle"
+    room.run(movie, folder=folder)
+    replace_step(monkeypatch, "track", fail)
+    with pytest.raises(BadInput):
+        room.run(movie, folder=folder)
+    opened = open_experiment(folder)
+    assert len(opened.tracks) == FRAMES and len(opened.history) == 3
+
+
+def test_a_result_in_the_home_folder_is_found_there(movie, steps, tmp_path, monkeypatch):
+    """`~` is the home folder from the first to the last, so nothing there is taken for nothing."""
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    room.run(movie, folder="~/one.cellcycle")
+    assert is_experiment("~/one.cellcycle")
+    replace_step(monkeypatch, "segment", fail)
+    with pytest.raises(BadInput):
+        room.run(movie, folder="~/one.cellcycle")
+    assert len(open_experiment(tmp_path / "one.cellcycle").tracks) == FRAMES
+
+
+def test_a_first_run_into_a_folder_with_the_movie_keeps_what_was_done_before(
+    movie, steps, tmp_path, monkeypatch
+):
+    folder = tmp_path / "one.cellcycle"
+    save_experiment(Experiment(movie), folder)
+    replace_step(monkeypatch, "classify", fail)
+    with pytest.raises(BadInput):
+        room.run(open_experiment(folder), folder=folder)
+    assert len(open_experiment(folder).tracks) == FRAMES
 
 
 def test_a_cancelled_run_inline_leaves_the_folder_as_it_was(movie, steps, tmp_path):

@@ -420,3 +420,25 @@ def test_smaller_batches_are_tried_where_the_memory_runs_out(tmp_path, monkeypat
     monkeypatch.setattr(simple, "train_linker", short_of_memory)
     (model,) = teach(request_for(saved(corrected(), tmp_path), "link")).models
     assert len(sizes) == 2 and "memory ran out" in model.notes[0]
+
+
+def test_the_best_so_far_is_kept_of_a_teaching_in_smaller_batches(tmp_path, monkeypatch):
+    """Its rounds lie in another file, and none is left once there is a proposal."""
+    from napari_cellcycle.training.link import simple
+
+    train, tries, heard = simple.train_linker, [], []
+
+    def short_of_memory(*given, **named):
+        tries.append(1)
+        if len(tries) == 1:
+            raise RuntimeError("CUDA out of memory")
+        return train(*given, **named)
+
+    monkeypatch.setattr(simple, "train_linker", short_of_memory)
+    settings = TINY.model_copy(update={"epochs": 50})
+    request = request_for(saved(corrected(), tmp_path), "link", settings=settings)
+    with pytest.raises(Cancelled):
+        teach(request, stopping_when(lambda: len(heard) > 1), heard.append)
+    (model,) = keep_best(request).models
+    assert len(model.rounds) == len(heard) and model.path.is_file()
+    assert not list(request.folder.glob("*.training"))

@@ -184,6 +184,22 @@ def test_a_likely_rival_makes_a_link_doubtful():
     assert "another cell could be where it comes from" in found[child]
 
 
+def test_a_deleted_cell_makes_no_link_doubtful():
+    found = untouched()
+    tracks = found.tracks
+    parent, child = tracks.links.iloc[-1][["parent", "child"]]
+    here = tracks.cells.index[tracks.cells["frame"] == tracks.cells.loc[parent, "frame"]]
+    gone = next(int(cell) for cell in here if cell != parent)
+    former = int(tracks.cells.index[0])
+    rivals = pd.DataFrame({"parent": [gone, former], "child": [child, gone]})
+    rivals = rivals.assign(other=0, score=0.6)
+    links = tracks.links.assign(score=1.0)
+    doubtful = replace(found, tracks=replace(tracks, links=links, candidates=rivals))
+    assert child in [each.cell for each in suggest(doubtful, "link", 3)]
+    left = edited(doubtful, ("delete_cells", {"cells": [gone]}))
+    assert child not in [each.cell for each in suggest(left, "link", 3)]
+
+
 def test_cells_between_two_stages_are_suggested_but_not_those_set_by_hand():
     found = untouched()
     cells, names = found.tracks.cells, found.stages.names

@@ -51,6 +51,14 @@ def test_flat_voxels_do_not_split_cells():
     assert masks.max() == 2
 
 
+def test_cells_are_found_alike_in_half_precision():
+    image = (discs(2, *CENTRES)[0] - 32768).astype(np.float16)
+    segmenter, settings = ThresholdSegmenter(), SegmentSettings()
+    masks = segmenter(image, (1.0, 1.0), settings)
+    assert masks.max() == 3
+    assert np.array_equal(masks, segmenter(image.astype(np.float32), (1.0, 1.0), settings))
+
+
 def test_an_image_of_one_value_holds_no_cells():
     image = np.full((40, 40), 7, np.uint8)
     assert not ThresholdSegmenter()(image, (1.0, 1.0), SegmentSettings()).any()

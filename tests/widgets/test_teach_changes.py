@@ -117,7 +117,7 @@ def test_what_two_models_say_is_shown_side_by_side(viewer, known, kind, before, 
     if kind == "segment":
         assert shown == [BEFORE, AFTER]
         time = changes.frames[0]
-        assert np.array_equal(overlay.layers[0].data[time], changes.masks[time][0])
+        assert np.array_equal(np.asarray(overlay.layers[0].data[time]), changes.masks[time][0])
         assert not session.recording.layers.labels.visible
     else:
         (points,) = overlay.layers

@@ -159,7 +159,8 @@ def simulate(
     from napari_cellcycle.simulate.cellular import FIELDS, write_cellular
 
     refuse_existing(out, overwrite)
-    with Bar() as bar, writing_to(out), replaced_folder(out) as draft:
+    own = r"images|masks"
+    with Bar() as bar, writing_to(out), replaced_folder(out, own) as draft:
         write_cellular(draft, side_px=side, cells=cells, radius_px=radius, seed=seed, progress=bar)
     say(f"{out} holds {len(FIELDS)} fields in images and masks.")
 

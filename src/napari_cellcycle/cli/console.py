@@ -3,6 +3,7 @@
 import inspect
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -43,7 +44,10 @@ def spoken_errors(function: Callable[..., Any]) -> Callable[..., Any]:
 
     def command(*, verbose: bool = False, **given: Any) -> Any:
         try:
-            return function(**given)
+            with warnings.catch_warnings():
+                warnings.simplefilter("always", UserWarning)
+                warnings.showwarning = _say_warning  # type: ignore[assignment]
+                return function(**given)
         except UserError as error:
             is_bug = getattr(error, "is_bug", False)
             _say_error(str(error), getattr(error, "details", "") or _trace(error), verbose)
@@ -69,6 +73,12 @@ def spoken_errors(function: Callable[..., Any]) -> Callable[..., Any]:
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in parameters}
     return command
+
+
+def _say_warning(message: Warning | str, category: type[Warning], *_: object) -> None:
+    """What a user should know is a note; what developers tell each other is left out."""
+    if issubclass(category, UserWarning):
+        typer.echo(f"Note: {message}", err=True)
 
 
 @contextmanager

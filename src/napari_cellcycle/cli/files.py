@@ -153,7 +153,7 @@ def simulate(
     refuse_existing(out, overwrite)
     with Bar() as bar:
         simulation = room.simulate(settings, progress=bar)
-        with writing_to(out), replaced_folder(out) as draft:
+        with writing_to(out), replaced_folder(out, own=r"01|01_GT|settings\.json") as draft:
             _write_sequence(simulation, draft, settings, bar)
     tracks = simulation.tracks
     say(

@@ -232,10 +232,10 @@ def run_movie(
     """
     from napari_cellcycle.data.experiment import Experiment
     from napari_cellcycle.io.experiment import open_experiment, save_experiment
-    from napari_cellcycle.io.storage import replaced_folder, writing_to
+    from napari_cellcycle.io.storage import EVERYTHING, replaced_folder, writing_to
 
     failed = None
-    with writing_to(out), replaced_folder(out) as draft:
+    with writing_to(out), replaced_folder(out, own=EVERYTHING) as draft:
         save_experiment(Experiment(movie), draft)
         try:
             follow(_job("run", settings, draft, compute))

@@ -7,6 +7,29 @@ from types import MappingProxyType
 import numpy as np
 
 from napari_cellcycle.data.movie import ArrayLike
+from napari_cellcycle.errors import BadInput
+
+LARGEST = np.iinfo(np.int32).max
+
+
+def as_labels(mask: np.ndarray, frame: str) -> np.ndarray:
+    """Give the masks of a frame as int32, without a copy where they are that already.
+
+    `frame` is what a message calls it. Raises `BadInput` for values that are not whole numbers
+    from 0 to 2,147,483,647.
+    """
+    if mask.dtype.kind == "f" and not (mask == np.floor(mask)).all():
+        raise BadInput(
+            f"{frame} holds decimal values, but masks hold whole numbers, 0 for background: choose "
+            "the masks, not the image."
+        )
+    is_large = mask.dtype != np.int32 and mask.max(initial=0) > LARGEST
+    if is_large or mask.min(initial=0) < 0:
+        raise BadInput(
+            f"{frame} holds values outside 0 to 2,147,483,647, which masks cannot have: renumber "
+            "the masks, with 0 for background."
+        )
+    return mask.astype(np.int32, copy=False)
 
 
 @dataclass(frozen=True)
@@ -47,14 +70,18 @@ class LabelStack:
         return len(self.base.shape) - 1
 
     def frame(self, time: int) -> np.ndarray:
-        """Masks of one frame as an int32 array ([Z,] Y, X). Treat it as read-only."""
+        """Masks of one frame as an int32 array ([Z,] Y, X). Treat it as read-only.
+
+        Raises `BadInput` for values that are not whole numbers from 0 to 2,147,483,647.
+        """
         if time in self.edited:
             return self.edited[time]
-        return np.asarray(self.base[time]).astype(np.int32, copy=False)
+        return as_labels(np.asarray(self.base[time]), f"Frame {time} of the masks")
 
     def with_frame(self, time: int, mask: np.ndarray) -> "LabelStack":
-        """Return a copy whose frame `time` is `mask`."""
-        edited = {**self.edited, time: np.asarray(mask, np.int32)}
+        """Return a copy whose frame `time` is `mask`; raises `BadInput` as `frame` does."""
+        own = as_labels(np.asarray(mask), f"Frame {time} of the masks")
+        edited = {**self.edited, time: own}
         return replace(self, edited=MappingProxyType(edited))
 
     def to_array(self) -> np.ndarray:

@@ -12,6 +12,7 @@ from napari_cellcycle.data.draft import Draft
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.movie import Movie
 from napari_cellcycle.errors import UserError
+from napari_cellcycle.pipeline.channel import channel_of
 from napari_cellcycle.pipeline.classify import USUAL_SMOOTHING, smoothing_of
 from napari_cellcycle.pipeline.durations import Durations, stored_durations
 
@@ -54,9 +55,7 @@ def bench_of(experiment: Experiment, masks: Masks | None = None) -> Bench:
 def _settings(experiment: Experiment) -> dict[str, Any]:
     """What the steps of an experiment were done with, as far as it is still known."""
     last = {step.name: step for step in experiment.history}
-    found: dict[str, Any] = {}
-    if "segment" in last:
-        found["channel"] = last["segment"].settings.get("channel")
+    found: dict[str, Any] = {"channel": channel_of(experiment)}
     if "track" in last:
         known = {k: v for k, v in last["track"].settings.items() if k in TrackSettings.model_fields}
         with suppress(ValidationError):
@@ -66,6 +65,6 @@ def _settings(experiment: Experiment) -> dict[str, Any]:
         settings = {k: v for k, v in known.items() if k in ClassifySettings.model_fields}
         with suppress(ValidationError, UserError):
             chosen = ClassifySettings(**settings)
-            found["durations"] = stored_durations(chosen.model, experiment.stages)
             found["smoothing"] = smoothing_of(chosen)
+            found["durations"] = stored_durations(chosen.model, experiment.stages)
     return found

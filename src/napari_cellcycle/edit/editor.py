@@ -3,8 +3,10 @@
 import getpass
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Protocol
 
+import numpy as np
 from psygnal import Signal
 
 from napari_cellcycle.data.changes import Change
@@ -58,6 +60,7 @@ class Editor:
         self.model = model
         self._author = _author()
         self._is_busy = False
+        self._copies: dict[tuple[int, int], np.ndarray] = {}
         self.entries = list(entries)
         """All that was ever done, undone and redone, as it is written down."""
         replay(self.history, self.entries, applied)
@@ -106,6 +109,9 @@ class Editor:
                 consequences: tuple[str, ...] = ()
                 if changes:
                     consequences = follow_up(self.bench, tuple(changes), resolving=self.resolving)
+        except BaseException:
+            self._forget_copies(steps)
+            raise
         finally:
             self._is_busy = False
         if changes:
@@ -165,12 +171,27 @@ class Editor:
 
         `every_mask` copies them all, as those that were stored are gone.
         """
-        draft = self.draft
-        labels = former.labels
+        draft, labels = self.draft, former.labels
         if labels is not None and draft.masks is not None:
-            for frame in range(len(labels)) if every_mask else sorted(draft.edited_frames):
-                labels = labels.with_frame(frame, draft.mask(frame).copy())
+            copies = self._copied()
+            others = set(range(len(labels))).difference(copies) if every_mask else ()
+            copies |= {frame: self._copy(frame) for frame in others}
+            labels = replace(labels, edited=MappingProxyType({**labels.edited, **copies}))
         return replace(former, labels=labels, tracks=draft.tracks(), confirmed=draft.confirmed)
+
+    def _copied(self) -> dict[int, np.ndarray]:
+        """Masks of the edited frames; each frame is copied once after it was edited."""
+        former, edited = self._copies, self.draft.edited_frames.items()
+        self._copies = {key: former[key] if key in former else self._copy(key[0]) for key in edited}
+        return {frame: mask for (frame, _), mask in self._copies.items()}
+
+    def _copy(self, frame: int) -> np.ndarray:
+        return self.draft.mask(frame).astype(np.int32)
+
+    def _forget_copies(self, steps: Sequence[Step]) -> None:
+        """Copy anew what these steps were to paint: they may have been copied half painted."""
+        frames = {arguments.get("frame") for _, arguments in steps}
+        self._copies = {key: mask for key, mask in self._copies.items() if key[0] not in frames}
 
 
 def _author() -> str:

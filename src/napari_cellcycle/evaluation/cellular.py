@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from napari_cellcycle.models.segment.segmenter import Segmenter
 
 _IN_PIXELS = (1.0, 1.0)
+_OWN = r"(pred|agreement)_.*\.(tif|png)|[^_]*_(images\.csv|eval\.json)"
+"""What `evaluate_split` writes."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,8 @@ def evaluate_split(
     Of each image FIELD: `pred_FIELD.tif` (labels), `pred_visualized_FIELD.png` (ten colours),
     `pred_hues_FIELD.png` (random colours) and `agreement_FIELD.tif` (1 right, 2 false, 3 missed).
     `SPLIT_eval.json` is what is returned; `SPLIT_images.csv` has the scores of each image. The
-    folder appears whole or not at all.
+    folder appears whole or not at all, in place of an earlier one; `CannotWrite` is raised if it
+    holds anything else.
 
     Parameters
     ----------
@@ -81,7 +84,7 @@ def evaluate_split(
     settings = SegmentSettings(diameter=diameter_px or _found_size(segmenter, images) or None)
     rows = range(len(images.names))
     judged: list[_Judged] = []
-    with writing_to(folder), replaced_folder(folder) as draft:
+    with writing_to(folder), replaced_folder(folder, own=_OWN) as draft:
         for row in track_progress(rows, len(rows), progress, f"Scoring {images.split}"):
             image = images.read(row)
             masks = segmenter(image.image, _IN_PIXELS, settings)

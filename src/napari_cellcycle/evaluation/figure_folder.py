@@ -43,6 +43,12 @@ LOOKS = (
 )
 """Measurements of a cell that the map of features is made of."""
 
+_OWN = (
+    r"(label_matrix|durations|features|confusion|scores|timing)\.png|lineages\.svg"
+    r"|(stage_visits|stage_durations|divisions|scores|confusion_cells|timing)\.csv"
+)
+"""What `write_figures` writes."""
+
 FEWEST_CELLS = 3
 """A map of features needs as many."""
 
@@ -67,14 +73,15 @@ def write_figures(
     Always: the label matrix, durations, lineages and a map of how the cells look, and the tables
     of stays, durations and divisions. With `truth` (masks and tracks with stages, matched by
     their masks) also the confusion matrix, scores with intervals (drawn by lineage) and the
-    timing of changes, and what they are, which is returned. What `folder` held before is gone.
+    timing of changes, and what they are, which is returned. Earlier figures in `folder` are
+    replaced.
 
     Raises
     ------
     BadInput
         There are no tracks with stages, or the truth does not fit.
     CannotWrite
-        The disk refuses.
+        The disk refuses, or `folder` holds anything else; it is then as it was.
     """
     tracks, stages = experiment.tracks, experiment.stages
     if tracks is None or experiment.labels is None or "stage" not in tracks.cells:
@@ -83,7 +90,7 @@ def write_figures(
         raise BadInput("There is no cell in the result, so there is nothing to draw.")
     true = None if truth is None else true_stages(experiment, *truth, progress)
     folder = Path(folder).expanduser()
-    with writing_to(folder), replaced_folder(folder) as draft:
+    with writing_to(folder), replaced_folder(folder, own=_OWN) as draft:
         matrix = stage_matrix(tracks, stages, len(experiment.movie), true)
         interval = experiment.movie.frame_interval
         save_figure(draw_label_matrix(matrix, stages, interval), draft / "label_matrix.png")

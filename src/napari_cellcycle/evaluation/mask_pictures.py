@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from napari_cellcycle.errors import CannotWrite
 from napari_cellcycle.evaluation.mask_comparison import MaskComparison
 from napari_cellcycle.evaluation.mask_files import MaskImages
 from napari_cellcycle.io.frames import write_plane
-from napari_cellcycle.io.storage import replaced_folder, writing_to
+from napari_cellcycle.io.storage import NOTHING, replaced_folder, writing_to
 from napari_cellcycle.progress import Progress, silent, track_progress
 
 
@@ -17,10 +16,8 @@ def write_pictures(
 
     Raises `CannotWrite` if `folder` holds anything, which is then as it was, or the disk refuses.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise CannotWrite(f"{folder} exists already and holds something; choose a new folder.")
     images = comparison.images
-    with writing_to(folder), replaced_folder(folder) as draft:
+    with writing_to(folder), replaced_folder(folder, own=NOTHING) as draft:
         for image in track_progress(images, len(images), progress, "Writing pictures"):
             codes = image.verdict.codes(masks.read(image.row), image.truth())
             write_plane(draft / f"{image.name}.tif", codes)

@@ -26,6 +26,8 @@ from napari_cellcycle.progress import Progress, silent
 KINDS = (".mp4", ".gif", "")
 """Suffixes of films: two kinds of file, and a folder of pictures."""
 
+_PICTURES = r"frame\d+\.png"
+
 _FFMPEG, _OPENCV = "imageio_ffmpeg", "cv2"
 
 
@@ -60,7 +62,7 @@ def write_film(
     BadInput
         There are no tracks, a setting names what is not there, or the name has another suffix.
     CannotWrite
-        The disk refuses.
+        The disk refuses, or the folder holds anything but such pictures; it is then as it was.
     """
     settings, path = settings or FilmSettings(), Path(path).expanduser()
     kind = path.suffix.lower()
@@ -78,7 +80,7 @@ def write_film(
     stages = experiment.stages
     with writing_to(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = replaced_folder(path) if not kind else _replaced_file(path)
+        draft = replaced_folder(path, own=_PICTURES) if not kind else _replaced_file(path)
         with draft as place, closing(_writer(kind, place, settings, stages)) as writer:
             for frame in film_frames(experiment, settings, progress):
                 writer.add(frame)

@@ -21,6 +21,9 @@ from napari_cellcycle.progress import Progress, silent, track_progress
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_OWN = r"index\.html|cell_\d+\.(html|png)"
+"""What `write_report` writes."""
+
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 1250px; padding: 0 1em;
   color: #222; background: #fff }
@@ -46,15 +49,15 @@ def write_report(
 
     `cells` are numbers of tracks (all if None). Each page `cell_7.html` holds all it shows:
     filmstrip (of volumes the maximum over depth and the middle plane), probabilities over time
-    and the table of stays; `cell_7.png` is the filmstrip alone. What `folder` held before is
-    gone. Gives the path of `index.html`.
+    and the table of stays; `cell_7.png` is the filmstrip alone. An earlier report in
+    `folder` is replaced. Gives the path of `index.html`.
 
     Raises
     ------
     BadInput
         The cells have no stages, or one of them is not there.
     CannotWrite
-        The disk refuses.
+        The disk refuses, or `folder` holds anything else; it is then as it was.
     """
     tracks, folder = experiment.tracks, Path(folder).expanduser()
     if tracks is None or "stage" not in tracks.cells or not len(tracks):
@@ -67,7 +70,7 @@ def write_report(
     }
     order = [track for track in matrix.tracks.tolist() if track in strips]
     visits = visit_table(experiment)
-    with writing_to(folder), replaced_folder(folder) as draft:
+    with writing_to(folder), replaced_folder(folder, own=_OWN) as draft:
         for track in track_progress(order, len(order), progress, "Writing pages"):
             picture = _png(draw_strip(strips[track], experiment))
             (draft / f"cell_{track}.png").write_bytes(picture)

@@ -259,7 +259,8 @@ def write_features(
     """Write csv/frame_000.csv and so on in `folder` (by custom DATASET/SEQUENCE), whole or not.
 
     With `truth`, from `match_truth`, there is a column `id`, and cells of no track are left out.
-    Returns the folder of the tables. Raises `CannotWrite`.
+    Returns the folder of the tables. Raises `CannotWrite` if the disk refuses or `folder`/csv holds
+    anything else; it is then as it was.
     """
     table = cells.table
     if truth is not None:
@@ -270,7 +271,7 @@ def write_features(
     table = table[lead + [name for name in table if name not in lead]]
     place = Path(folder).expanduser() / "csv"
     digits = max(3, len(str(int(cells.frame.max(initial=0)))))
-    with writing_to(place), replaced_folder(place) as draft:
+    with writing_to(place), replaced_folder(place, own=r"frame_\d+\.csv") as draft:
         for time, group in table.groupby("frame_num"):
             group.to_csv(draft / f"frame_{time:0{digits}d}.csv", index=False, lineterminator="\n")
     return place

@@ -18,7 +18,8 @@ class FrameArray:
     (time,) in masks, and returns one frame ([Z,] Y, X). If it has a method `part`, which takes
     slices of the frame before these numbers, pieces of a frame are read by that alone. The object
     holds no pixels and no open file, and can be pickled if `read` can. `name` is what a message
-    calls the file; `axes` are the axes that the caller said the file has, if any.
+    calls the file; `axes` are the axes that the caller said the file has, if any; `source` is the
+    path that gives this array when it is opened, if there is one.
     """
 
     shape: tuple[int, ...]
@@ -27,6 +28,7 @@ class FrameArray:
     leading: int = 2
     name: str = "the movie"
     axes: str | None = None
+    source: str | None = None
 
     @property
     def ndim(self) -> int:
@@ -98,7 +100,14 @@ class FrameArray:
                 "infinite) where only numbers are expected: replace them, for example by 0, and "
                 "open it again."
             )
-        return frame.astype(self.dtype, copy=False)
+        cast = _cast(frame, self.dtype)
+        if cast is None:
+            raise BadInput(
+                f"Frame {place[0]} of {self.name} holds values of type {frame.dtype} that do not "
+                f"fit into {self.dtype}, the type of other frames: convert all frames to one type, "
+                "such as 16-bit."
+            )
+        return cast
 
 
 @dataclass(frozen=True)
@@ -141,6 +150,16 @@ def take(
     index = tuple(place.get(axis, 0) for axis in axes)
     frame = np.asarray(array[index])
     return frame.transpose([left.index(axis) for axis in wanted])
+
+
+def _cast(frame: np.ndarray, dtype: np.dtype) -> np.ndarray | None:
+    """The frame in another type, or None if that type cannot hold its values."""
+    if np.can_cast(frame.dtype, dtype, "safe"):
+        return frame.astype(dtype, copy=False)
+    with np.errstate(over="ignore", invalid="ignore"):
+        cast = frame.astype(dtype)
+    fits = np.isfinite(cast) if dtype.kind == "f" else cast == frame
+    return cast if fits.all() else None
 
 
 def _expand(index: Any, ndim: int) -> tuple[Any, ...]:

@@ -7,19 +7,29 @@ from typing import Any
 
 import numpy as np
 
-MICROMETRES = {
-    "m": 1e6, "meter": 1e6, "cm": 1e4, "centimeter": 1e4, "mm": 1e3, "millimeter": 1e3,
-    "µm": 1.0, "μm": 1.0, "\\u00b5m": 1.0, "um": 1.0, "micron": 1.0, "microns": 1.0,
-    "micrometer": 1.0, "micrometre": 1.0, "nm": 1e-3, "nanometer": 1e-3, "angstrom": 1e-4,
-    "å": 1e-4, "inch": 25400.0, "in": 25400.0,
-}  # fmt: skip
+_LENGTHS = {
+    1e6: "m meter meters metre metres",
+    1e4: "cm centimeter centimeters centimetre centimetres",
+    1e3: "mm millimeter millimeters millimetre millimetres",
+    1.0: "µm μm \\u00b5m um micron microns micrometer micrometers micrometre micrometres",
+    1e-3: "nm nanometer nanometers nanometre nanometres",
+    1e-4: "å angstrom angstroms",
+    25400.0: "in inch inches",
+}
+_TIMES = {
+    1e-9: "ns nsec nanosecond nanoseconds",
+    1e-6: "µs μs \\u00b5s us usec microsecond microseconds",
+    1e-3: "ms msec millisecond milliseconds",
+    1.0: "s sec secs second seconds",
+    60.0: "min mins minute minutes",
+    3600.0: "h hr hrs hour hours",
+    86400.0: "d day days",
+}
+
+MICROMETRES = {name: size for size, names in _LENGTHS.items() for name in names.split()}
 """Micrometres in a unit of length, by lower-case name."""
 
-SECONDS = {
-    "s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3, "millisecond": 1e-3,
-    "min": 60.0, "minute": 60.0, "minutes": 60.0, "h": 3600.0, "hour": 3600.0, "hours": 3600.0,
-    "d": 86400.0, "day": 86400.0,
-}  # fmt: skip
+SECONDS = {name: size for size, names in _TIMES.items() for name in names.split()}
 """Seconds in a unit of time, by lower-case name."""
 
 LARGEST_PIXEL = 20.0
@@ -58,15 +68,14 @@ def from_ome_xml(text: str) -> Calibration:
 
 
 def _ome_interval(pixels: ElementTree.Element) -> float | None:
-    unit = SECONDS.get(pixels.get("TimeIncrementUnit", "s").lower(), 1.0)
     increment = _positive(pixels.get("TimeIncrement"))
     if increment:
-        return increment * unit
+        return _in(SECONDS, increment, pixels.get("TimeIncrementUnit", "s"))
     times: dict[int, float] = {}
     for plane in pixels.findall("{*}Plane"):
+        unit = SECONDS.get(plane.get("DeltaTUnit", "s").lower())
         delta = plane.get("DeltaT")
-        if delta is not None:
-            unit = SECONDS.get(plane.get("DeltaTUnit", "s").lower(), 1.0)
+        if delta is not None and unit is not None:
             times.setdefault(int(plane.get("TheT", 0)), float(delta) * unit)
     if len(times) < 2:
         return None
@@ -87,7 +96,7 @@ def from_imagej(found: Mapping[str, Any], resolution: Sequence[float]) -> Calibr
         spacing["Z"] = depth * (unit or 1.0)
     interval = _positive(found.get("finterval"))
     if interval:
-        interval *= SECONDS.get(str(found.get("tunit", "s")).lower(), 1.0)
+        interval = _in(SECONDS, interval, str(found.get("tunit") or "s"))
     labels = found.get("Labels")
     count = found.get("channels", 1)
     names = tuple(map(str, labels[:count])) if labels and len(labels) == count else None
@@ -108,14 +117,29 @@ def from_multiscales(entry: Mapping[str, Any], omero: Mapping[str, Any]) -> Cali
     spacing: dict[str, float] = {}
     interval = None
     for axis, scale in zip(entry.get("axes", ()), _ngff_scale(entry), strict=False):
-        named = axis if isinstance(axis, Mapping) else {"name": axis}
-        letter, unit = str(named["name"]).upper(), str(named.get("unit", "")).lower()
-        if letter == "T" and (unit in SECONDS or scale != 1) and scale > 0:
-            interval = scale * SECONDS.get(unit, 1.0)
-        elif letter in "ZYX" and (unit in MICROMETRES or scale != 1) and scale > 0:
-            spacing[letter] = scale * MICROMETRES.get(unit, 1.0)
+        letter = axis_letter(axis)
+        unit = str(axis.get("unit") or "") if isinstance(axis, Mapping) else ""
+        if scale <= 0 or (not unit and scale == 1):
+            continue
+        if letter == "T":
+            interval = _in(SECONDS, scale, unit or "s")
+        elif letter in ("Z", "Y", "X") and (size := _in(MICROMETRES, scale, unit or "µm")):
+            spacing[letter] = size
     labels = tuple(str(channel.get("label", "")) for channel in omero.get("channels", ()))
     return Calibration(spacing, interval, labels or None)
+
+
+def axis_letter(axis: Any) -> str:
+    """The letter of an axis of OME-Zarr: T or C by its type, else the first of its name."""
+    named = axis if isinstance(axis, Mapping) else {"name": axis}
+    letters = {"time": "T", "channel": "C"}
+    return letters.get(str(named.get("type")), str(named["name"] or "?")[:1].upper())
+
+
+def _in(units: Mapping[str, float], value: float, unit: str) -> float | None:
+    """A value in micrometres or seconds; None if its unit is not known."""
+    factor = units.get(unit.strip().lower())
+    return None if factor is None else value * factor
 
 
 def _ngff_scale(entry: Mapping[str, Any]) -> list[float]:

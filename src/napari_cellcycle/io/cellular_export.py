@@ -15,7 +15,13 @@ from napari_cellcycle.io.cellular import Field, class_names, find_fields
 from napari_cellcycle.io.cellular_field import ReadField, read_field
 from napari_cellcycle.io.cellular_settings import ALL, SPLITS, PrepareSettings, SplitSettings
 from napari_cellcycle.io.cellular_split import split_fields
-from napari_cellcycle.io.storage import replace_file, replaced_folder, writing_to
+from napari_cellcycle.io.storage import (
+    EVERYTHING,
+    NOTHING,
+    replace_file,
+    replaced_folder,
+    writing_to,
+)
 from napari_cellcycle.progress import Progress, silent, track_progress
 
 _LARGEST = {"png": 65_535, "tif": 2**31 - 1}
@@ -66,7 +72,8 @@ def prepare_cellular(
         source, images=settings.images, masks=settings.masks, classes=settings.classes
     )
     splits = split_fields(fields, split)
-    with writing_to(out), replaced_folder(out) as draft:
+    own = EVERYTHING if overwrite else NOTHING
+    with writing_to(out), replaced_folder(out, own) as draft:
         return _write_all(fields, splits, draft, settings, progress)
 
 

@@ -21,15 +21,17 @@ from napari_cellcycle.io.arrays import FrameArray
 from napari_cellcycle.io.frames import (
     LARGEST_ID,
     frame_names,
-    new_frames_folder,
+    frame_pattern,
     open_labels,
     write_plane,
 )
-from napari_cellcycle.io.storage import replace_file, writing_to
+from napari_cellcycle.io.storage import replace_file, replaced_folder, writing_to
 from napari_cellcycle.progress import Progress, silent, track_progress
 
 RESULT_FILE = "res_track.txt"
 _TRACK_FILES = (RESULT_FILE, "man_track.txt")
+_OWN = f"{frame_pattern('mask')}|{re.escape(RESULT_FILE)}"
+"""What `write_ctc` writes."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ def write_ctc(
             f"{LARGEST_ID:,}: save it as an experiment, or export fewer frames."
         )
     tables = _tables(tracks.cells, number, len(labels))
-    with writing_to(folder), new_frames_folder(folder, ("mask",), RESULT_FILE) as draft:
+    with writing_to(folder), replaced_folder(folder, own=_OWN) as draft:
         names = frame_names("mask", len(labels))
         for time in track_progress(range(len(labels)), len(labels), progress, "Writing masks"):
             mask = _relabelled(labels.frame(time), tables[time])

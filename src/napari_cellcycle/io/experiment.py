@@ -75,7 +75,18 @@ _ENTRY = re.compile(r"(labels|tracks|movie)(-\d+)?\.(zarr|geff)")
 
 def is_experiment(folder: str | Path) -> bool:
     """Tell whether a folder is an experiment."""
-    return (Path(folder) / POINTER).is_file()
+    return (Path(folder).expanduser() / POINTER).is_file()
+
+
+def has_results(folder: str | Path) -> bool:
+    """Tell whether a folder is an experiment that holds masks or tracks.
+
+    Raises `BadInput` if it is one that cannot be read.
+    """
+    if not is_experiment(folder):
+        return False
+    saved = _read_pointer(Path(folder).expanduser())
+    return any(saved.get(name) is not None for name in ("labels", "tracks"))
 
 
 def save_experiment(
@@ -212,7 +223,7 @@ def _read_pointer(folder: Path) -> dict[str, Any]:
     if version > FORMAT_VERSION:
         raise BadInput(
             f"{folder} was saved by a newer napari-cellcycle (format {version}, this one knows up "
-            f"to {FORMAT_VERSION}): update with 'pip install -U napari-cellcycle'."
+            f"to {FORMAT_VERSION}): install a newer version of napari-cellcycle."
         )
     if version < 2:  # before corrections were kept
         found |= {"journal": {"name": JOURNAL, "entries": 0}, "confirmed": []}

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import tifffile
 
-from napari_cellcycle.data.labels import LabelStack
+from napari_cellcycle.data.labels import LabelStack, as_labels
 from napari_cellcycle.data.movie import Movie
-from napari_cellcycle.errors import BadInput, CannotWrite
+from napari_cellcycle.errors import BadInput
 from napari_cellcycle.io import omezarr
 from napari_cellcycle.io.arrays import FrameArray
 from napari_cellcycle.io.calibration import Calibration
@@ -51,18 +51,7 @@ class LabelFrames:
 
     def __call__(self, time: int) -> np.ndarray:
         """Read the masks of one time as int32 ([Z,] Y, X)."""
-        mask = self.read(time, 0)
-        if mask.dtype.kind == "f" and not (mask == np.floor(mask)).all():
-            raise BadInput(
-                f"Frame {time} of {self.name} holds decimal values, but masks hold whole numbers, "
-                "0 for background: choose the masks, not the image."
-            )
-        if mask.size and (mask.min() < 0 or mask.max() > np.iinfo(np.int32).max):
-            raise BadInput(
-                f"Frame {time} of {self.name} holds values outside 0 to 2,147,483,647, which masks "
-                "cannot have: renumber the masks."
-            )
-        return mask.astype(np.int32, copy=False)
+        return as_labels(self.read(time, 0), f"Frame {time} of {self.name}")
 
 
 def natural_order(paths: Iterable[Path]) -> list[Path]:
@@ -163,8 +152,8 @@ def open_any(
     if path.is_file():
         if path.suffix.lower() not in SUFFIXES:
             raise BadInput(
-                f"{path} is not {what} that can be read; expected {expected}, so convert it (in "
-                "Fiji: File > Save As > Tiff)."
+                f"{path} is not {what} that can be read; expected {expected}, so save it "
+                "as one of these (in Fiji: File > Save As > Tiff or OME-TIFF)."
             )
         return open_tiff(path, given=axes)
     if omezarr.is_zarr(path):
@@ -204,7 +193,7 @@ def write_label_frames(
         The disk refuses, or `folder` holds anything else; it is then as it was.
     """
     folder = Path(folder).expanduser()
-    with writing_to(folder), new_frames_folder(folder, (prefix,)) as draft:
+    with writing_to(folder), replaced_folder(folder, own=frame_pattern(prefix)) as draft:
         names = frame_names(prefix, len(labels))
         times = track_progress(range(len(labels)), len(labels), progress, "Writing masks")
         for time in times:
@@ -228,7 +217,7 @@ def write_movie_frames(
         The disk refuses, or `folder` holds anything else; it is then as it was.
     """
     folder = Path(folder).expanduser()
-    with writing_to(folder), new_frames_folder(folder, ("t",)) as draft:
+    with writing_to(folder), replaced_folder(folder, own=frame_pattern("t")) as draft:
         names = frame_names("t", len(movie))
         for time in track_progress(range(len(movie)), len(movie), progress, "Writing frames"):
             write_plane(draft / names[time], movie.frame(time, channel))
@@ -238,6 +227,11 @@ def frame_names(prefix: str, count: int) -> list[str]:
     """File names of `count` frames: three digits, four from 1,000 frames on."""
     digits = max(3, len(str(count - 1)))
     return [f"{prefix}{time:0{digits}d}.tif" for time in range(count)]
+
+
+def frame_pattern(prefix: str) -> str:
+    """Regular expression of the names that `frame_names` gives."""
+    return rf"{re.escape(prefix)}\d+\.tif"
 
 
 def write_plane(path: Path, frame: np.ndarray) -> None:
@@ -251,22 +245,6 @@ def write_plane(path: Path, frame: np.ndarray) -> None:
         photometric="minisblack",
         metadata={"axes": axes},
     )
-
-
-def new_frames_folder(folder: Path, prefixes: tuple[str, ...], *others: str) -> Any:
-    """Return a context with an empty folder that replaces `folder` if all goes well.
-
-    Refuses to replace a folder that holds anything but `prefix###.tif` and the files `others`.
-    """
-    pattern = re.compile(rf"(?:{'|'.join(map(re.escape, prefixes))})\d+\.tif")
-    found = folder.iterdir() if folder.is_dir() else iter(())
-    foreign = [p.name for p in found if not pattern.fullmatch(p.name) and p.name not in others]
-    if foreign:
-        raise CannotWrite(
-            f"{folder} already holds other files, such as {sorted(foreign)[0]}, and nothing was "
-            "written: choose a new or empty folder."
-        )
-    return replaced_folder(folder)
 
 
 def _nothing_inside(path: Path, what: str, expected: str) -> BadInput:

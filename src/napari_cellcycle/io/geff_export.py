@@ -21,6 +21,9 @@ from napari_cellcycle.io.storage import replaced_folder, writing_to
 RENAMED = {"frame": "t", "label": "seg_id"}
 """Columns of cells that other programs know by another name."""
 
+_OWN = r"zarr\.json|\.zattrs|\.zgroup|\.zmetadata|nodes|edges"
+"""What a geff consists of."""
+
 
 def write_plain_geff(experiment: Experiment, path: str | Path) -> None:
     """Write cells and links as a new geff folder, whole or not at all.
@@ -57,7 +60,7 @@ def write_plain_geff(experiment: Experiment, path: str | Path) -> None:
     ids = tracks.cells.index.to_numpy().astype(np.uint64)
     ends = links[["parent", "child"]].to_numpy().astype(np.uint64).reshape(-1, 2)
     metadata = _metadata(experiment)
-    with writing_to(path), replaced_folder(path) as draft, warnings.catch_warnings():
+    with writing_to(path), replaced_folder(path, _OWN) as draft, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         draft.rmdir()  # geff takes any folder that is there for another geff
         write_arrays(draft, ids, nodes, ends, edges, metadata)

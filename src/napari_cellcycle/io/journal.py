@@ -175,8 +175,9 @@ def read_journal(path: str | Path) -> list[Entry]:
 
 def not_in_use(folder: str | Path) -> None:
     """Raise `InUse` if an experiment there is being corrected by somebody."""
-    if Path(folder).is_dir():
-        _locked(Path(folder)).release()
+    folder = Path(folder).expanduser()
+    if folder.is_dir():
+        _locked(folder).release()
 
 
 def _locked(folder: Path) -> FileLock:

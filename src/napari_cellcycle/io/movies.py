@@ -36,7 +36,8 @@ def open_movie(
         A folder of TIFF frames (in natural order of their names), a TIFF or OME-TIFF file, an
         OME-Zarr image or a Zarr array.
     pixel_size
-        Micrometres along [z,] y, x, or one number for y and x; overrules the file.
+        Micrometres along [z,] y, x, or one number for y and x, with z as the file says; overrules
+        the file.
     frame_interval
         Seconds; overrules the file.
     axes
@@ -50,8 +51,9 @@ def open_movie(
     """
     path = Path(path).expanduser()
     frames, shape, dtype, found = open_any(path, axes, what="a movie")
-    pixels = FrameArray(shape, dtype, frames, name=path.name, axes=axes)
-    return _described(pixels, found, pixel_size, frame_interval, str(path.absolute()))
+    source = str(path.absolute())
+    pixels = FrameArray(shape, dtype, frames, name=path.name, axes=axes, source=source)
+    return _described(pixels, found, pixel_size, frame_interval, source)
 
 
 def movie_from_array(
@@ -98,6 +100,14 @@ def movie_from_array(
     return _described(pixels, found, pixel_size, frame_interval, None)
 
 
+def have_same_pixels(one: Movie, other: Movie) -> bool:
+    """Whether two movies show the same; a frame of each is in memory at a time."""
+    return tuple(one.pixels.shape) == tuple(other.pixels.shape) and all(
+        np.array_equal(np.asarray(one.pixels[place]), np.asarray(other.pixels[place]))
+        for place in np.ndindex(*one.pixels.shape[:2])
+    )
+
+
 def _described(
     pixels: FrameArray,
     found: Calibration,
@@ -106,12 +116,9 @@ def _described(
     source: str | None,
 ) -> Movie:
     spatial = "ZYX"[-(pixels.ndim - 2) :]
-    guessed = set()
-    if pixel_size is not None:
-        size = _given_size(pixel_size, spatial)
-    else:
-        size = tuple(found.spacing.get(axis, DEFAULT_PIXEL_SIZE[axis]) for axis in spatial)
-        guessed |= {"pixel_size"} if set(spatial) - set(found.spacing) else set()
+    known = {**found.spacing, **_given_size(pixel_size, spatial)}
+    size = tuple(known.get(axis, DEFAULT_PIXEL_SIZE[axis]) for axis in spatial)
+    guessed = set() if set(spatial) <= set(known) else {"pixel_size"}
     interval = frame_interval if frame_interval is not None else found.frame_interval
     if interval is None:
         interval, guessed = DEFAULT_FRAME_INTERVAL, guessed | {"frame_interval"}
@@ -121,19 +128,21 @@ def _described(
     return Movie(pixels, size, float(interval), names, source, frozenset(guessed))
 
 
-def _given_size(pixel_size: PixelSize, spatial: str) -> tuple[float, ...]:
+def _given_size(pixel_size: PixelSize | None, spatial: str) -> dict[str, float]:
+    """Micrometres by axis, as far as they are given: one number says nothing of z."""
+    if pixel_size is None:
+        return {}
+    size: tuple[float, ...]
     if isinstance(pixel_size, int | float):
-        plane = float(pixel_size)
-        size: tuple[float, ...]
-        size = (plane, plane) if len(spatial) == 2 else (DEFAULT_PIXEL_SIZE["Z"], plane, plane)
+        axes, size = "YX", (float(pixel_size),) * 2
     else:
-        size = tuple(float(value) for value in pixel_size)
-    if len(size) != len(spatial) or min(size) <= 0:
+        axes, size = spatial, tuple(float(value) for value in pixel_size)
+    if len(size) != len(axes) or min(size) <= 0:
         raise BadInput(
             f"The pixel size {pixel_size} does not fit a movie with the axes "
             f"{', '.join(spatial.lower())}: give {len(spatial)} numbers above 0, in micrometres."
         )
-    return size
+    return dict(zip(axes, size, strict=True))
 
 
 def _channel_names(found: tuple[str, ...] | None, count: int) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Write the nuclei of a movie as samples in folders, one class a folder (the 4ncnn layout)."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +27,8 @@ from napari_cellcycle.progress import Progress, silent, track_progress
 FOLDERS = {name: name.replace(" ", "_") for name in NUCLEUS.names}
 MARK = "extraction.json"
 """File that tells a folder of samples, which may be replaced, from any other folder."""
+_OWN = "|".join([*FOLDERS.values(), re.escape(MARK), r"\d{4}-\d\d-\d\d"])
+"""What `write_samples` writes."""
 Box = tuple[slice, ...]
 
 
@@ -77,7 +80,7 @@ def write_samples(
         raise CannotWrite(
             f"{folder} already holds other files, and nothing was written: choose a new folder."
         )
-    with writing_to(folder), replaced_folder(folder) as draft:
+    with writing_to(folder), replaced_folder(folder, own=_OWN) as draft:
         rows: list[dict[str, Any]] = []
         size = source.movie.pixel_size
         scale = {

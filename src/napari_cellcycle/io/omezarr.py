@@ -11,7 +11,7 @@ import numpy as np
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.io.arrays import take
 from napari_cellcycle.io.axes import resolve_axes
-from napari_cellcycle.io.calibration import Calibration, from_multiscales
+from napari_cellcycle.io.calibration import Calibration, axis_letter, from_multiscales
 
 LARGEST_CHUNK = 16_000_000
 """Pixels; larger frames are stored in tiles."""
@@ -171,13 +171,7 @@ def _axis_letters(entry: Mapping[str, Any], array: Any) -> str:
         if array.ndim == 5:
             return "TCZYX"
         return "?" * (array.ndim - 2) + "YX"
-    types = {"time": "T", "channel": "C"}
-    letters = []
-    for axis in axes:
-        named = axis if isinstance(axis, Mapping) else {"name": axis}
-        letter = types.get(str(named.get("type")), str(named["name"] or "?")[:1].upper())
-        letters.append(letter)
-    return "".join(letters)
+    return "".join(map(axis_letter, axes))
 
 
 def _chunks(shape: Sequence[int], axes: str) -> tuple[int, ...]:

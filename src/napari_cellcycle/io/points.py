@@ -54,9 +54,16 @@ def spots(
 
     `diameter` in um; by default 0.45 of the median distance to the nearest other point, as
     then no two spots touch. A pixel near two points goes to the nearer one. Spots are painted
-    when a frame is asked for. Raises `BadInput` if a point lies outside of the movie.
+    when a frame is asked for. Raises `BadInput` if a point lies outside of the movie, or has a z
+    where the movie has none or the other way round.
     """
     axes = list(points.columns[1:])
+    if len(axes) != len(shape) - 1:
+        movie = ["z", "y", "x"][1 - len(shape) :]
+        raise BadInput(
+            f"The cells have places along {', '.join(axes)}, but the movie has the axes "
+            f"{', '.join(movie)}: choose the movie that they were found in."
+        )
     place = points[axes].to_numpy(float)
     frame = points["frame"].to_numpy(int)
     limits = np.array(shape)

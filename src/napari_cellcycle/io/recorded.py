@@ -1,7 +1,8 @@
 """The movie of an experiment folder: a path to it, or the movie itself where there is none."""
 
 import os
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from napari_cellcycle.data.movie import ArrayLike, Movie
 from napari_cellcycle.errors import BadInput, UserError
 from napari_cellcycle.io.arrays import FrameArray
 from napari_cellcycle.io.labelstore import StoredFrames, fresh_entry, is_same_folder, scale_of
-from napari_cellcycle.io.movies import open_movie
+from napari_cellcycle.io.movies import have_same_pixels, open_movie
 from napari_cellcycle.io.omezarr import create_image, open_array, stored_at
 from napari_cellcycle.io.storage import remove_unfinished
 from napari_cellcycle.progress import Progress, silent, track_progress
@@ -43,11 +44,13 @@ def record_movie(
             "relative": _relative(path, folder),
         }
         entry["axes"] = getattr(movie.pixels, "axes", None)
+        entry["prints"] = _few_prints(movie)
         return entry, None
     place = stored_at(movie.pixels)
     if place is not None and is_same_folder(place.parent.parent, folder):
         return entry | {"stored": place.parent.name, "prints": former.get("prints")}, None
-    prints = _prints(movie)
+    times = track_progress(range(len(movie)), len(movie), progress, "Comparing the movie")
+    prints = _prints(movie, times)
     stored = former.get("stored")
     if stored and former.get("prints") == prints and (folder / stored).is_dir():
         return entry | {"stored": stored, "prints": prints}, None
@@ -63,6 +66,8 @@ def record_movie(
 def reopen_movie(entry: Mapping[str, Any], folder: Path, instead: str | Path | None) -> Movie:
     """Open the movie that `record_movie` described; `instead` says where it is now.
 
+    Warns if the pixels of its file are others than before.
+
     Raises
     ------
     BadInput
@@ -72,18 +77,16 @@ def reopen_movie(entry: Mapping[str, Any], folder: Path, instead: str | Path | N
     if instead is None and "stored" in entry:
         pixels: ArrayLike = _stored_pixels(folder / entry["stored"])
     else:
-        path = Path(instead).expanduser() if instead is not None else _found(entry, folder)
-        pixels = open_movie(path, axes=entry.get("axes")).pixels
-        source = entry.get("source") if instead is None else str(path.absolute())
-        if instead is None and Path(entry["absolute"]) != path:
-            source = str(path)
+        path = Path(instead) if instead is not None else _found(entry, folder)
+        opened = open_movie(path, axes=entry.get("axes"))
+        pixels, source = opened.pixels, opened.source
     if tuple(pixels.shape) != tuple(entry["shape"]):
         raise BadInput(
             f"The movie {source or folder} has shape {tuple(pixels.shape)}, but the experiment "
             f"{folder.name} was made from one of {tuple(entry['shape'])}: give the right one with "
             "open_experiment(folder, movie=PATH)."
         )
-    return Movie(
+    movie = Movie(
         pixels,
         tuple(entry["pixel_size"]),
         entry["frame_interval"],
@@ -91,17 +94,25 @@ def reopen_movie(entry: Mapping[str, Any], folder: Path, instead: str | Path | N
         source,
         frozenset(entry["guessed"]),
     )
+    before, now = entry.get("prints"), None if source is None else _few_prints(movie)
+    if before and now and before != now:
+        warnings.warn(
+            f"The movie {source} holds other pixels than when {folder.name} was saved, so masks "
+            "and tracks may not fit it: if it is the wrong one, put the right one in its place, or "
+            "give it with open_experiment(folder, movie=PATH).",
+            stacklevel=2,
+        )
+    return movie
 
 
 def _reopens(movie: Movie) -> bool:
     """Tell whether the movie's source gives this movie when it is opened."""
-    if isinstance(movie.pixels, FrameArray):
+    if getattr(movie.pixels, "source", None) == movie.source:
         return True
     try:
-        pixels = open_movie(str(movie.source)).pixels
+        return have_same_pixels(open_movie(str(movie.source)), movie)
     except (UserError, OSError):
         return False
-    return tuple(pixels.shape) == tuple(movie.pixels.shape)
 
 
 def _relative(path: Path, folder: Path) -> str | None:
@@ -112,25 +123,37 @@ def _relative(path: Path, folder: Path) -> str | None:
 
 
 def _found(entry: Mapping[str, Any], folder: Path) -> Path:
-    """Path of the movie: where it was, or where it is as seen from the folder."""
-    places = [Path(entry["absolute"])]
-    if entry.get("relative"):
-        places.append(Path(os.path.normpath(folder.absolute() / entry["relative"])))
-    for place in places:
+    """Path of the movie: where it is as seen from the folder, or where it was.
+
+    In this order, so that an experiment that was copied together with its movie has its own.
+    """
+    former = Path(entry["absolute"])
+    beside = folder.absolute() / (entry.get("relative") or former)
+    for place in (Path(os.path.normpath(beside)), former):
         if place.exists():
             return place
     raise BadInput(
-        f"The movie of {folder} is no longer at {places[0]}: put it back, or say where it is with "
+        f"The movie of {folder} is no longer at {former}: put it back, or say where it is with "
         "open_experiment(folder, movie=PATH)."
     )
 
 
-def _prints(movie: Movie) -> str:
-    """Fingerprint of a movie: of its first, middle and last frame."""
+def _few_prints(movie: Movie) -> str | None:
+    """Fingerprint of the first, middle and last frame; None if one of them cannot be read."""
+    try:
+        return _prints(movie, sorted({0, len(movie) // 2, len(movie) - 1}))
+    except (UserError, OSError):
+        return None
+
+
+def _prints(movie: Movie, times: Iterable[int]) -> str:
+    """Fingerprint of frames, of which one is in memory at a time."""
     digest = sha256(repr(tuple(movie.pixels.shape)).encode())
-    for time in sorted({0, len(movie) // 2, len(movie) - 1}):
+    for time in times:
         for channel in movie.channels:
-            digest.update(np.ascontiguousarray(movie.frame(time, channel)).tobytes())
+            frame = np.ascontiguousarray(movie.frame(time, channel))
+            digest.update(str(frame.dtype).encode())
+            digest.update(frame.data)
     return digest.hexdigest()
 
 

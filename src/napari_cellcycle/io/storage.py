@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -22,6 +23,15 @@ _REASONS = {
     errno.ENOTDIR: "part of the path is a file, not a folder; choose another name",
     errno.EEXIST: "a file of that name is in the way; choose another name",
 }
+
+EVERYTHING = r"(?s:.*)"
+"""For `replaced_folder`: whatever is there may go, as the user has said."""
+
+NOTHING = r"(?!)"
+"""For `replaced_folder`: only an empty folder may be there."""
+
+_LEFT_BY_SYSTEMS = r"\.DS_Store|\._.*|Thumbs\.db|desktop\.ini"
+"""Files that an operating system puts into any folder that somebody looks at."""
 
 
 @contextmanager
@@ -59,12 +69,20 @@ def replace_file(path: Path, text: str) -> None:
 
 
 @contextmanager
-def replaced_folder(folder: Path) -> Iterator[Path]:
+def replaced_folder(folder: Path, own: str) -> Iterator[Path]:
     """Offer an empty folder beside `folder` that takes its place if the block ends well.
 
-    What `folder` held before is gone afterwards; after an error it is as it was.
+    What `folder` held before is gone afterwards; after an error it is as it was. `own` is a
+    regular expression that matches the whole name of each entry that may go: what an earlier
+    call has written, `EVERYTHING` or `NOTHING`.
+
+    Raises
+    ------
+    CannotWrite
+        `folder` is a file, or holds an entry of another name.
     """
     folder = Path(os.path.abspath(folder))  # noqa: PTH100 - keeps links as they are
+    _refuse_foreign(folder, own)
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
     try:
@@ -85,6 +103,23 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
         remove_unfinished(draft)
         raise
     sync_folder(folder.parent)
+
+
+def _refuse_foreign(folder: Path, own: str) -> None:
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise CannotWrite(
+            f"{folder} is a file, but a folder is to be made there, and nothing was written: "
+            "choose another name."
+        )
+    may_go = re.compile(f"(?:{_LEFT_BY_SYSTEMS})|(?:{own})")
+    foreign = [path.name for path in folder.iterdir() if not may_go.fullmatch(path.name)]
+    if foreign:
+        raise CannotWrite(
+            f"{folder} already holds other files, such as {min(foreign)}, and nothing was written: "
+            "choose a new or empty folder."
+        )
 
 
 def remove_unfinished(path: Path) -> None:

@@ -4,12 +4,16 @@ import math
 import time
 from collections.abc import Callable
 
+_SMALL = 0.05
+"""Share of the whole up to which its first part is not what the others are like."""
+
 
 class TimeLeft:
     """Estimate the seconds left of a job from the progress it reports.
 
     The speed is an exponentially weighted mean over the latter third of the time gone (at
     least five seconds), so that a slower sub-step is noticed without every hiccup being shown.
+    What passes before the first small part is over, as a model is loaded, says nothing of it.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -18,15 +22,22 @@ class TimeLeft:
         self._grew = self._told_at = 0.0
         self._fraction = self._seconds = self._growth = 0.0
         self._told: float | None = None
+        self._is_going = False
 
     def __call__(self, done: int, total: int) -> float | None:
         """Seconds left now that `done` of `total` parts are over; None while it cannot be told."""
         fraction = min(1.0, done / total) if total > 0 else 0.0
         now = self._clock()
         if self._since is None or fraction < self._fraction:
+            self._is_going = False
             self._restart(fraction, now)
             return None
         passed, grown = now - self._grew, fraction - self._fraction
+        if grown > 0 and not self._is_going:
+            self._is_going = True
+            if grown <= _SMALL:
+                self._restart(fraction, now)
+                return None
         if grown > 0:
             keep = math.exp(-passed / max(5.0, (now - self._since) / 3))
             self._seconds = self._seconds * keep + passed

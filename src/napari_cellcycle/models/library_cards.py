@@ -35,15 +35,7 @@ def is_known(card: ModelCard) -> bool:
     if card.kind == "link":
         return named.startswith((GRAPH, PERCEPTRONS, PAPER_LINKS))
     stage.stages_of(card)
-    return named in (
-        stage.FRAME,
-        stage.RECURRENT,
-        stage.PAPER,
-        stage.RESNET,
-        stage.CLASSIFIER,
-        stage.NUCLEUS,
-        POINT_KINDS,
-    )
+    return named in stage.OPENERS or named == POINT_KINDS
 
 
 def ancestry(base: ModelCard) -> list[Ancestor]:

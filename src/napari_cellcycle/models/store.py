@@ -1,6 +1,6 @@
 """Models on disk: weights as safetensors, and a card that says where they come from."""
 
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -84,7 +84,7 @@ class Model:
 def own_folder(folder: str | Path | None = None) -> Path:
     """Where the user's own models live: `folder`, or the usual place of this system."""
     if folder:
-        return Path(folder)
+        return Path(folder).expanduser()
     return Path(platformdirs.user_data_dir("napari-cellcycle", appauthor=False)) / "models"
 
 
@@ -118,7 +118,7 @@ def find_model(name: str, kind: Kind, folder: str | Path | None = None) -> Model
     A name that the model had before it was renamed will do. Raises `MissingModel`, naming the
     models there are, if it is not there or does another job.
     """
-    path = Path(name)
+    path = Path(name).expanduser()
     model = None
     if path.suffix == ".safetensors":
         model = _open(path)
@@ -143,25 +143,45 @@ def save_model(state: "dict[str, torch.Tensor]", card: ModelCard, folder: str | 
     """Store weights and card as `folder`/NAME.safetensors and .json; replaces both or neither."""
     from safetensors.torch import save
 
-    path = Path(folder) / f"{card.name}.safetensors"
+    path = Path(folder).expanduser() / f"{card.name}.safetensors"
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    partial = [path.with_suffix(".safetensors.part"), path.with_suffix(".json.part")]
+    told = card.model_dump_json(indent=2) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial[0].write_bytes(save(tensors))
-        partial[1].write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        partial[0].replace(path)
-        partial[1].replace(path.with_suffix(".json"))
+        _write_together({path: save(tensors), path.with_suffix(".json"): told.encode()})
     except OSError as error:
         raise CannotWrite(
             f"The model cannot be written to {path.parent} ({error.strerror}); "
             "choose a folder with room that you can write to."
         ) from error
-    finally:
-        for file in partial:
-            with suppress(OSError):
-                file.unlink()
     return Model(card, path)
+
+
+def _write_together(files: dict[Path, bytes]) -> None:
+    """Replace files that belong together, or none of them.
+
+    The last is away until all others are there, so that at no moment it stands beside others'.
+    """
+    drafts = {path: path.with_name(f"{path.name}.part") for path in files}
+    former = {path: path.with_name(f"{path.name}.former.part") for path in files if path.exists()}
+    with ExitStack() as tidy, ExitStack() as undo:
+        for path, content in files.items():
+            tidy.callback(_unlink, drafts[path])
+            drafts[path].write_bytes(content)
+        for path in reversed(former):
+            path.replace(former[path])
+            undo.callback(former[path].replace, path)
+        for path in files:
+            drafts[path].replace(path)
+            undo.callback(_unlink, path)
+        undo.pop_all()
+        for path in former.values():
+            tidy.callback(_unlink, path)
+
+
+def _unlink(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink()
 
 
 def _open(path: Path) -> Model:

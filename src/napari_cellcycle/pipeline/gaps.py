@@ -98,7 +98,7 @@ class Gaps:
                 return
             planned[time] = free
         for time, free in planned.items():
-            held[time].ravel()[free] = self._gaps.label[gap]
+            held[time].flat[free] = self._gaps.label[gap]
             self._filled[time].append((gap, free))
 
     def _measured(self, time: int, mask: np.ndarray) -> np.ndarray:
@@ -166,18 +166,16 @@ class _Spans:
     end: np.ndarray
 
 
-def without_drawn(labels: LabelStack, tracks: Tracks) -> LabelStack:
-    """The masks without the cells that were drawn into gaps, unless the user took them over.
+def without_drawn(labels: LabelStack, tracks: Tracks, kept: np.ndarray) -> LabelStack:
+    """The masks without the cells that were drawn into gaps, but with those `kept` (ids) of them.
 
-    So tracking again starts from what was seen. Nothing is read before it is needed.
+    So tracking again starts from what was seen, and from what the user decided about. Nothing is
+    read before it is needed.
     """
     cells = tracks.cells
     if "filled" not in cells or not cells["filled"].any():
         return labels
-    is_drawn = cells["filled"].to_numpy(bool) & (cells["by"] == BY_MODEL).to_numpy()
-    if "pinned" in cells:
-        is_drawn &= (cells["pinned"].fillna("") == "").to_numpy(bool)
-    drawn = cells[is_drawn]
+    drawn = cells[cells["filled"].to_numpy(bool) & ~cells.index.isin(kept)]
     frames = drawn.groupby("frame")["label"]
     gone = {int(str(frame)): label.to_numpy() for frame, label in frames}
     read = _WithoutDrawn(labels, gone)

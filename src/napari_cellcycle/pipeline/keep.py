@@ -14,7 +14,7 @@ import pandas as pd
 
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.labels import LabelStack
-from napari_cellcycle.data.tracks import BY_USER, Tracks
+from napari_cellcycle.data.tracks import BY_MODEL, BY_USER, Tracks
 from napari_cellcycle.features.graph import CellGraph
 from napari_cellcycle.models.link.scores import Scores
 
@@ -25,6 +25,8 @@ AUDIT = "audit"
 MOSTLY = 0.5
 """A new mask of which a larger share lies in kept ones is left out."""
 _NEVER = -1.0
+_SAID = {"by": BY_MODEL, "pinned": "", "filled": False}
+"""Columns that kept cells keep, and what stands there for cells that have none."""
 
 
 def kept_cells(experiment: Experiment) -> np.ndarray:
@@ -141,12 +143,14 @@ class Held:
         there = self._row[self._row >= 0]
         number = pd.Series(self._ids[there.to_numpy()], there.index)
         number = number[number.isin(tracks.cells.index)]
-        columns = {"by": tracks.cells["by"].to_numpy(object).copy()}
         rows = tracks.cells.index.get_indexer(pd.Index(number.to_numpy()))
-        columns["by"][rows] = self._kept.cells.loc[number.index, "by"].to_numpy(object)
-        if "pinned" in self._kept.cells:
-            columns["pinned"] = np.full(len(tracks), "", object)
-            columns["pinned"][rows] = self._kept.cells.loc[number.index, "pinned"].to_numpy(object)
+        own = self._kept.cells.loc[number.index]
+        columns: dict[str, np.ndarray] = {}
+        for name, usual in _SAID.items():
+            if name in own:
+                column = tracks.cells.get(name, pd.Series(usual, tracks.cells.index))
+                columns[name] = column.to_numpy(copy=True)
+                columns[name][rows] = own[name].to_numpy()
         pairs = self._kept.rejected
         pairs = pairs[pairs.isin(number.index).all(axis=1)]
         rejected = pd.DataFrame(

@@ -100,7 +100,7 @@ def run(
     """
     _check_models(settings, model_folder)
     experiment = Experiment(subject) if isinstance(subject, Movie) else subject
-    is_first = experiment.labels is None and experiment.tracks is None
+    is_first = experiment.labels is None and experiment.tracks is None and not _is_done(folder)
     place = _Place(device, _made(experiment, folder), model_folder, progress)
     steps: list[tuple[str, Callable[..., Experiment], Settings]] = [
         ("segment", _segmented, settings.segment),
@@ -219,13 +219,14 @@ def _told(kept: Tracks) -> str:
 def _tracked(experiment: Experiment, settings: TrackSettings, place: _Place) -> Experiment:
     if experiment.labels is None:
         raise BadInput("There are no masks to track yet; run Segment first, or import masks.")
+    from napari_cellcycle.pipeline.channel import channel_of
     from napari_cellcycle.pipeline.gaps import without_drawn
-    from napari_cellcycle.pipeline.keep import Held, kept_frames, kept_part
+    from napari_cellcycle.pipeline.keep import Held, kept_cells, kept_frames, kept_part
     from napari_cellcycle.pipeline.track import track
 
     labels = experiment.labels
     if experiment.tracks is not None:
-        labels = without_drawn(labels, experiment.tracks)
+        labels = without_drawn(labels, experiment.tracks, kept_cells(experiment))
     kept = kept_part(experiment)
     held = None if kept is None else Held(kept, kept_frames(experiment))
     store = place.store(experiment.labels.shape)
@@ -235,6 +236,7 @@ def _tracked(experiment: Experiment, settings: TrackSettings, place: _Place) -> 
             labels,
             settings,
             model=place.own_model(settings.model, "link"),
+            channel=channel_of(experiment),
             device=place.device,
             into=store,
             held=held,
@@ -299,14 +301,23 @@ def _timed(name: str, settings: Any, place: _Place) -> Iterator[Callable[[], Ste
     ]
 
 
+def _is_done(folder: str | Path | None) -> bool:
+    """Whether results lie in `folder` already."""
+    if folder is None:
+        return False
+    from napari_cellcycle.io.experiment import has_results
+
+    return has_results(folder)
+
+
 def _made(experiment: Experiment, folder: str | Path | None) -> Path | None:
     """Make `folder` an experiment folder that holds `experiment`, unless it is one."""
     if folder is None:
         return None
-    from napari_cellcycle.io.experiment import save_experiment
+    from napari_cellcycle.io.experiment import is_experiment, save_experiment
 
-    path = Path(folder)
-    if not (path / "experiment.json").is_file():
+    path = Path(folder).expanduser()
+    if not is_experiment(path):
         save_experiment(experiment, path)
     return path
 

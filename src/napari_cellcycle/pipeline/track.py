@@ -21,6 +21,7 @@ from napari_cellcycle.models.link.graph_linker import GraphLinker
 from napari_cellcycle.models.link.open import AnyLinker, Linker, open_linker
 from napari_cellcycle.models.link.paper.linker import PaperLinker
 from napari_cellcycle.models.link.scores import Scores
+from napari_cellcycle.pipeline.channel import seen_in
 from napari_cellcycle.pipeline.gaps import Gaps
 from napari_cellcycle.pipeline.keep import Held
 from napari_cellcycle.pipeline.rules import assign_by_rules, without_short_tracks
@@ -40,6 +41,7 @@ def track(
     settings: TrackSettings | None = None,
     *,
     model: AnyLinker | str | Path | None = None,
+    channel: str | None = None,
     device: str = "auto",
     into: Any = None,
     held: Held | None = None,
@@ -49,16 +51,18 @@ def track(
 
     Frames are read one after the other, twice; `into` (T, [Z,] Y, X) receives the new masks
     as int32, by default an array in memory. `model` replaces the one that `settings` names.
-    The simple linker runs on the processor whatever the `device`. Cells that are drawn into
-    gaps are marked in the column `filled` of the cells. Links that are `held` stay as they are,
-    and everything else is decided around them; the published linker knows of none.
+    Cells are looked at and measured in the `channel` of that name, by default the first. The
+    simple linker runs on the processor whatever the `device`. Cells that are drawn into gaps are
+    marked in the column `filled` of the cells. Links that are `held` stay as they are, and
+    everything else is decided around them; the published linker knows of none.
 
     Returns the masks and the tracks; the value of a mask, its label in `tracks.cells` and its
-    `tracks.track_id` are the same. Raises `BadInput` if the masks do not fit the movie or
-    there is no cell in them.
+    `tracks.track_id` are the same. Raises `BadInput` if the masks do not fit the movie, it has
+    no such channel, or there is no cell in them.
     """
     settings = settings or TrackSettings()
     check_labels_fit(movie, labels)
+    movie = seen_in(movie, channel)
     linker = open_linker(model if model is not None else settings.model, device)
     if isinstance(linker, PaperLinker):
         cells, links = link_paper(movie, labels, linker, settings, progress)

@@ -59,24 +59,18 @@ class Partners:
 
 def partners(scene: Scene, rows: np.ndarray, others: np.ndarray, later: int) -> Partners:
     """The nearest of `others` up to `REACH` frames after `rows` (or before, if `later` is -1)."""
-    found = np.full((len(rows), _NEAR), NONE)
-    nearest = np.full((len(rows), _NEAR), np.inf)
-    others = others[np.argsort(scene.frame[others], kind="stable")]
-    starts = np.searchsorted(scene.frame[others], np.arange(scene.facts.frames + 1))
-    for frame in np.unique(scene.frame[rows]).tolist():
-        asking = np.flatnonzero(scene.frame[rows] == frame)
-        first, last = sorted((frame + later, frame + later * REACH))
-        first, last = max(first, 0), min(last + 1, scene.facts.frames)
-        there = others[starts[first] : starts[last]] if first < last else others[:0]
-        apart = np.linalg.norm(scene.place[there] - scene.place[rows[asking]][:, None], axis=2)
-        gap = np.abs(scene.frame[there] - frame)
-        apart = apart / scene.norms.unit / np.sqrt(gap)
-        order = np.argsort(apart, axis=1, kind="stable")[:, :_NEAR]
-        width = order.shape[1]
-        found[asking, :width] = there[order]
-        nearest[asking, :width] = np.take_along_axis(apart, order, axis=1)
-    too_far = nearest > FARTHEST
-    return Partners(np.where(too_far, NONE, found), np.where(too_far, np.inf, nearest))
+    among = np.zeros(len(scene), bool)
+    among[others] = True
+    gaps = np.arange(1, REACH + 1)[::later]
+    frames = (scene.frame[rows][:, None] + later * gaps).ravel()
+    places, reach = np.repeat(scene.place[rows], REACH, axis=0), FARTHEST * REACH**0.5
+    found, away = scene.nearest_to(places, frames, among, _NEAR, reach)
+    away /= np.tile(gaps, len(rows))[:, None] ** 0.5
+    found, away = (each.reshape(len(rows), REACH * _NEAR) for each in (found, away))
+    order = np.argsort(away, axis=1, kind="stable")[:, :_NEAR]
+    found, away = (np.take_along_axis(each, order, axis=1) for each in (found, away))
+    too_far = away > FARTHEST
+    return Partners(np.where(too_far, NONE, found), np.where(too_far, np.inf, away))
 
 
 def end_evidence(scene: Scene, rows: np.ndarray, others: Partners, later: int) -> Evidence:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from napari_cellcycle.data.cells import NOBODY
 from napari_cellcycle.data.draft import Draft
@@ -96,7 +97,7 @@ def focus_on(
 
 def _changed(scene: Scene, before: Snapshot, cells: np.ndarray) -> np.ndarray:
     """Those of `cells` that came, went, or differ in what doubts are about."""
-    now, then = _rows_or_none(scene, cells), before.rows(cells)
+    now, then = scene.rows_of(cells), before.rows(cells)
     both = (now != NONE) & (then != NONE)
     differs = ~both
     for name in _WATCHED:
@@ -135,7 +136,7 @@ def _loose(scene: Scene, cells: np.ndarray) -> np.ndarray:
 
 def _near(scene: Scene, before: Snapshot, cells: np.ndarray) -> np.ndarray:
     """Rows that rules compare with `cells`: neighbours, and loose ends of frames around."""
-    now, then = _rows_or_none(scene, cells), before.rows(cells)
+    now, then = scene.rows_of(cells), before.rows(cells)
     gone = (now == NONE) & (then != NONE)
     places = [scene.place[now[now != NONE]]]
     axes = [before.columns[axis][then[gone]] for axis in scene.draft.axes]
@@ -145,12 +146,15 @@ def _near(scene: Scene, before: Snapshot, cells: np.ndarray) -> np.ndarray:
     is_loose = (scene.parent == NONE) | (scene.first == NONE)
     found = [np.empty(0, np.int64)]
     for frame in np.unique(frames).tolist():
-        here = points[frames == frame]
+        here = cKDTree(points[frames == frame])
         for other in range(frame - REACH, frame + REACH + 1):
             rows, gap = scene.in_frame(other), abs(other - frame)
             rows = rows if gap <= 1 else rows[is_loose[rows]]
-            away = np.linalg.norm(scene.place[rows][:, None] - here, axis=2)
-            found.append(rows[(away <= radius * max(gap, 1) ** 0.5).any(axis=1)])
+            reach = radius * max(gap, 1) ** 0.5
+            there = scene.place[rows]
+            around = ((there >= here.mins - reach) & (there <= here.maxes + reach)).all(axis=1)
+            away = here.query(there[around])[0]
+            found.append(rows[around][away <= reach])
     return np.concatenate(found)
 
 
@@ -169,11 +173,6 @@ def _candidates(lookup: Lookup, cells: np.ndarray) -> np.ndarray:
     return lookup.ends[spread(begin, end)[1]]
 
 
-def _rows_or_none(scene: Scene, cells: np.ndarray) -> np.ndarray:
-    inside = (cells > NOBODY) & (cells < len(scene.row_of))
-    return np.where(inside, scene.row_of[np.where(inside, cells, 0)], NONE)
-
-
 def _rows(scene: Scene, cells: np.ndarray) -> np.ndarray:
-    rows = _rows_or_none(scene, cells)
+    rows = scene.rows_of(cells)
     return rows[rows != NONE]

@@ -142,6 +142,7 @@ def link_doubts(scene: Scene, rows: np.ndarray) -> Iterator[Doubt]:
     shown = weight >= LEAST
     rows, weight = rows[shown], weight[shown]
     change, others = change_of(scene, rows), _others(scene, rows)
+    in_the_way = _in_the_way(scene, rows).tolist()
     score = scene.draft.column("link_score")[rows]
     for place, row in enumerate(rows.tolist()):
         parent = int(scene.parent[row])
@@ -157,7 +158,7 @@ def link_doubts(scene: Scene, rows: np.ndarray) -> Iterator[Doubt]:
             f"Cell {scene.label[row]}, frame {scene.frame[parent]} to {scene.frame[row]}: {said}.",
             float(weight[place]),
             ("link", int(scene.ids[row])),
-            _mends(scene, row, parent, others[place]),
+            _mends(scene, row, parent, others[place], in_the_way[place]),
         )
 
 
@@ -186,20 +187,24 @@ def _sudden(scene: Scene, change: Change, place: int) -> list[str]:
     return said
 
 
-def _in_the_way(scene: Scene, parent: int, row: int) -> int:
-    """The mask that lies where a cell is missing first, and may hold it too; `NONE` without."""
-    frame = int(scene.frame[parent]) + 1
-    share = 1 / (scene.frame[row] - scene.frame[parent])
-    place = (1 - share) * scene.place[parent] + share * scene.place[row]
-    there = scene.in_frame(frame)
-    if not len(there):
-        return NONE
-    away = np.linalg.norm(scene.place[there] - place, axis=1) / scene.norms.unit
-    return int(there[np.argmin(away)]) if away.min() < _COVERED else NONE
+def _in_the_way(scene: Scene, rows: np.ndarray) -> np.ndarray:
+    """The mask (m,) that lies where each cell is missing first, and may hold it too.
+
+    `NONE` without, and for cells that were in the frame before.
+    """
+    found = np.full(len(rows), NONE)
+    missing = np.flatnonzero(scene.frame[rows] - scene.frame[scene.parent[rows]] > 1)
+    rows, parent = rows[missing], scene.parent[rows[missing]]
+    share = 1 / (scene.frame[rows] - scene.frame[parent])[:, None]
+    places = (1 - share) * scene.place[parent] + share * scene.place[rows]
+    every = np.ones(len(scene), bool)
+    there, away = scene.nearest_to(places, scene.frame[parent] + 1, every, 1, _COVERED)
+    found[missing] = np.where(away < _COVERED, there, NONE)[:, 0]
+    return found
 
 
-def _mends(scene: Scene, row: int, parent: int, others: _Others) -> tuple[Fix, ...]:
-    """What could be instead of the link that leads to a cell."""
+def _mends(scene: Scene, row: int, parent: int, others: _Others, there: int) -> tuple[Fix, ...]:
+    """What could be instead of the link that leads to a cell; `there` is what is in the way."""
     own, former = int(scene.ids[row]), int(scene.ids[parent])
     options: list[Scored] = []
     for ends, likely in others.into:
@@ -208,7 +213,6 @@ def _mends(scene: Scene, row: int, parent: int, others: _Others) -> tuple[Fix, .
         options += ((likely, fix) for fix in linked(scene, former, ends[1]))
     options += ((likely, divided(scene, ends[0], ends[1:])) for ends, likely in others.splits)
     if scene.frame[row] - scene.frame[parent] > 1:
-        there = _in_the_way(scene, parent, row)
         options.append((_DRAWN, drawn_between(scene, former, own)))
         options += [(_DRAWN + 0.1, parted(scene, there))] if there != NONE else []
     return best(options, unlinked(scene, own))

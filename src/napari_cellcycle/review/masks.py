@@ -6,7 +6,7 @@ import numpy as np
 
 from napari_cellcycle.errors import Fix
 from napari_cellcycle.review.doubt import Doubt
-from napari_cellcycle.review.evidence import Evidence, known, near, spread
+from napari_cellcycle.review.evidence import Evidence, known, near
 from napari_cellcycle.review.mends import joined, parted
 from napari_cellcycle.review.scene import NONE, Scene
 from napari_cellcycle.review.weights import LEAST, chance
@@ -77,16 +77,10 @@ def _out(scene: Scene, rows: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 def _loose_beside(scene: Scene, rows: np.ndarray, later: int) -> np.ndarray:
     """Whether a track ends right before (-1), or begins right after (1), beside each of `rows`."""
-    loose = np.flatnonzero(scene.first == NONE if later == -1 else scene.parent == NONE)
-    loose = loose[np.argsort(scene.frame[loose], kind="stable")]
-    begin, end = (
-        np.searchsorted(scene.frame[loose], scene.frame[rows] + later, side)
-        for side in ("left", "right")
-    )
-    asking, at = spread(begin, end)
-    apart = scene.place[loose[at]] - scene.place[rows[asking]]
-    away = np.sqrt(np.einsum("nd,nd->n", apart, apart)) / scene.norms.unit
-    return np.bincount(asking[away < _BESIDE], minlength=len(rows)).clip(max=1).astype(float)
+    loose = (scene.first if later == -1 else scene.parent) == NONE
+    places, frames = scene.place[rows], scene.frame[rows] + later
+    away = scene.nearest_to(places, frames, loose, 1, _BESIDE)[1][:, 0]
+    return (away < _BESIDE).astype(float)
 
 
 def mask_doubts(scene: Scene, rows: np.ndarray) -> Iterator[Doubt]:

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 from scipy.spatial import cKDTree
 
+from napari_cellcycle.data.cells import NOBODY
 from napari_cellcycle.data.draft import Draft
 from napari_cellcycle.data.tracks import BY_USER
 from napari_cellcycle.errors import Fix
@@ -93,6 +94,11 @@ class Scene:
     def named(self, kind: str) -> str:
         """What the weights of a kind of doubt are called, with or without a tracker's scores."""
         return kind if self.norms.scored else f"{kind}, no scores"
+
+    def rows_of(self, cells: np.ndarray) -> np.ndarray:
+        """Rows of `cells` (ids, any shape); `NONE` of those that are not there, or deleted."""
+        inside = (cells > NOBODY) & (cells < len(self.row_of))
+        return np.where(inside, self.row_of[np.where(inside, cells, NOBODY)], NONE)
 
     def label_of(self, cell: int) -> int:
         """Number of the track of a cell (id)."""
@@ -232,7 +238,8 @@ class Scene:
         begin, end = (starts[np.where(inside, frames, 0) + one] for one in (0, 1))
         end = np.where(inside, end, begin)
         if (end - begin).sum() > _FEW:
-            return self._nearest_by_frame(rows, later, most)
+            every = np.ones(len(self), bool)
+            return self.nearest_to(self.place[rows], frames, every, most, FARTHEST)
         asking, at = spread(begin, end)
         there, reach = order[at], FARTHEST * self.norms.unit
         level = self.place[:, -1]
@@ -251,24 +258,31 @@ class Scene:
         found[where], away[where] = there[near[kept]], distance[near[kept]]
         return found, away
 
-    def _nearest_by_frame(
-        self, rows: np.ndarray, later: int, most: int
+    def nearest_to(
+        self, places: np.ndarray, frames: np.ndarray, among: np.ndarray, most: int, reach: float
     ) -> tuple[np.ndarray, np.ndarray]:
-        found = np.full((len(rows), most), NONE)
-        away = np.full((len(rows), most), np.inf)
-        frames, reach = self.frame[rows], FARTHEST * self.norms.unit
-        for frame in np.unique(frames).tolist():
-            there = self.in_frame(frame + later)
+        """The cells nearest to `places` (m, d) in `frames` (m,), of those that are `among` (n,).
+
+        Returns rows (m, most), `NONE` where there are no more within `reach`, and distances;
+        these are in diameters of a usual cell, and infinite there. Of cells that are as near as
+        each other, the first row comes first.
+        """
+        found = np.full((len(places), most), NONE)
+        away = np.full((len(places), most), np.inf)
+        beyond = np.nextafter(reach * self.norms.unit, np.inf)
+        order = np.argsort(frames, kind="stable")
+        asked, starts = np.unique(frames[order], return_index=True)
+        for frame, asking in zip(asked.tolist(), np.split(order, starts[1:]), strict=False):
+            there = self.in_frame(frame)
+            there = there[among[there]]
             if not len(there):
                 continue
-            asking = np.flatnonzero(frames == frame)
             tree = cKDTree(self.place[there], balanced_tree=False)
-            k = np.arange(1, min(most, len(there)) + 1)
-            points = self.place[rows[asking]]
-            distance, index = tree.query(points, k=k, distance_upper_bound=reach)
-            is_near = np.isfinite(distance)
-            found[asking, : len(k)] = np.where(is_near, there[np.where(is_near, index, 0)], NONE)
-            away[asking, : len(k)] = distance
+            k = np.arange(1, most + 1)
+            distance, index = tree.query(places[asking], k=k, distance_upper_bound=beyond)
+            found[asking], away[asking] = np.append(there, NONE)[index], distance
+        order = np.lexsort((found, away))
+        found, away = (np.take_along_axis(each, order, axis=1) for each in (found, away))
         return found, away / self.norms.unit
 
     # ---------------------------------------------------------------- what else could be
@@ -294,7 +308,7 @@ class Scene:
             waiting, at = waiting[inside], at[inside]
             counts = self.possible(lookup.ends[at])
             if but is not None:
-                other = self.label[self.row_of[lookup.ends[at, but[0]]]]
+                other = self.label[self.rows_of(lookup.ends[at, but[0]])]
                 counts &= other != self.label[but[1][waiting]]
             best[waiting[counts]] = lookup.score[at[counts]]
             waiting = waiting[~counts]
@@ -315,9 +329,7 @@ class Scene:
 
     def possible(self, ends: np.ndarray) -> np.ndarray:
         """Which candidates (k, 3: parent, child, other child) no edit has ruled out."""
-        there = ends < len(self.row_of)
-        rows = self.row_of[np.where(there, ends, 0)]
-        parent, child, other = rows.T
+        parent, child, other = self.rows_of(ends).T
         single = ends[:, 2] == 0
         fits = (parent != NONE) & (child != NONE) & (single | (other != NONE))
         for born in (child, other):

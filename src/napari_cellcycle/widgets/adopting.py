@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_cellcycle.widgets.layers import forget_edits
 from napari_cellcycle.widgets.movies import METADATA, plain
+from napari_cellcycle.widgets.recording import Recording
 from napari_cellcycle.widgets.result import Result
 from napari_cellcycle.widgets.task import Task
 from napari_cellcycle.widgets.work import load
@@ -26,18 +27,18 @@ def adopt_opened(dock: "CellCycle") -> None:
     own = [layer for layer in layers if _experiment_of(layer) == known.get("experiment")]
     if own and len(own) >= known["layers"]:
         task = Task("Open", _opened, Path(known["experiment"]))
-        task.succeeded.connect(partial(_on_adopted, dock, own))
+        task.succeeded.connect(partial(_on_adopted, dock, recording, own))
         dock.begin(task)
 
 
-def _on_adopted(dock: "CellCycle", own: list[Any], result: Result) -> None:
-    recording = dock.session.recording
-    if recording is None:
+def _on_adopted(dock: "CellCycle", recording: Recording, own: list[Any], result: Result) -> None:
+    if recording not in dock.session.recordings:
+        result.close()
         return
     kinds = {layer.metadata[METADATA].get("shows"): layer for layer in own}
     recording.layers.adopt(kinds.get("labels"), kinds.get("tracks"))
     recording.saved_in = result.folder
-    dock.session.open(result)
+    dock.session.open(result, recording)
     if result.warning:
         dock.notice.tell(result.warning)
     if "labels" in kinds:

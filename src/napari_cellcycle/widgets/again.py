@@ -10,11 +10,13 @@ import numpy as np
 from napari_cellcycle.config import ComputeSettings, SegmentSettings
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.region import Region
+from napari_cellcycle.edit.editor import Step
 from napari_cellcycle.widgets.place import drawn_region, visible_region
 from napari_cellcycle.widgets.preferences import compute_settings
 from napari_cellcycle.widgets.preview_talk import RemoteSegmenter, Talk
+from napari_cellcycle.widgets.recording import Recording
+from napari_cellcycle.widgets.result import Result
 from napari_cellcycle.widgets.segment_section import FRAME, REGION
-from napari_cellcycle.widgets.session import Recording
 from napari_cellcycle.widgets.task import Task
 
 if TYPE_CHECKING:
@@ -37,7 +39,8 @@ def hindrance(dock: "CellCycle") -> str:
 def again(dock: "CellCycle", kind: str) -> Task | None:
     """Segment the frame shown, a region of it, or the range of frames again."""
     reason = hindrance(dock)
-    recording, experiment = dock.session.recording, dock.session.experiment
+    recording, result = dock.session.recording, dock.session.result
+    experiment = result.experiment if result is not None else None
     if reason or recording is None or experiment is None or experiment.labels is None:
         dock.notice.tell(reason or NO_MASKS)
         return None
@@ -64,7 +67,8 @@ def again(dock: "CellCycle", kind: str) -> Task | None:
         dock.preview.process.talk,
         compute_settings(),
     )
-    task.succeeded.connect(partial(_on_done, dock, recording))
+    edited = dict(dock.session.draft.edited_frames) if dock.session.draft is not None else {}
+    task.succeeded.connect(partial(_on_done, dock, recording, result, edited))
     return dock.begin(task)
 
 
@@ -103,18 +107,44 @@ def _found_again(
     return _Found({time: labels.frame(time) for time in times}, model.notes)
 
 
-def _on_done(dock: "CellCycle", recording: Recording, found: _Found) -> None:
+def _on_done(
+    dock: "CellCycle",
+    recording: Recording,
+    result: Result | None,
+    edited: dict[int, int],
+    found: _Found,
+) -> None:
     """Take the masks over as one correction; a frame after the other, so that nothing is held up.
 
-    Nothing is kept if the movie was closed meanwhile.
+    Nothing is kept if the movie was closed, or another result of it shown, meanwhile. Frames that
+    were corrected since (`edited` tells of those before) stay as they are.
     """
-    editor = dock.session.editor
-    if dock.session.recording is not recording or editor is None:
-        dock.notice.tell("The movie was closed meanwhile, and nothing is kept.", problem=False)
+    editor = result.editor if result is not None else None
+    is_open = recording in dock.session.recordings
+    if not is_open or editor is None or recording.result is not result:
+        what = "another result is shown" if is_open else "the movie was closed"
+        dock.notice.tell(f"Meanwhile {what}, so nothing was changed.", problem=False)
         return
-    steps = [("adopt_masks", {"frame": t, "masks": m}) for t, m in found.masks.items()]
+    now = editor.draft.edited_frames
+    left = [time for time in found.masks if now.get(time, 0) > edited.get(time, 0)]
+    steps: list[Step] = [
+        ("adopt_masks", {"frame": time, "masks": masks})
+        for time, masks in found.masks.items()
+        if time not in left
+    ]
     doing = editor.doing(steps)
     parts: list[Callable[[], object]] = [partial(next, doing, None)] * (len(steps) + 1)
-    if found.notes:
-        parts.append(partial(dock.notice.tell, " ".join(found.notes), problem=False))
-    dock.show_later(parts)
+    notes = [*found.notes, *([_left_alone(left)] if left else [])]
+    if notes:
+        parts.append(partial(dock.notice.tell, " ".join(notes), problem=False))
+    dock.show_later(parts if steps else parts[-1:])
+
+
+def _left_alone(frames: list[int]) -> str:
+    which = ", ".join(map(str, frames))
+    one = len(frames) == 1
+    return (
+        f"Frame{'' if one else 's'} {which} {'was' if one else 'were'} corrected meanwhile and "
+        f"stay{'s' if one else ''} as {'it is' if one else 'they are'}: press again to replace "
+        f"{'it' if one else 'them'}."
+    )

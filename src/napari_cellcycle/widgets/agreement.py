@@ -1,6 +1,6 @@
 """Layers that show where masks agree with the truth: right, false and missed ones."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,8 @@ from napari.utils.colormaps import DirectLabelColormap
 
 from napari_cellcycle.widgets.layers import placed
 from napari_cellcycle.widgets.movies import METADATA, plain
-from napari_cellcycle.widgets.session import Compared, Recording, Session
+from napari_cellcycle.widgets.recording import Compared, Recording
+from napari_cellcycle.widgets.session import Session
 
 if TYPE_CHECKING:
     from napari_cellcycle.evaluation.mask_comparison import JudgedImage, MaskComparison
@@ -57,7 +58,7 @@ class Agreement:
         images = {image.row: image for image in of_masks.images}
         for name, pick in _PICKS.items():
             layer = Labels(
-                _stack(masks, images, pick),
+                lazy_stack(masks.shape, partial(_frame, masks, images, pick)),
                 name=name,
                 opacity=_OPACITY[name],
                 colormap=DirectLabelColormap(color_dict={None: COLOURS[name], 0: "transparent"}),
@@ -117,19 +118,19 @@ def _missed(_masks: np.ndarray, image: "JudgedImage") -> np.ndarray:
 _PICKS: dict[str, Pick] = {RIGHT: _right, MISSED: _missed, FALSE: _false}
 
 
-def _stack(masks: Any, images: dict[int, "JudgedImage"], pick: Pick) -> Any:
-    """Frames of what is picked, computed when they are looked at; none where nothing is known."""
+def lazy_stack(shape: Sequence[int], frame: Callable[[int], np.ndarray]) -> Any:
+    """Masks (T, [Z,] Y, X) of which a frame is made, as int32, when it is looked at."""
     import dask.array as da
     from dask.delayed import delayed
 
-    shape = tuple(masks.shape[1:])
-    frame = partial(_frame, masks, images, pick)
+    make = delayed(frame)
     return da.stack(
-        [da.from_delayed(delayed(frame)(time), shape, np.int32) for time in range(len(masks))]
+        [da.from_delayed(make(time), tuple(shape[1:]), np.int32) for time in range(shape[0])]
     )
 
 
 def _frame(masks: Any, images: dict[int, "JudgedImage"], pick: Pick, time: int) -> np.ndarray:
+    """What is picked in a frame; nothing where nothing is known."""
     shown = np.asarray(masks[time])
     if time not in images:
         return np.zeros(shown.shape, np.int32)

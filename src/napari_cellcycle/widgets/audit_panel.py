@@ -39,9 +39,9 @@ _USUAL_GOAL = 2.0
 class AuditPanel(QWidget):
     """A question at a time, and what the answers tell so far.
 
-    With the panel chosen, the arrow to the right says yes, that to the left no, up and down show
-    the frames to compare. Answers are kept with the experiment and can be taken back like any
-    correction.
+    While the panel itself has the focus, as it does after each answer, the arrow to the right says
+    yes, that to the left no, up and down show the frames to compare. Answers are kept with the
+    experiment and can be taken back like any correction.
     """
 
     def __init__(self, session: Session) -> None:
@@ -154,7 +154,7 @@ class AuditPanel(QWidget):
         for button, key, slot in pairs:
             button.clicked.connect(lambda _=False, slot=slot: slot())
             shortcut = QShortcut(QKeySequence(key), self)
-            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            shortcut.setContext(Qt.ShortcutContext.WidgetShortcut)
             shortcut.activated.connect(slot)
         self.skip_button.clicked.connect(self.skip)
         self._settled.timeout.connect(self.setFocus)

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import napari
 
@@ -13,7 +14,30 @@ from napari_cellcycle.widgets.movies import is_movie, plain
 from napari_cellcycle.widgets.preferences import PLUGIN, compute_settings
 from napari_cellcycle.widgets.teach_wiring import take_model
 
+if TYPE_CHECKING:
+    from napari_cellcycle.widgets.dock import CellCycle
+
 WIDGET = "Cell cycle"
+
+
+_docks_of: "WeakValueDictionary[int, CellCycle]" = WeakValueDictionary()
+"""The dock of each viewer, by the id of its window; closed ones too, as they hold results."""
+
+
+def dock_widget() -> "CellCycle":
+    """The dock of the viewer in front: what is put into the window by napari.
+
+    A viewer has one. If it was closed, its results and corrections are still there.
+    """
+    from napari_cellcycle.widgets.dock import CellCycle
+
+    viewer = napari.current_viewer()
+    if viewer is None:
+        raise RuntimeError("There is no viewer to open the panel in.")
+    known = _docks_of.get(id(viewer.window))
+    if known is None or known.viewer.window is not viewer.window:
+        known = _docks_of[id(viewer.window)] = CellCycle(viewer)
+    return known
 
 
 def open_dock(viewer: "napari.viewer.Viewer") -> Any:

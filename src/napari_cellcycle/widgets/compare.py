@@ -11,8 +11,8 @@ from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.widgets.below import show_below
 from napari_cellcycle.widgets.movies import METADATA, fits, plain
+from napari_cellcycle.widgets.recording import Compared, Recording
 from napari_cellcycle.widgets.result import Result
-from napari_cellcycle.widgets.session import Compared, Recording
 from napari_cellcycle.widgets.task import Task
 
 if TYPE_CHECKING:

@@ -31,6 +31,7 @@ class Correcting:
         for tool in TOOLS:
             dock.corrections.more[tool.name] = partial(self._tools.take, tool.name)
         session.edited.connect(self._on_edited)
+        session.changed.connect(self._withdraw)
         session.refused.connect(self._on_refused)
         session.troubled.connect(self._on_trouble)
 
@@ -67,12 +68,16 @@ class Correcting:
     def _on_edited(self, _edit: object) -> None:
         """Show what a correction changed in the facts, and no more."""
         dock, session = self._dock, self._dock.session
-        if self._has_refused:
-            self._has_refused = False
-            dock.notice.hide()
+        self._withdraw()
         dock.results.show_display(session.result.display if session.result else None)
         idle = dock.task is None
         dock.results.set_ready(idle=idle, can_undo=session.can_undo, can_redo=session.can_redo)
+
+    def _withdraw(self, _experiment: object = None) -> None:
+        """Take back what was refused and offered: it was about cells that are not shown now."""
+        if self._has_refused:
+            self._has_refused = False
+            self._dock.notice.hide()
 
     def _on_refused(self, refused: Refused) -> None:
         self._has_refused = True

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -95,7 +96,7 @@ def display_of(draft: Draft, labels: Any) -> Display:
     if not len(draft):
         ndim = len(labels.shape) - 1
         vertices, features = np.zeros((0, ndim + 2)), pd.DataFrame({"track": [], "frame": []})
-        counts = {"cells": 0 if draft.tracked else _count(labels)}
+        counts = {"cells": 0 if draft.tracked else _count(draft, labels)}
         cells, graph = np.zeros(0, np.int64), dict[int, list[int]]()
     else:
         vertices, features, cells = _vertices(draft)
@@ -124,11 +125,32 @@ def loaded(labels: LabelStack, most_loaded: int = MOST_LOADED, progress: Progres
     return OverlaidMasks(labels)
 
 
-def _count(labels: Any) -> int:
-    """Masks of all frames; -1 where they are not in memory."""
+@dataclass
+class _Counted:
+    """How many masks each frame of a draft has, as of its change number `until`."""
+
+    in_frames: np.ndarray
+    until: int
+
+
+_counted: WeakKeyDictionary[Draft, _Counted] = WeakKeyDictionary()
+"""What was counted of drafts without tracks, so that a correction costs the frames it changed."""
+
+
+def _count(draft: Draft, labels: Any) -> int:
+    """Masks of all frames of a draft; -1 where they are not in memory."""
     if not isinstance(labels, np.ndarray):
         return -1
-    return sum(int(np.count_nonzero(np.bincount(frame.ravel())[1:])) for frame in labels)
+    edited = dict(draft.edited_frames)
+    known = _counted.get(draft)
+    changed = [frame for frame, number in edited.items() if known and number > known.until]
+    if known is None:
+        changed = list(range(len(labels)))
+        known = _counted[draft] = _Counted(np.zeros(len(labels), np.int64), 0)
+    for frame in changed:
+        known.in_frames[frame] = np.count_nonzero(np.bincount(labels[frame].ravel())[1:])
+    known.until = max(edited.values(), default=known.until)
+    return int(known.in_frames.sum())
 
 
 def _vertices(draft: Draft) -> tuple[np.ndarray, pd.DataFrame, np.ndarray]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import napari
 from qtpy.QtCore import QTimer, Signal
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_cellcycle.config import ClassifySettings, RunSettings, SegmentSettings, TrackSettings
 from napari_cellcycle.data.experiment import Experiment
@@ -26,6 +26,7 @@ from napari_cellcycle.widgets import (
     saving,
 )
 from napari_cellcycle.widgets.actions import Actions
+from napari_cellcycle.widgets.active_layer import ActiveLayer
 from napari_cellcycle.widgets.adopting import adopt_opened
 from napari_cellcycle.widgets.agreement import Agreement
 from napari_cellcycle.widgets.below import BelowRow, Panels
@@ -34,7 +35,7 @@ from napari_cellcycle.widgets.correct_section import CorrectSection
 from napari_cellcycle.widgets.correcting import Correcting
 from napari_cellcycle.widgets.errors_panel import ErrorsPanel
 from napari_cellcycle.widgets.filmstrip import Filmstrip
-from napari_cellcycle.widgets.fold import scrolled
+from napari_cellcycle.widgets.fold import line, scrolled
 from napari_cellcycle.widgets.job_panel import JobPanel
 from napari_cellcycle.widgets.movie_picker import MoviePicker
 from napari_cellcycle.widgets.movies import plain
@@ -86,7 +87,6 @@ class CellCycle(QWidget):
         self._build()
         self._connect()
         self._on_chosen(self.picker.layer)
-        adopt_opened(self)
         self.refresh()
 
     # ---------------------------------------------------------------- what it is made of
@@ -112,19 +112,19 @@ class CellCycle(QWidget):
         self.correct = CorrectSection(self.session, self.corrections.do)
         self.teach_button = teach_button(self)
         self.below = BelowRow(views_of(self))
-        line = QHBoxLayout()
-        line.addWidget(self.about, 1)
-        line.addWidget(self.help_button)
+        about = QHBoxLayout()
+        about.addWidget(self.about, 1)
+        about.addWidget(self.help_button)
         inner: Any = QWidget()
         layout = QVBoxLayout(inner)
         layout.setSpacing(6)
         layout.addWidget(self.picker)
         layout.addWidget(self.run_button)
-        layout.addLayout(line)
+        layout.addLayout(about)
         for section in self.steps.values():
             layout.addWidget(section)
             section.more.body.addWidget(links(self))
-        layout.addWidget(_line())
+        layout.addWidget(line())
         for widget in (
             self.job_panel,
             self.notice,
@@ -175,11 +175,14 @@ class CellCycle(QWidget):
         clicks.menu = self.correcting.show_menu
         ring = Ring(self.viewer, self.session)
         agreement = Agreement(self.viewer, self.session)
+        active = ActiveLayer(self.viewer, self.session, self.picker.choose)
         views = (
             self.filmstrip.close_thread,
             ring.close,
             clicks.close,
             agreement.close,
+            active.close,
+            self.picker.close_events,
             self.correcting.close,
             self.preview.close,
         )
@@ -192,6 +195,7 @@ class CellCycle(QWidget):
         section = self.segment
         section.preview_button.toggled.connect(self.preview.switch)
         section.adjusted.connect(self.preview.refresh)
+        self.picker.edited.connect(self.preview.refresh)
         section.toggled.connect(lambda unfolded: self.preview.process.warm() if unfolded else None)
         section.again.connect(self.segment_again)
         self.preview.told.connect(section.tell)
@@ -219,6 +223,7 @@ class CellCycle(QWidget):
     def begin(self, task: Task) -> Task:
         """Start a task, showing how far it is; one at a time."""
         self.task = task
+        self.session.busy_with = task.name
         self.notice.hide()
         self.job_panel.begin(task.name)
         task.progressed.connect(self.job_panel.show_progress)
@@ -264,10 +269,12 @@ class CellCycle(QWidget):
         if self._unshown:
             self._next.start()
             return
-        self.task = None
+        self.task, self.session.busy_with = None, ""
         self.job_panel.end()
         self.refresh()
         self.finished.emit()
+        self.recovery.remind()
+        adopt_opened(self)
 
     # ---------------------------------------------------------------- what is open
 
@@ -309,6 +316,7 @@ class CellCycle(QWidget):
         self.session.choose(layer)
         if layer is not None:
             self._warm.start()
+            adopt_opened(self)
 
     def _on_result(self, _experiment: Experiment | None = None) -> None:
         result = self.session.result
@@ -316,7 +324,8 @@ class CellCycle(QWidget):
         self.refresh()
 
     def _on_layers(self, _event: object = None) -> None:
-        self.session.forget_all_but(map(plain, self.viewer.layers))
+        if self.session.forget_all_but(map(plain, self.viewer.layers)):
+            self.recovery.look_again()
         adopt_opened(self)
         self.refresh()
 
@@ -330,7 +339,7 @@ class CellCycle(QWidget):
             for step in self._sources:
                 found = sources(step, self.session.experiment, self.viewer.layers, movie, own)
                 self._sources[step] = found
-                self.steps[step].offer_sources([source.name for source in found])
+                self.steps[step].offer_sources(found)
         for step, section in self.steps.items():
             section.set_ready(self.hindrance(step))
         self.segment.set_again_ready(again.hindrance(self))
@@ -350,15 +359,12 @@ class CellCycle(QWidget):
         known |= {"tracks"} if display is not None and display.has_tracks else set()
         known |= {"stages"} if display is not None and display.has_stages else set()
         self.below.set_ready(known)
-        self.about.setText("Segment · Track · Classify" + self._cost(movie))
+        models = {name: section.settings.model for name, section in self.steps.items()}
+        seconds = None if movie is None else estimates.estimate(movie, models)
+        cost = "" if seconds is None else f"     {estimates.in_words(seconds)}"
+        self.about.setText("Segment · Track · Classify" + cost)
         idle = self.task is None
         self.results.set_ready(idle=idle, can_undo=session.can_undo, can_redo=session.can_redo)
-
-    def _cost(self, movie: Any) -> str:
-        if movie is None:
-            return ""
-        models = {name: section.settings.model for name, section in self.steps.items()}
-        return f"     {estimates.in_words(estimates.estimate(movie, models))}"
 
     def _on_warm(self) -> None:
         if self.task is None:
@@ -389,9 +395,3 @@ class CellCycle(QWidget):
         clean_up()
         self.recovery.look()
         self.teachings.look()
-
-
-def _line() -> QFrame:
-    line = QFrame()
-    line.setFrameShape(QFrame.Shape.HLine)
-    return line

@@ -17,7 +17,8 @@ from qtpy.QtWidgets import (
 )
 
 from napari_cellcycle.widgets.agreement import legend
-from napari_cellcycle.widgets.session import Compared, Session
+from napari_cellcycle.widgets.recording import Compared
+from napari_cellcycle.widgets.session import Session
 
 _COLUMNS = {"frame": "Frame", "kind": "Kind", "cell": "Cell", "sentence": "What is wrong"}
 _SCORES = {

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.tracks import Tracks
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Kind:
-    """How an export is asked for: window title, end of its name, and name filter."""
+    """How an export is asked for: window title, end of the name offered, and name filter.
+
+    Folders are offered without the ending that they get: dialogs open those that are there.
+    """
 
     title: str
     ending: str
@@ -29,7 +32,7 @@ _KINDS = {
     "ctc": _Kind("Export a new folder", "_RES"),
     "csv": _Kind("Export a table", ".csv", "*.csv"),
     "trackmate": _Kind("Export a TrackMate file", ".xml", "*.xml"),
-    "geff": _Kind("Export a new geff folder", ".geff"),
+    "geff": _Kind("Export a new geff folder", ""),
     "figures": _Kind("Write figures and tables to a new folder", "_figures"),
     "film": _Kind("Write a film", ".mp4", "Films (*.mp4 *.gif)"),
     "report": _Kind("Write pages about cells to a new folder", "_cells"),
@@ -46,14 +49,20 @@ _ENDINGS = {
 
 
 def ask_and_export(dock: "CellCycle", kind: str) -> Task | None:
-    """Ask for a name and export the open experiment; `kind` is a key of `_KINDS`."""
+    """Ask for a name and export the open experiment; `kind` is a key of `_KINDS`.
+
+    The dialog asks before something is replaced, but not about the name with its ending.
+    """
     recording = dock.session.recording
     if recording is None or recording.result is None:
         return None
     asked = _KINDS[kind]
     start = Path.home() / f"{plain_name(recording.layer.name)}{asked.ending}"
     chosen, _ = QFileDialog.getSaveFileName(dock, asked.title, str(start), asked.pattern)
-    return export(dock, kind, Path(chosen)) if chosen else None
+    path = _ended(kind, Path(chosen))
+    if not chosen or (path != Path(chosen) and not may_write(dock, path)):
+        return None
+    return export(dock, kind, path)
 
 
 def export(dock: "CellCycle", kind: str, path: Path) -> Task | None:
@@ -66,9 +75,7 @@ def export(dock: "CellCycle", kind: str, path: Path) -> Task | None:
     experiment = dock.session.experiment
     if experiment is None or dock.task is not None:
         return None
-    endings = _ENDINGS.get(kind)
-    if endings is not None and path.suffix.lower() not in endings:
-        path = path.with_name(path.name + endings[0])
+    path = _ended(kind, path)
     cells = None
     if kind == "report" and dock.session.track is not None and experiment.tracks is not None:
         cells = family(experiment.tracks, dock.session.track)
@@ -80,6 +87,27 @@ def export(dock: "CellCycle", kind: str, path: Path) -> Task | None:
 
     task.succeeded.connect(on_exported)
     return dock.begin(task)
+
+
+def _ended(kind: str, path: Path) -> Path:
+    """A path with an ending that its kind must have."""
+    endings = _ENDINGS.get(kind, (path.suffix.lower(),))
+    return path if path.suffix.lower() in endings else path.with_name(path.name + endings[0])
+
+
+def may_write(parent: QWidget, path: Path) -> bool:
+    """Whether something can be written there: asks if that would replace what is there."""
+    if not path.exists():
+        return True
+    buttons = QMessageBox.StandardButton
+    answer = QMessageBox.question(
+        parent,
+        "Replace?",
+        f"{path.name} is in {path.parent} already. Replace it?",
+        buttons.Yes | buttons.No,
+        buttons.No,
+    )
+    return answer == buttons.Yes
 
 
 def family(tracks: Tracks, track: int) -> list[int]:

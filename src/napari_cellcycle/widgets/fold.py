@@ -1,4 +1,4 @@
-"""A section with a header that folds and unfolds its body."""
+"""A section with a header that folds and unfolds its body, and other parts of a column."""
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
@@ -76,3 +76,10 @@ def scrolled(inner: QWidget) -> QScrollArea:
     area.setFrameShape(QFrame.Shape.NoFrame)
     area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     return area
+
+
+def line() -> QFrame:
+    """A line across, between parts of a column."""
+    made = QFrame()
+    made.setFrameShape(QFrame.Shape.HLine)
+    return made

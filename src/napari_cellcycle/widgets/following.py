@@ -11,7 +11,7 @@ from napari_cellcycle.data.stages import H2B
 from napari_cellcycle.data.tracks import Tracks
 from napari_cellcycle.widgets.cutter import WIDTHS
 from napari_cellcycle.widgets.life import life_of_followed
-from napari_cellcycle.widgets.session import Recording
+from napari_cellcycle.widgets.recording import Recording
 from napari_cellcycle.widgets.task import Task
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ was closed: each correction is on disk at once.</p>
 """
 _KEYS = {
     "O": "colour by track or by stage",
-    "Alt P": "preview of the segmentation, on and off",
+    "Shift P": "preview of the segmentation, on and off",
     "R": "segment the frame that is shown again; all else stays",
     "Shift R": "the same in a rectangle you drew, or in what you see",
     "?": "this sheet",

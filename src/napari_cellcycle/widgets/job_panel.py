@@ -75,6 +75,7 @@ class JobPanel(QWidget):
         self.cancelled.emit()
 
     def _tick(self) -> None:
-        if self._seconds_left is None:
-            return
-        self.left.setText(spoken(max(0.0, self._seconds_left - (time.monotonic() - self._since))))
+        """Show the time left; nothing while it is not known."""
+        left = self._seconds_left
+        gone = time.monotonic() - self._since
+        self.left.setText(spoken(None if left is None else max(0.0, left - gone)))

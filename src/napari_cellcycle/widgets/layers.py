@@ -83,6 +83,11 @@ class ResultLayers:
         large = len(display.vertices) > _LARGE
         self._later.start(_LARGE_AFTER_MS if large else _TRACKS_AFTER_MS)
 
+    def catch_up(self, display: Display) -> None:
+        """Show `display` if it is another one than is shown."""
+        if self._display is not None and display is not self._display:
+            self.update(display, range(self.frames))
+
     def _update_tracks(self) -> None:
         display = self._display
         if display is None or display is self._tracked:

@@ -32,9 +32,9 @@ _SCROLL = 20
 class LineagePanel(QWidget):
     """The lineage tree with a line to find cells in it; it leads to each cell.
 
-    A click with shift chooses another cell beside the first, or lets go of it. `menu_requested`
-    comes with the cell (its id) under a right click, which is chosen first, and the place on the
-    screen.
+    A click with shift chooses another cell beside the first, or lets go of it; one without lets go
+    of all of them. `menu_requested` comes with the cell (its id) under a right click, which is
+    chosen first, and the place on the screen.
     """
 
     menu_requested = Signal(int, QPoint)
@@ -229,6 +229,7 @@ class LineagePanel(QWidget):
         if draft is None or known is None:
             return
         track, place = int(known.tracks[position]), known.place(position, frame)
+        self._session.pair(())
         self._session.select(track)
         if place == NONE:
             self._session.go_to_frame(frame)
@@ -238,19 +239,16 @@ class LineagePanel(QWidget):
 
     def _on_paired(self, position: int, frame: int) -> None:
         known = self._known
-        if known is None:
-            return
-        cell = int(known.cells[known.nearest(position, frame)])
-        others = self._session.others
-        kept = tuple(one for one in others if one != cell)
-        self._session.pair(kept if cell in others else (*others, cell))
+        if known is not None:
+            self._session.toggle_other(int(known.cells[known.nearest(position, frame)]))
 
     def _on_asked(self, position: int, frame: int, place: QPoint) -> None:
         known = self._known
         if known is None:
             return
         cell = known.nearest(position, frame)
-        self._on_chosen(position, int(known.frames[cell]))
+        if int(known.tracks[position]) != self._session.track:
+            self._on_chosen(position, int(known.frames[cell]))
         self.menu_requested.emit(int(known.cells[cell]), place)
 
     def _on_stepped(self, frames: int, rows: int) -> None:

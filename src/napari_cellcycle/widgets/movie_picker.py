@@ -29,7 +29,7 @@ class MoviePicker(QWidget):
     """Offers the layers that can be a movie and chooses one by itself.
 
     `chosen` comes with the layer, or None; `edited` when what is known about the movie
-    changes; `movie` is what the rest of the dock works on.
+    changes, or a layer is called otherwise; `movie` is what the rest of the dock works on.
     """
 
     chosen = Signal(object)
@@ -48,6 +48,7 @@ class MoviePicker(QWidget):
         events = viewer.layers.events
         for event in (events.inserted, events.removed, events.reordered):
             event.connect(self._on_layers)
+        events.renamed.connect(self._on_renamed)
         self._on_layers()
         self._on_chosen()
 
@@ -88,6 +89,7 @@ class MoviePicker(QWidget):
         events = self._viewer.layers.events
         for event in (events.inserted, events.removed, events.reordered):
             event.disconnect(self._on_layers)
+        events.renamed.disconnect(self._on_renamed)
 
     def _build(self) -> None:
         self.layers = _combo("The image layer that shows your cells over time")
@@ -137,6 +139,11 @@ class MoviePicker(QWidget):
         self.layers.setCurrentIndex(kept if offered else -1)
         self.layers.blockSignals(False)
         self._on_chosen()
+
+    def _on_renamed(self, _event: object = None) -> None:
+        for row, layer in enumerate(self._offered):
+            self.layers.setItemText(row, layer.name)
+        self.edited.emit()
 
     def _on_chosen(self) -> None:
         row = self.layers.currentIndex()

@@ -80,10 +80,15 @@ def movie_of(layer: Image, *, channels: bool | None = None) -> Movie:
 def same_pixels(movie: Movie) -> Movie | None:
     """The movie as its file holds it, with what `movie` says of it; None if it has no file.
 
-    A file whose shape is not that of the layer (it was cropped, say) is not the same movie.
+    A file that holds other pixels than the layer (which was cropped, or filtered, say) is not the
+    same movie. All frames may be read, so this is for a thread.
     """
+    from napari_cellcycle.io.movies import have_same_pixels
+
+    if movie.source and getattr(movie.pixels, "source", None) == movie.source:
+        return movie
     found = _open(movie.source) if movie.source else None
-    if found is None or found.pixels.shape != movie.pixels.shape:
+    if found is None or not have_same_pixels(found, movie):
         return None
     return replace(
         found,

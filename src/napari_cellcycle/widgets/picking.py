@@ -10,7 +10,8 @@ from napari_cellcycle.data.cells import NOBODY
 from napari_cellcycle.widgets.layers import placed
 from napari_cellcycle.widgets.life import Life
 from napari_cellcycle.widgets.movies import METADATA, plain
-from napari_cellcycle.widgets.session import Recording, Session
+from napari_cellcycle.widgets.recording import Recording
+from napari_cellcycle.widgets.session import Session
 
 RING = "chosen cell"
 _WIDTHS = 1.45
@@ -23,7 +24,8 @@ class Picker:
     """Chooses the cell that is clicked on while the chosen layer can be dragged around.
 
     With Shift, the cell is chosen beside the first, to be linked with it; a second such click lets
-    it go. A click with the right button chooses the cell and calls `menu`, if that is set.
+    it go, and a click without Shift lets go of all of them. A click with the right button chooses
+    the cell, if it is not chosen already, and calls `menu`, if that is set.
 
     Clicks on masks of a result with tracks choose a cell in the session, as does picking a label
     with napari's own tool. Where there are no tracks, the session tells of the frame and the
@@ -55,7 +57,8 @@ class Picker:
         if result is not None and result.display.has_tracks and labels in self._viewer.layers:
             label = label_at(labels, position, event) if labels is not None else 0
             if label:
-                self._session.pair(())
+                if event is None or event.button == 1:
+                    self._session.pair(())
                 self._session.select(label)
             return
         movie = recording.layer if labels not in self._viewer.layers else labels
@@ -74,12 +77,8 @@ class Picker:
         cell = draft.cell_at(session.frame, label) if label else NOBODY
         if not cell:
             session.pair(())
-        elif session.track is None:
-            session.select(label)
-        elif cell in session.others:
-            session.pair([one for one in session.others if one != cell])
         else:
-            session.pair([*session.others[-1:], cell])
+            session.toggle_other(cell)
 
     def _on_press(self, _viewer: Any, event: Any) -> Iterator[None]:
         beside = len(event.modifiers) == 1 and "Shift" in event.modifiers

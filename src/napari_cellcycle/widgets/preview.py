@@ -17,9 +17,11 @@ from napari_cellcycle.widgets.movies import METADATA, plain
 from napari_cellcycle.widgets.place import visible_region
 from napari_cellcycle.widgets.preferences import compute_settings
 from napari_cellcycle.widgets.preview_thread import Previews, Seen, Wanted
+from napari_cellcycle.widgets.recording import Recording
 from napari_cellcycle.widgets.session import Session
 
 NAME, MAP_NAME = "preview", "preview: where cells are"
+_LOOKING = "Looking for cells…"
 _SOON_MS = 40
 _LATER_MS = 350
 _OPACITY, _STRONG = 0.55, 0.9
@@ -29,7 +31,7 @@ _OUTLINE = 2
 
 
 class Preview(QObject):
-    """Segments what is in view whenever settings, frame or view change, while it is on.
+    """Segments what is in view whenever movie, settings, frame or view change, while it is on.
 
     `movie()` and `settings()` tell what is chosen now. `told` comes with a sentence about what is
     shown, `failed` with a `Failed`; `switched` says whether the preview is on.
@@ -61,6 +63,8 @@ class Preview(QObject):
         self._later.timeout.connect(self._look_again)
         self._region: Region | None = None
         self._frame = -1
+        self._recording: Recording | None = None
+        self._wanted: Wanted | None = None
         viewer.scene.camera.events.connect(self._on_view)
         viewer.dims.events.connect(self._on_view)
         session.changed.connect(self._on_changed)
@@ -71,19 +75,18 @@ class Preview(QObject):
             return
         self.on = on
         if on:
-            self.told.emit("Looking for cells…")
+            self.told.emit(_LOOKING)
             self._look()
         else:
-            self.process.want(None)
-            self._soon.stop()
-            self._later.stop()
-            self._remove()
+            self._clear()
             self.told.emit("")
         self.switched.emit(on)
 
     def refresh(self) -> None:
-        """Settings have changed: look again, soon."""
-        if self.on:
+        """Settings, or what is known of the movie, have changed: look again, soon."""
+        if self.on and self._movie() is None:
+            self.switch(False)
+        elif self.on:
             self._soon.start()
 
     def close(self) -> None:
@@ -99,8 +102,19 @@ class Preview(QObject):
             self._later.start()
 
     def _on_changed(self, _experiment: object = None) -> None:
-        if self.on and self._movie() is None:
-            self.switch(False)
+        """Look again, and show nothing of another movie meanwhile."""
+        if self.on and self._session.recording is not self._recording:
+            self._clear()
+            self.told.emit(_LOOKING)
+        self.refresh()
+
+    def _clear(self) -> None:
+        """Show nothing, and wait for nothing."""
+        self._wanted = None
+        self.process.want(None)
+        self._soon.stop()
+        self._later.stop()
+        self._remove()
 
     def _look_again(self) -> None:
         """Look if another frame or region is in view."""
@@ -113,10 +127,12 @@ class Preview(QObject):
         movie, recording = self._movie(), self._session.recording
         if not self.on or movie is None or recording is None:
             return
+        self._recording = recording
         self._frame = min(max(self._session.frame, 0), len(movie) - 1)
         self._region = visible_region(self._viewer, recording.layer)
-        wanted = Wanted(movie, self._frame, self._settings(), compute_settings(), self._region)
-        self.process.want(wanted)
+        settings = self._settings()
+        self._wanted = Wanted(movie, self._frame, settings, compute_settings(), self._region)
+        self.process.want(self._wanted)
 
     def _on_failed(self, failed: Failed) -> None:
         if self.on:
@@ -125,10 +141,9 @@ class Preview(QObject):
             self.failed.emit(failed)
 
     def _on_seen(self, seen: Seen) -> None:
-        recording = self._session.recording
-        if not self.on or recording is None or self._movie() is None:
+        if seen.wanted is not self._wanted or self._recording is None:
             return
-        movie = recording.layer
+        movie = self._recording.layer
         self._show_masks(seen, movie)
         self._show_map(seen, movie)
         self.told.emit(_sentence(seen))
@@ -138,6 +153,8 @@ class Preview(QObject):
         place = _placed(movie, seen.wanted.time, seen.region, seen.masks.ndim)
         masks = seen.masks[np.newaxis]
         layer = self._layers.get(NAME)
+        if layer is not None and layer.ndim != masks.ndim:
+            self._remove(NAME)
         if layer is None or layer not in self._viewer.layers:
             layer = Labels(
                 masks,

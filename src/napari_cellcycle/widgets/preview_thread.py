@@ -3,6 +3,7 @@
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from qtpy.QtCore import QObject, Signal
@@ -65,6 +66,8 @@ class Previews(QObject):
         self.talk = Talk()
         self._lock = threading.Condition()
         self._wanted: Wanted | None = None
+        self._pixels: Any = None
+        self._movies = 0
         self._thread: threading.Thread | None = None
         self._closed = False
 
@@ -77,7 +80,9 @@ class Previews(QObject):
         """Segment this instead of what was asked for before; None: nothing more."""
         with self._lock:
             self._wanted = wanted
-            if wanted is not None:
+            if wanted is None:
+                self._pixels = None
+            else:
                 self._start()
 
     @property
@@ -132,7 +137,7 @@ class Previews(QObject):
 
     def _ask(self, wanted: Wanted) -> Answer:
         movie, channel = wanted.movie, wanted.settings.channel
-        series = str(id(movie.pixels)), str(channel)
+        series = str(self._number_of(movie)), str(channel)
         image = self.talk.store((*series, wanted.time), lambda: movie.frame(wanted.time, channel))
         look = Look(
             "preview",
@@ -146,6 +151,13 @@ class Previews(QObject):
             model_folder=wanted.compute.model_folder,
         )
         return self.talk.ask(look, lambda: self._check(wanted))
+
+    def _number_of(self, movie: Movie) -> int:
+        """A number that no other movie has, or had, for the frames of this one."""
+        if movie.pixels is not self._pixels:
+            self._pixels = movie.pixels
+            self._movies += 1
+        return self._movies
 
     def _check(self, wanted: Wanted) -> None:
         if self._closed or self._wanted is not wanted:

@@ -1,15 +1,19 @@
 """Corrections that were never saved, as napari was closed or killed: found and offered again."""
 
 import shutil
+import threading
 import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari.layers import Image
 from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QMessageBox
 
 from napari_cellcycle.errors import UserError
+from napari_cellcycle.widgets.movies import plain
 from napari_cellcycle.widgets.workplace import root, unsaved_in
 
 if TYPE_CHECKING:
@@ -60,6 +64,8 @@ class Recovery(QObject):
     def __init__(self, dock: "CellCycle") -> None:
         super().__init__(dock)
         self._dock = dock
+        self._waiting: Unsaved | None = None
+        self.offered: Unsaved | None = None
         self.found.connect(self._offer)
 
     def look(self) -> None:
@@ -68,20 +74,43 @@ class Recovery(QObject):
         if unsaved is not None:
             self.found.emit(unsaved)
 
+    def look_again(self) -> None:
+        """Look for them in a thread of its own, as a movie was closed."""
+        threading.Thread(target=self.look, name="look for corrections", daemon=True).start()
+
+    def remind(self) -> None:
+        """Offer what was found while something ran."""
+        if self._waiting is not None:
+            self._offer(self._waiting)
+
     def _offer(self, unsaved: Unsaved) -> None:
+        self._waiting = unsaved if self._dock.task is not None else None
         if self._dock.session.result is not None or self._dock.task is not None:
             return
+        self.offered = unsaved
         self._dock.notice.offer(
             unsaved.words,
             [
                 ("Open them", partial(self._open, unsaved)),
-                ("Forget them", partial(_forget, unsaved)),
+                ("Forget them", partial(self._forget, unsaved)),
             ],
         )
 
     def _open(self, unsaved: Unsaved) -> None:
-        self._dock.viewer.open(str(unsaved.folder), plugin="napari-cellcycle")
+        opened = self._dock.viewer.open(str(unsaved.folder), plugin="napari-cellcycle")
+        movie = next((layer for layer in map(plain, opened) if isinstance(layer, Image)), None)
+        if movie is not None:
+            self._dock.picker.choose(movie)
 
-
-def _forget(unsaved: Unsaved) -> None:
-    shutil.rmtree(unsaved.folder, ignore_errors=True)
+    def _forget(self, unsaved: Unsaved) -> None:
+        buttons = QMessageBox.StandardButton
+        answer = QMessageBox.question(
+            self._dock,
+            "Forget corrections",
+            f"{unsaved.words} Delete them for good?",
+            buttons.Yes | buttons.Cancel,
+            buttons.Cancel,
+        )
+        if answer == buttons.Yes:
+            gone = partial(shutil.rmtree, unsaved.folder, ignore_errors=True)
+            threading.Thread(target=gone, name="forget corrections", daemon=True).start()

@@ -27,6 +27,8 @@ class Snapshot:
 class Result:
     """An experiment, what layers show of it, the folder it lies in, and what corrects it.
 
+    `masks` are those of its layer, corrected in place.
+
     Without an `editor` nothing can be corrected. `warning` says why corrections are not kept.
     """
 
@@ -38,13 +40,24 @@ class Result:
         editor: Editor | None = None,
         warning: str = "",
     ) -> None:
-        self.display = display
+        self._shown: Display | None = display
+        self.masks = display.labels
         self.folder = folder
         self.editor = editor
         self.warning = warning
         self._stored = experiment
         self._known: Experiment | None = experiment if editor is None else None
         self._is_whole = editor is None or not editor.can_undo
+        if editor is not None:
+            editor.edited.connect(self._on_edited)
+
+    @property
+    def display(self) -> Display:
+        """What layers show of it now, corrections included."""
+        if self._shown is None:
+            assert self.editor is not None
+            self._shown = display_of(self.editor.draft, self.masks)
+        return self._shown
 
     @property
     def experiment(self) -> Experiment:
@@ -55,11 +68,8 @@ class Result:
             self._known = self._stored if untouched else self.editor.experiment(self._stored)
         return self._known
 
-    def update(self) -> None:
-        """Take over what was corrected into what is shown."""
-        if self.editor is not None:
-            self._known = None
-            self.display = display_of(self.editor.draft, self.display.labels)
+    def _on_edited(self, _edit: object) -> None:
+        self._known = self._shown = None
 
     def snapshot(self) -> "Snapshot":
         """Everything as it is now, to be saved while corrections go on."""
@@ -100,6 +110,6 @@ class Result:
 
 def size_of(results: Sequence[Result | None]) -> int:
     """Bytes of memory that the masks of `results` take."""
-    arrays = {id(r.display.labels): r.display.labels for r in results if r}.values()
+    arrays = {id(r.masks): r.masks for r in results if r}.values()
     edited = [list(a.edited.values()) if isinstance(a, OverlaidMasks) else [a] for a in arrays]
     return sum(array.nbytes for each in edited for array in each)

@@ -25,6 +25,7 @@ from qtpy.QtWidgets import (
 
 from napari_cellcycle.data.draft import Draft
 from napari_cellcycle.data.history import Edit
+from napari_cellcycle.jobs import Failed
 from napari_cellcycle.review.catalogue import LIKELY, Doubts
 from napari_cellcycle.review.doubt import KINDS, MOST_MENDS, Doubt, facts_of
 from napari_cellcycle.widgets.known_draft import draft_of, minutes_of
@@ -159,6 +160,7 @@ class ReviewPanel(QWidget):
         session.changed.connect(self._on_changed)
         session.edited.connect(self._on_edited)
         self.finder.found.connect(self._on_found)
+        self.finder.failed.connect(self._on_failed)
         self.kind.currentIndexChanged.connect(self._fill)
         self.unlikely.toggled.connect(self._on_unlikely)
         self.table.clicked.connect(self._on_clicked)
@@ -231,8 +233,17 @@ class ReviewPanel(QWidget):
     def _on_found(self, doubts: Doubts) -> None:
         self._doubts = doubts
         self.words.setText(_NOTHING)
+        self.words.setToolTip("")
         self._fill()
         self.counted.emit(doubts.likely)
+
+    def _on_failed(self, failed: Failed) -> None:
+        """Say why there is no list; the next correction, or a look at this tab, tries again."""
+        self._touched.append(np.empty(0, np.int64))
+        self._doubts = Doubts()
+        self._fill(looking=True)
+        self.words.setText(failed.text)
+        self.words.setToolTip(failed.details)
 
     def _on_unlikely(self, _on: bool) -> None:
         self._fill()

@@ -8,9 +8,11 @@ import numpy as np
 from qtpy.QtCore import QObject, Signal
 
 from napari_cellcycle.data.draft import Draft
+from napari_cellcycle.jobs import Failed
 from napari_cellcycle.review.catalogue import Doubts
 from napari_cellcycle.review.doubt import Facts
 from napari_cellcycle.review.find import find_doubts, refreshed
+from napari_cellcycle.widgets.task import describe
 
 _PATIENCE = 5.0
 
@@ -27,11 +29,13 @@ class _Wanted:
 class Finder(QObject):
     """Keeps the list of doubts about a draft up to date.
 
-    `found` comes with the list, a moment after it was asked for. Where several edits come in
-    between, they are looked at together. The thread ends when nothing is left to do.
+    `found` comes with the list, a moment after it was asked for, or `failed` with a `Failed`; all
+    is looked at anew then when it is asked for again. Where several edits come in between, they
+    are looked at together. The thread ends when nothing is left to do.
     """
 
     found = Signal(object)
+    failed = Signal(object)
 
     def __init__(self) -> None:
         super().__init__()
@@ -89,13 +93,20 @@ class Finder(QObject):
                 if wanted is None:
                     self._thread = None
                     return
-            if known is None or wanted.touched is None:
-                doubts = find_doubts(wanted.draft, wanted.facts)
-            else:
-                doubts = refreshed(known, wanted.draft, wanted.facts, wanted.touched)
+            outcome = _looked(known, wanted)
             with self._lock:
                 if turn != self._turn:
                     continue
-                self._known = doubts
+                self._known = None if isinstance(outcome, Failed) else outcome
             with suppress(RuntimeError):  # the window was closed in the meantime
-                self.found.emit(doubts)
+                (self.failed if isinstance(outcome, Failed) else self.found).emit(outcome)
+
+
+def _looked(known: Doubts | None, wanted: _Wanted) -> Doubts | Failed:
+    """The list of doubts, brought up to date or made anew; or what went wrong."""
+    try:
+        if known is None or wanted.touched is None:
+            return find_doubts(wanted.draft, wanted.facts)
+        return refreshed(known, wanted.draft, wanted.facts, wanted.touched)
+    except Exception as error:  # noqa: BLE001 - told to the user
+        return describe(error)

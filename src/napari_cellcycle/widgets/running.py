@@ -10,8 +10,8 @@ from napari_cellcycle.jobs.job import StepName
 from napari_cellcycle.pipeline.keep import kept_cells
 from napari_cellcycle.widgets import estimates
 from napari_cellcycle.widgets.preferences import compute_settings
+from napari_cellcycle.widgets.recording import Recording
 from napari_cellcycle.widgets.result import Result
-from napari_cellcycle.widgets.session import Recording
 from napari_cellcycle.widgets.step_section import TITLES
 from napari_cellcycle.widgets.task import Task
 from napari_cellcycle.widgets.work import Request, compute
@@ -94,22 +94,33 @@ def show(
 ) -> None:
     """Show `result` and its `notes` part by part, so that the viewer is not held up.
 
-    If the movie was closed meanwhile, the dock only says where the result is. `others` are done
-    afterwards.
+    If the movie is closed before, the dock only says where the result is; if another one is
+    chosen, the result is still that of its own. `others` are done afterwards.
     """
     if dock.session.recording is not recording:
         dock.picker.choose(recording.layer)
-    if dock.session.recording is not recording:
-        where = "The movie was closed meanwhile"
-        where += (
-            f"; its result is in {result.folder}." if result.folder else ", and nothing is kept."
-        )
-        dock.show_later([partial(dock.notice.tell, where, problem=False)])
-        return
     former = recording.result
     if result.display.has_stages and not (former and former.display.has_stages):
         dock.session.colour("stage")
     said = " ".join(part for part in (notes, result.warning) if part)
     tell = partial(dock.notice.tell, said, problem=False) if said else dock.notice.hide
-    steps = recording.layers.steps(result.display)
-    dock.show_later([*steps, partial(dock.session.replace, result), *others, tell])
+    steps: list[Callable[[], object]] = [
+        *recording.layers.steps(result.display),
+        partial(dock.session.replace, result, recording),
+        *others,
+        tell,
+    ]
+    dock.show_later([partial(_if_open, dock, recording, result, step) for step in steps])
+
+
+def _if_open(
+    dock: "CellCycle", recording: Recording, result: Result, step: Callable[[], object]
+) -> None:
+    """Do a part of showing a result, or say where it is if its movie was closed meanwhile."""
+    if recording in dock.session.recordings:
+        step()
+        return
+    dock.show_later([])
+    where = "The movie was closed meanwhile"
+    where += f"; its result is in {result.folder}." if result.folder else ", and nothing is kept."
+    dock.notice.tell(where, problem=False)

@@ -10,9 +10,9 @@ from qtpy.QtWidgets import QFileDialog
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.errors import CannotWrite
 from napari_cellcycle.io.experiment import SUFFIX
-from napari_cellcycle.widgets.exports import plain_name
+from napari_cellcycle.widgets.exports import may_write, plain_name
+from napari_cellcycle.widgets.recording import Recording
 from napari_cellcycle.widgets.result import Result, Snapshot
-from napari_cellcycle.widgets.session import Recording
 from napari_cellcycle.widgets.task import Task
 from napari_cellcycle.widgets.teach_carry import carry_rounds
 from napari_cellcycle.widgets.workplace import root
@@ -22,13 +22,22 @@ if TYPE_CHECKING:
 
 
 def ask_and_save(dock: "CellCycle") -> Task | None:
-    """Ask for a name and save the open experiment there."""
+    """Ask for a name and save the open experiment there.
+
+    The name is offered without its ending, as dialogs open a folder that is there. About a folder
+    that is not the one of this result is asked before it is replaced.
+    """
     recording = dock.session.recording
     if recording is None or recording.result is None:
         return None
-    start = recording.saved_in or Path.home() / f"{plain_name(recording.layer.name)}{SUFFIX}"
+    saved_in, name = recording.saved_in, plain_name(recording.layer.name)
+    start = saved_in.parent / saved_in.stem if saved_in is not None else Path.home() / name
     chosen, _ = QFileDialog.getSaveFileName(dock, "Save experiment", str(start), f"*{SUFFIX}")
-    return save(dock, Path(chosen)) if chosen else None
+    if not chosen:
+        return None
+    folder, own = _ended(Path(chosen)), recording.result.folder
+    is_own = own is not None and own.resolve() == folder.resolve()
+    return save(dock, folder) if is_own or may_write(dock, folder) else None
 
 
 def save(dock: "CellCycle", folder: Path) -> Task | None:
@@ -36,13 +45,16 @@ def save(dock: "CellCycle", folder: Path) -> Task | None:
     recording = dock.session.recording
     if recording is None or recording.result is None or dock.task is not None:
         return None
-    if folder.suffix != SUFFIX:
-        folder = folder.with_name(folder.name + SUFFIX)
-    result = recording.result
+    folder, result = _ended(folder), recording.result
     snapshot = result.snapshot()
     task = Task("Save", _saved, snapshot, folder)
     task.succeeded.connect(partial(_on_saved, dock, recording, result, snapshot, folder))
     return dock.begin(task)
+
+
+def _ended(folder: Path) -> Path:
+    """The folder with the ending that experiments have."""
+    return folder if folder.suffix == SUFFIX else folder.with_name(folder.name + SUFFIX)
 
 
 def _saved(snapshot: Snapshot, folder: Path, *, progress: Any) -> Experiment:
@@ -74,4 +86,5 @@ def _on_saved(
     except CannotWrite as error:
         dock.notice.tell(str(error))
         return
+    dock.session.saved.emit()
     dock.notice.tell(f"Saved as {folder}.", problem=False)

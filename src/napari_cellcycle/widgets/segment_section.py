@@ -17,7 +17,7 @@ FRAME, REGION, RANGE = "frame", "region", "range"
 _HINTS = {
     "preview": (
         "Show at once what these settings find in the part of this frame that you see; it follows "
-        "every change, and nothing is kept (Alt P)"
+        "every change, and nothing is kept (Shift P)"
     ),
     FRAME: (
         "Find the cells of the frame that is shown anew; all other frames stay, and cells that are "

@@ -1,9 +1,7 @@
 """The one mutable object of the plugin: the open recordings, their results, the selection."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from napari.layers import Image
 from psygnal import Signal
@@ -15,87 +13,9 @@ from napari_cellcycle.data.history import Edit
 from napari_cellcycle.edit.editor import Editor, Step
 from napari_cellcycle.errors import Refused, UserError
 from napari_cellcycle.widgets.colours import ColourBy
-from napari_cellcycle.widgets.layers import ResultLayers
 from napari_cellcycle.widgets.life import Life, life_of
-from napari_cellcycle.widgets.movies import axes_of
-from napari_cellcycle.widgets.result import Result, size_of
-from napari_cellcycle.widgets.teach_carry import carry_rounds
-from napari_cellcycle.widgets.workplace import Workplace
-
-_MAX_UNDO = 20
-_MOST_KEPT = 2_000_000_000
-
-
-if TYPE_CHECKING:
-    from napari_cellcycle.evaluation.mask_comparison import MaskComparison
-    from napari_cellcycle.evaluation.tracking import TrackingComparison
-
-
-@dataclass(frozen=True)
-class Compared:
-    """What the tracks, or the masks, of a result differ in from the truth in a folder.
-
-    `of_masks` is the same as `comparison` if masks were compared.
-    """
-
-    result: "Result"
-    truth: Path
-    comparison: "TrackingComparison | MaskComparison"
-    of_masks: "MaskComparison | None" = None
-
-
-class Recording:
-    """A movie layer and the results for it, with those that undo and redo can bring back."""
-
-    def __init__(self, layer: Image, viewer: Any) -> None:
-        self.layer = layer
-        self.layers = ResultLayers(viewer, layer)
-        self.workplace = Workplace(layer.name)
-        self.result: Result | None = None
-        self.saved_in: Path | None = None
-        self.compared: Compared | None = None
-        self.undone: list[Result | None] = []
-        self.former: list[Result | None] = []
-
-    @property
-    def ndim(self) -> int:
-        """Number of spatial dimensions: 2 or 3."""
-        if self.result is not None:
-            return self.result.experiment.movie.ndim
-        return 3 if "Z" in axes_of(self.layer) else 2
-
-    @property
-    def cell_side_px(self) -> float:
-        """Rough diameter of the cells in pixels of y and x."""
-        return self.layers.cell_side_px
-
-    def replace(self, result: Result | None) -> None:
-        """Make `result` the present one; the former can be brought back."""
-        for dropped in self.undone:
-            self._discard(dropped)
-        self.undone = []
-        if self.result is not None and self.result.editor is not None:
-            self.result.editor.forget_undone()
-        if self.result is not None and result is not None:
-            carry_rounds(self.result.folder, result.folder)
-        self.former.append(self.result)
-        self.result = result
-        while len(self.former) > _MAX_UNDO or size_of(self.former[1:]) > _MOST_KEPT:
-            self._discard(self.former.pop(0))
-
-    def _discard(self, result: Result | None) -> None:
-        kept = [r for r in (self.result, *self.former, *self.undone) if r]
-        if result is not None and all(result is not r for r in kept):
-            result.close()
-            if all(result.folder != r.folder for r in kept):
-                self.workplace.discard(result.folder)
-
-    def close(self) -> None:
-        """Let go of the viewer, and finish writing down what was corrected."""
-        self.layers.close()
-        for result in (self.result, *self.former, *self.undone):
-            if result is not None:
-                result.close()
+from napari_cellcycle.widgets.recording import Compared, Recording
+from napari_cellcycle.widgets.result import Result
 
 
 class Session:
@@ -109,7 +29,7 @@ class Session:
     `edited` comes with the `Edit` that was done, taken back or done again, once the display is up
     to date; `refused` with the error of a correction that is not possible, and `troubled` with a
     sentence where corrections cannot be kept on disk. `paired` comes with the other cells that
-    were chosen beside the first, by their ids.
+    were chosen beside the first, by their ids. `saved` tells that a result lies in another folder.
     """
 
     changed = Signal(object)
@@ -122,6 +42,7 @@ class Session:
     refused = Signal(object)
     troubled = Signal(str)
     paired = Signal(object)
+    saved = Signal()
 
     def __init__(self, viewer: Any) -> None:
         self._viewer = viewer
@@ -132,6 +53,8 @@ class Session:
         self.recording: Recording | None = None
         self.colour_by: ColourBy = "track"
         self.others: tuple[int, ...] = ()
+        self.busy_with = ""
+        """What runs now, by its name, and will change the result; empty if nothing does."""
         self._edited: Result | None = None
         viewer.dims.events.current_step.connect(self._on_step)
 
@@ -209,21 +132,28 @@ class Session:
             self.recording = known[0] if known else self._open(layer)
         if self.recording is not former:
             self._daughters = {}
+            if self.recording is not None:
+                self.recording.catch_up()
             self._follow_edits()
             self.changed.emit(self.experiment)
             self._reselect()
 
-    def replace(self, result: Result | None) -> None:
-        """Show `result` instead; the former one can be brought back by `undo`."""
-        if self.recording is not None:
-            self.recording.replace(result)
-            self._show()
+    def replace(self, result: Result | None, recording: Recording | None = None) -> None:
+        """Show `result` instead; the former one can be brought back by `undo`.
 
-    def open(self, result: Result) -> None:
-        """Show a stored `result`; there is nothing before it."""
-        if self.recording is not None:
-            self.recording.result = result
-            self._show()
+        It is a result of `recording`, by default the movie that is chosen.
+        """
+        recording = recording or self.recording
+        if recording is not None:
+            recording.replace(result)
+            self._show(recording)
+
+    def open(self, result: Result, recording: Recording | None = None) -> None:
+        """Show a stored `result`, as `replace` does; there is nothing before it."""
+        recording = recording or self.recording
+        if recording is not None:
+            recording.result = result
+            self._show(recording)
 
     def do(self, operation: str, **arguments: Any) -> bool:
         """Correct something; whether it was done. Why not is told by `refused`."""
@@ -246,10 +176,9 @@ class Session:
             self.editor.undo()
             return
         recording = self.recording
-        if recording and recording.former:
-            recording.undone.append(recording.result)
-            recording.result = recording.former.pop()
-            self._show()
+        if recording and recording.former and self._may_step():
+            recording.step_back()
+            self._show(recording)
 
     def redo(self) -> None:
         """Step forward again, if anything was undone."""
@@ -257,10 +186,20 @@ class Session:
             self.editor.redo()
             return
         recording = self.recording
-        if recording and recording.undone:
-            recording.former.append(recording.result)
-            recording.result = recording.undone.pop()
-            self._show()
+        if recording and recording.undone and self._may_step():
+            recording.step_forward()
+            self._show(recording)
+
+    def _may_step(self) -> bool:
+        """Whether another result may take the place of the present one; if not, why is told."""
+        if self.busy_with:
+            self.refused.emit(
+                Refused(
+                    f"'{self.busy_with}' works on this result: wait until it is done, or cancel "
+                    "it, to go to another one."
+                )
+            )
+        return not self.busy_with
 
     def colour(self, colour_by: ColourBy) -> None:
         """Colour all cells by track, by stage or by doubt."""
@@ -300,8 +239,24 @@ class Session:
             self.others = tuple(cells)
             self.paired.emit(self.others)
 
+    def toggle_other(self, cell: int) -> None:
+        """Choose a cell, by its id, beside the one that is chosen, or let go of it again.
+
+        As many can be chosen so as are wanted; where no cell is chosen yet, this one is.
+        """
+        if self.track is None and self.draft is not None:
+            self.select(self.draft.label(cell))
+            return
+        kept = tuple(one for one in self.others if one != cell)
+        self.pair(kept if cell in self.others else (*self.others, cell))
+
     def show_life(self, life: Life | None) -> None:
-        """Choose a cell by its life, which may be one that was followed without tracks."""
+        """Choose a cell by its life, which may be one that was followed without tracks.
+
+        What was chosen beside another cell is let go.
+        """
+        if life is None or life.track != self.track:
+            self.pair(())
         if life is not None or self.life is not None:
             self.life = life
             self.selected.emit(life)
@@ -321,12 +276,14 @@ class Session:
         if self.recording is not None:
             self.recording.layers.look_at(frame, place, cell)
 
-    def forget_all_but(self, layers: Iterable[Any]) -> None:
-        """Close the recordings whose movie is not among `layers` any more."""
+    def forget_all_but(self, layers: Iterable[Any]) -> bool:
+        """Close the recordings whose movie is not among `layers` any more; whether there were."""
         open_now = {id(layer) for layer in layers}
-        for recording in [r for r in self._recordings if id(r.layer) not in open_now]:
+        gone = [r for r in self._recordings if id(r.layer) not in open_now]
+        for recording in gone:
             recording.close()
             self._recordings.remove(recording)
+        return bool(gone)
 
     def close(self) -> None:
         """Let go of the viewer."""
@@ -356,10 +313,10 @@ class Session:
         self._recordings.append(recording)
         return recording
 
-    def _show(self) -> None:
-        assert self.recording is not None
-        result = self.recording.result
-        self.recording.layers.show(result.display if result else None)
+    def _show(self, recording: Recording) -> None:
+        recording.layers.show(recording.result.display if recording.result else None)
+        if recording is not self.recording:
+            return
         self._follow_edits()
         self.changed.emit(self.experiment)
         self._reselect()
@@ -382,7 +339,6 @@ class Session:
         result, recording = self.result, self.recording
         if result is None or recording is None:
             return
-        result.update()
         recording.layers.update(result.display, edit.frames)
         self.pair(())
         former = self.life

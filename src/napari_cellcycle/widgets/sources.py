@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
 from napari.layers import Labels, Layer
 
 from napari_cellcycle.data.experiment import Experiment
@@ -13,15 +12,21 @@ from napari_cellcycle.data.tracks import Tracks
 from napari_cellcycle.widgets.movies import METADATA, fits, plain
 
 OWN = {"track": "result of Segment", "classify": "result of Track"}
+_AIDS = ("agreement", "changes", "preview")
+"""What layers of our own show that are there to be looked at only."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Masks, and tracks where they are known, under the name that a list shows."""
+    """Masks, and tracks where they are known, under the name that a list shows.
+
+    They are those of a `layer`, or our own result.
+    """
 
     name: str
     labels: LabelStack
     tracks: Tracks | None = None
+    layer: Layer | None = None
 
 
 def sources(
@@ -41,7 +46,7 @@ def sources(
         found += [own_result] if step == "track" or own_result.tracks is not None else []
     others = [layer for layer in map(plain, layers) if not any(layer is x for x in own)]
     for layer in others[::-1]:
-        if fits(layer, movie):
+        if fits(layer, movie) and layer.metadata.get(METADATA, {}).get("shows") not in _AIDS:
             source = _from_layer(layer)
             if step == "track" or source.tracks is not None:
                 found.append(source)
@@ -51,6 +56,4 @@ def sources(
 def _from_layer(layer: Labels) -> Source:
     known = layer.metadata.get(METADATA, {})
     data = layer.data[0] if layer.multiscale else layer.data
-    tracks = known.get("tracks")
-    whole = isinstance(data, np.ndarray) and data.dtype != np.int32
-    return Source(layer.name, LabelStack(data.astype(np.int32) if whole else data), tracks)
+    return Source(layer.name, LabelStack(data), known.get("tracks"), layer)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from napari.layers import Layer
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QPushButton, QWidget
 
@@ -11,6 +12,7 @@ from napari_cellcycle.jobs.job import StepName
 from napari_cellcycle.models.store import Kind
 from napari_cellcycle.widgets.fold import Fold
 from napari_cellcycle.widgets.form import SettingsForm
+from napari_cellcycle.widgets.sources import Source
 
 StepModel = SegmentSettings | TrackSettings | ClassifySettings
 KINDS: dict[StepName, Kind] = {"segment": "segment", "track": "link", "classify": "stage"}
@@ -69,6 +71,8 @@ class StepSection(Fold):
         self._about: dict[str, str] = {}
         self.source = QComboBox()
         self.source.setMinimumContentsLength(8)
+        self._offered: list[Layer | None] = []
+        self._chosen: Layer | None = None
         fields = [n for n in type(settings).model_fields if n not in _HIDDEN]
         main = [name for name in _MAIN[step] if name in fields]
         self.form = SettingsForm(settings, main, slides=_SLIDES)
@@ -107,12 +111,18 @@ class StepSection(Fold):
         self.about_model.setVisible(bool(self._about.get(name)))
         self.fit()
 
-    def offer_sources(self, names: Sequence[str]) -> None:
-        """Offer what the step can start from; the first is chosen unless one was."""
-        chosen = self.source.currentText()
+    def offer_sources(self, offered: Sequence[Source]) -> None:
+        """Offer what the step can start from; the first, unless the user chose a layer."""
+        self._offered = [source.layer for source in offered]
+        rows = [row for row, layer in enumerate(self._offered) if layer is self._chosen]
+        if not rows:
+            self._chosen = None
         self.source.clear()
-        self.source.addItems(list(names))
-        self.source.setCurrentIndex(max(0, self.source.findText(chosen)))
+        self.source.addItems([source.name for source in offered])
+        self.source.setCurrentIndex(rows[0] if rows else 0)
+
+    def _on_source(self, row: int) -> None:
+        self._chosen = self._offered[row]
 
     def set_ready(self, reason: str) -> None:
         """Let the step be run, or say in the button's tooltip why it cannot be."""
@@ -131,6 +141,7 @@ class StepSection(Fold):
         self.body.addWidget(form)
         self.body.addWidget(self.form)
         self.body.addWidget(self.more)
+        self.source.activated.connect(self._on_source)
         self.run_button.clicked.connect(lambda: self.run.emit(self.step))
         self.model.currentTextChanged.connect(self._on_model)
         self.model.currentTextChanged.connect(lambda _: self.edited.emit())

@@ -13,6 +13,12 @@ from napari_cellcycle.widgets.teach_rounds import ASIDE, AUDIT, Round, Source
 from napari_cellcycle.widgets.teach_words import TITLES
 
 _COLOURS: dict[Kind, str] = {"segment": "#5aa9ff", "link": "#ff9d2e", "stage": "#3fbf8f"}
+_DASHES: dict[Kind, tuple[Qt.PenStyle, str]] = {
+    "segment": (Qt.PenStyle.SolidLine, "————"),
+    "link": (Qt.PenStyle.DashLine, "— — —"),
+    "stage": (Qt.PenStyle.DotLine, "· · · ·"),
+}
+"""How lines are drawn, and how the legend writes it: not every eye tells the colours apart."""
 _SYMBOLS: dict[Source, str] = {ASIDE: "o", AUDIT: "d"}
 _EMPTY = "After each round of teaching, a point says how many errors are left."
 
@@ -27,8 +33,8 @@ class RoundsChart(QWidget):
         self.words.setWordWrap(True)
         self.plot = Plot("#888888", "round of teaching")
         self.plot.setToolTip(
-            "Masks, links or stages that are wrong. ● on what was kept aside; ◆ dashed: by an "
-            "audit, with 95 % intervals"
+            "Masks, links or stages that are wrong. ● on what was kept aside; ◆ by an audit, with "
+            "95 % intervals"
         )
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -46,7 +52,8 @@ class RoundsChart(QWidget):
         for kind in kinds:
             self._draw(kind)
         legend = "&nbsp;&nbsp; ".join(
-            f'<span style="color: {_COLOURS[kind]}">●</span> {TITLES[kind]}' for kind in kinds
+            f'<b style="color: {_COLOURS[kind]}">{_DASHES[kind][1]}</b> {TITLES[kind]}'
+            for kind in kinds
         )
         self.words.setText(legend or _EMPTY)
         self.plot.setVisible(bool(kinds))
@@ -56,9 +63,11 @@ class RoundsChart(QWidget):
         for source, symbol in _SYMBOLS.items():
             mine = [each for each in self.rounds if (each.kind, each.source) == (kind, source)]
             if mine:
-                self._draw_line(mine, symbol, _COLOURS[kind])
+                self._draw_line(mine, symbol)
 
-    def _draw_line(self, mine: Sequence[Round], symbol: str, colour: str) -> None:
+    def _draw_line(self, mine: Sequence[Round], symbol: str) -> None:
+        colour, (style, _) = _COLOURS[mine[0].kind], _DASHES[mine[0].kind]
+        pen = pg.mkPen(colour, width=2, style=style)
         x, y, low, high = (
             np.array([getattr(each, name) for each in mine], float)
             for name in ("number", "errors", "low", "high")
@@ -68,8 +77,6 @@ class RoundsChart(QWidget):
             x_known, y_known = x[known], y[known]
             top, bottom = high[known] - y_known, y_known - low[known]
             self.plot.addItem(
-                pg.ErrorBarItem(x=x_known, y=y_known, top=top, bottom=bottom, beam=0.1, pen=colour)
+                pg.ErrorBarItem(x=x_known, y=y_known, top=top, bottom=bottom, beam=0.1, pen=pen)
             )
-        style = Qt.PenStyle.SolidLine if symbol == _SYMBOLS[ASIDE] else Qt.PenStyle.DashLine
-        pen = pg.mkPen(colour, width=2, style=style)
         self.plot.plot(x, y, pen=pen, symbol=symbol, symbolSize=8, symbolBrush=colour)

@@ -34,6 +34,7 @@ _EFFORTS: dict[Effort, str] = {
 }
 _NOTHING = "There is nothing to learn from yet: correct or confirm something first."
 _NOT_CHOSEN = "Tick what is to be taught."
+_COUNTING = "Counting what there is to learn from…"
 
 
 class Choice(QWidget):
@@ -52,6 +53,8 @@ class Choice(QWidget):
         self._folder = folder
         self._found = Found()
         self._reasons: dict[Kind, str] = dict.fromkeys(KINDS, _NOTHING)
+        self._used: dict[Kind, str] = {}
+        self._counting = False
         self._busy = ""
         self.ticks: dict[Kind, QCheckBox] = {}
         self.bases: dict[Kind, QComboBox] = {}
@@ -160,19 +163,25 @@ class Choice(QWidget):
         self.show_models()
 
     def show_models(self) -> None:
-        """Offer the models that there are now; the one in use is chosen."""
+        """Offer the models that there are now; one that came into use since is chosen."""
         for kind, combo in self.bases.items():
+            chosen, used = combo.currentText(), default_model(kind, self._folder)
             combo.clear()
             combo.addItems(_teachable(kind, self._folder))
-            used = default_model(kind, self._folder)
             combo.setCurrentText(used)
-            parent = parent_of(find_model(used, kind, self._folder).card, self._folder)
-            self.backs[kind].setEnabled(parent is not None)
-            self.backs[kind].setToolTip(
-                f"{used} is in use; use {parent.card.name} again, which it was taught from"
-                if parent is not None
-                else f"{used} is in use; it was not taught from another that you have"
-            )
+            if self._used.get(kind) == used:
+                combo.setCurrentText(chosen)
+            self._used[kind] = used
+            self._offer_way_back(kind, used)
+
+    def _offer_way_back(self, kind: Kind, used: str) -> None:
+        parent = parent_of(find_model(used, kind, self._folder).card, self._folder)
+        self.backs[kind].setEnabled(parent is not None)
+        self.backs[kind].setToolTip(
+            f"{used} is in use; use {parent.card.name} again, which it was taught from"
+            if parent is not None
+            else f"{used} is in use; it was not taught from another that you have"
+        )
 
     def show_found(self, found: Found) -> None:
         """Tick what there is something to learn from, and say why not of the rest."""
@@ -187,6 +196,11 @@ class Choice(QWidget):
                 tick.setChecked(not reason)
         self._refresh()
 
+    def set_counting(self, counting: bool) -> None:
+        """Let nothing begin while it is being counted what there is to learn from."""
+        self._counting = counting
+        self._refresh()
+
     def set_busy(self, reason: str) -> None:
         """Say why nothing can be taught now; empty if it can."""
         self._busy = reason
@@ -196,6 +210,8 @@ class Choice(QWidget):
         """Why it cannot begin; empty if it can."""
         if self._busy:
             return self._busy
+        if self._counting:
+            return _COUNTING
         if all(self._reasons.values()):
             return _NOTHING
         return "" if self.kinds else _NOT_CHOSEN

@@ -21,7 +21,8 @@ from napari_cellcycle.data.history import Edit
 from napari_cellcycle.models.store import Kind
 from napari_cellcycle.training.teach import KINDS
 from napari_cellcycle.widgets.frame_done import is_done, toggle_done
-from napari_cellcycle.widgets.session import Recording, Session
+from napari_cellcycle.widgets.recording import Recording
+from napari_cellcycle.widgets.session import Session
 from napari_cellcycle.widgets.teach_sources import Found, Source
 from napari_cellcycle.widgets.teach_words import TITLES, known
 

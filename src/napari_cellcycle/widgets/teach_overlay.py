@@ -1,14 +1,16 @@
 """Layers that show what two models do differently: the old one's way and the new one's."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 from napari.layers import Labels, Layer, Points, Vectors
 from napari.utils.colormaps import DirectLabelColormap
 
+from napari_cellcycle.widgets.agreement import lazy_stack
 from napari_cellcycle.widgets.layers import placed
 from napari_cellcycle.widgets.movies import METADATA, plain
-from napari_cellcycle.widgets.session import Recording
+from napari_cellcycle.widgets.recording import Recording
 from napari_cellcycle.widgets.teach_changes import Changes
 
 BEFORE, AFTER = "old model", "new model"
@@ -55,12 +57,9 @@ def _outlines(changes: Changes, recording: Recording) -> list[Layer]:
     shape = _shape(recording)
     found: list[Layer] = []
     for number, name in enumerate(COLOURS):
-        masks = np.zeros(shape, np.int32)
-        for time, pair in changes.masks.items():
-            masks[time] = pair[number]
         colours = DirectLabelColormap(color_dict={None: COLOURS[name], 0: "transparent"})
         layer = Labels(
-            masks,
+            lazy_stack(shape, partial(_frame, changes, number, shape)),
             name=name,
             opacity=0.95,
             colormap=colours,
@@ -70,6 +69,12 @@ def _outlines(changes: Changes, recording: Recording) -> list[Layer]:
         layer.editable = False
         found.append(layer)
     return found
+
+
+def _frame(changes: Changes, number: int, shape: tuple[int, ...], time: int) -> np.ndarray:
+    """Masks of a frame by one of the two models; none where nothing was segmented."""
+    pair = changes.masks.get(time)
+    return np.zeros(shape[1:], np.int32) if pair is None else pair[number]
 
 
 def _lines(changes: Changes, recording: Recording) -> list[Layer]:

@@ -1,5 +1,6 @@
 """Teaching the models from what was corrected: prepare, watch, decide."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -45,9 +46,10 @@ class TeachPanel(QWidget):
     """Three pages, of which the one is shown that matters now.
 
     A teaching runs in a process of its own: it goes on when napari is closed, and the panel finds
-    it again. `used` comes with kind and name of a model that is in use from now on, `again` with
-    the kind of model whose steps are to be run again, `library` tells that all models are to be
-    shown. `started` and `over` tell of a teaching that is watched.
+    it again. `compute` is the device and the model folder, or what tells them as they are in the
+    preferences at that moment. `used` comes with kind and name of a model that is in use from now
+    on, `again` with the kind of model whose steps are to be run again, `library` tells that all
+    models are to be shown. `started` and `over` tell of a teaching that is watched.
     """
 
     used = Signal(str, str)
@@ -56,15 +58,21 @@ class TeachPanel(QWidget):
     started = Signal(object)
     over = Signal(object)
 
-    def __init__(self, session: Session, viewer: Any, compute: ComputeSettings) -> None:
+    def __init__(
+        self,
+        session: Session,
+        viewer: Any,
+        compute: ComputeSettings | Callable[[], ComputeSettings],
+    ) -> None:
         super().__init__()
-        self._compute = compute
+        now = compute if callable(compute) else lambda: compute
+        self._compute = now
         self._tasks: list[Task] = []
         self._searched = False
         self._state: TeachingState | None = None
-        self.prepare = PreparePage(session, compute)
+        self.prepare = PreparePage(session, now)
         self.learn = LearnPage()
-        self.result = ResultPage(session, viewer, compute)
+        self.result = ResultPage(session, viewer, now)
         self.watch = Watch(self)
         self.pages = QStackedWidget()
         self.tabs: list[QPushButton] = []
@@ -132,7 +140,7 @@ class TeachPanel(QWidget):
 
     @property
     def _folder(self) -> str | None:
-        return self._compute.model_folder
+        return self._compute().model_folder
 
     def _on_tab(self, number: int, _checked: bool = False) -> None:
         self.show_page(number)
@@ -257,7 +265,7 @@ class TeachPanel(QWidget):
     # ---------------------------------------------------------------- models
 
     def _on_back(self, kind: Kind) -> None:
-        self.result.go_back(kind)
+        self.result.go_back(kind, self.prepare.choice.folder)
         self.prepare.notice.tell(
             self.result.notice.sentence.text(), problem=self.result.notice.sign.text() == "⚠"
         )

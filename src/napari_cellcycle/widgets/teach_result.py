@@ -1,6 +1,6 @@
 """The page of what came of a teaching: the verdict, what changes, errors over the rounds."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,7 @@ _LEGEND = "&nbsp;&nbsp; ".join(
 class ResultPage(QWidget):
     """Nothing is replaced without a yes.
 
+    `compute` tells the device as it is in the preferences at that moment.
     `used` comes with kind and name of a model that is in use from now on, `again` with the kind
     whose steps are to be run again.
     """
@@ -58,10 +59,12 @@ class ResultPage(QWidget):
     used = Signal(str, str)
     again = Signal(str)
 
-    def __init__(self, session: Session, viewer: Any, compute: ComputeSettings) -> None:
+    def __init__(
+        self, session: Session, viewer: Any, compute: Callable[[], ComputeSettings]
+    ) -> None:
         super().__init__()
         self._session = session
-        self.compute = compute
+        self._compute = compute
         self.task: Task | None = None
         self._changes: dict[Kind, Changes] = {}
         self._overlay = Overlay(viewer)
@@ -105,7 +108,7 @@ class ResultPage(QWidget):
         self.verdict.accepted.connect(self._on_accepted)
         self.verdict.kept.connect(self._on_kept)
         self.verdict.again.connect(self._on_again)
-        self.verdict.back.connect(self.go_back)
+        self.verdict.back.connect(self._on_back)
         self.show_button.toggled.connect(self._on_show)
         self.job.cancelled.connect(self._on_cancel)
         self.list.itemClicked.connect(self._go)
@@ -119,8 +122,7 @@ class ResultPage(QWidget):
 
     def show_result(self, result: TaughtResult) -> None:
         """Show what came of a teaching."""
-        self.hide_changes()
-        self._changes = {}
+        self._forget_changes()
         self.notice.hide()
         self.verdict.show_result(result)
         self._show_rounds()
@@ -129,6 +131,12 @@ class ResultPage(QWidget):
         """Take what shows changes out of the viewer."""
         self.show_button.setChecked(False)
         self._overlay.clear()
+
+    def _forget_changes(self) -> None:
+        """Drop what was found, and what is being looked for: something else is open now."""
+        self.hide_changes()
+        self._changes = {}
+        self._on_cancel()
 
     # ---------------------------------------------------------------- deciding
 
@@ -158,9 +166,12 @@ class ResultPage(QWidget):
         self.hide_changes()
         self.verdict.show_result(result, kind)
 
-    def go_back(self, kind: Kind) -> None:
-        """Use the model again that the one in use was taught from."""
-        folder = self.compute.model_folder
+    def _on_back(self, kind: Kind) -> None:
+        if self.result is not None:
+            self.go_back(kind, self.result.request.model_folder)
+
+    def go_back(self, kind: Kind, folder: str | Path | None) -> None:
+        """Use the model again that the one in use in `folder` was taught from."""
         former = default_model(kind, folder)
         try:
             parent = roll_back(kind, folder)
@@ -243,18 +254,22 @@ class ResultPage(QWidget):
             self.notice.tell("Open a movie with a result first, to see the changes on it.")
             return
         after = str(proposed(result, kind).path) if model.accepted is None else model.accepted
-        question = Question(kind, model.base, after, experiment, self.compute)
+        folder = result.request.model_folder
+        where = {"model_folder": None if folder is None else str(folder)}
+        compute = self._compute().model_copy(update=where)
+        question = Question(kind, model.base, after, experiment, compute)
         self.task = Task("Comparing two models", find_changes, question)
         self.job.begin("Comparing two models")
         self.task.progressed.connect(self.job.show_progress)
-        self.task.succeeded.connect(self._on_found)
+        self.task.succeeded.connect(partial(self._on_found, self._changes))
         self.task.failed.connect(self._on_failed)
-        self.task.ended.connect(partial(self._on_ended, kind))
+        self.task.ended.connect(partial(self._on_ended, kind, self._changes))
         self.said.setText("")
         self.task.start()
 
-    def _on_found(self, changes: Changes) -> None:
-        self._changes[changes.kind] = changes
+    def _on_found(self, known: dict[Kind, Changes], changes: Changes) -> None:
+        """Keep an answer beside those that were `known` when it was asked for."""
+        known[changes.kind] = changes
 
     def _on_failed(self, failed: Any) -> None:
         self.notice.tell(failed.text, "" if failed.kind == "user" else failed.details)
@@ -263,9 +278,12 @@ class ResultPage(QWidget):
         if self.task is not None:
             self.task.cancel()
 
-    def _on_ended(self, kind: Kind) -> None:
+    def _on_ended(self, kind: Kind, known: dict[Kind, Changes]) -> None:
         self.task = None
         self.job.end()
+        if known is not self._changes:
+            self._on_show(self.show_button.isChecked())
+            return
         changes = self._changes.get(kind)
         if changes is None or kind != self.verdict.kind or not self.show_button.isChecked():
             self.show_button.setChecked(False)
@@ -299,8 +317,7 @@ class ResultPage(QWidget):
             self._session.select(change.cell)
 
     def _on_changed(self, _experiment: object = None) -> None:
-        self.hide_changes()
-        self._changes = {}
+        self._forget_changes()
         if self.isVisible():
             self._show_rounds()
 

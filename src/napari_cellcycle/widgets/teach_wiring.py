@@ -82,7 +82,7 @@ def run_again(dock: "CellCycle", kind: Kind) -> None:
 def _panel(dock: "CellCycle") -> QWidget:
     from napari_cellcycle.widgets.teach_panel import TeachPanel
 
-    panel = TeachPanel(dock.session, dock.viewer, compute_settings())
+    panel = TeachPanel(dock.session, dock.viewer, compute_settings)
     panel.used.connect(partial(take_model, dock))
     panel.again.connect(partial(run_again, dock))
     panel.library.connect(partial(_on_link, dock, "models"))

@@ -7,14 +7,15 @@ from typing import Any, Literal
 import numpy as np
 from napari.layers import Labels, Points
 from psygnal import Signal
-from qtpy.QtCore import Qt
-from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtGui import QShortcut
 from qtpy.QtWidgets import QWidget
 
 from napari_cellcycle.errors import Refused
+from napari_cellcycle.widgets.keys import remove_key, window_key
 from napari_cellcycle.widgets.layers import placed
 from napari_cellcycle.widgets.movies import METADATA
-from napari_cellcycle.widgets.session import Recording, Session
+from napari_cellcycle.widgets.recording import Recording
+from napari_cellcycle.widgets.session import Session
 
 ToolName = Literal["", "line", "points", "draw"]
 
@@ -60,10 +61,8 @@ class MaskTools:
         self._labels: Labels | None = None
         self._marks: Points | None = None
         self._first: tuple[int, int, np.ndarray] | None = None
-        self._escape = QShortcut(QKeySequence(Qt.Key.Key_Escape), parent)
-        self._escape.setContext(Qt.ShortcutContext.WindowShortcut)
-        self._escape.setEnabled(False)
-        self._escape.activated.connect(self.put_down)
+        self._parent = parent
+        self._escape: QShortcut | None = None
         session.changed.connect(self._on_changed)
         session.moved.connect(self._forget)
 
@@ -134,12 +133,14 @@ class MaskTools:
         layers.selection.events.active.connect(self._on_active)
         layers.events.removed.connect(self._on_removed)
         self._viewer.dims.events.ndisplay.connect(self._on_mode)
-        self._escape.setEnabled(True)
+        self._escape = window_key(self._parent, "Esc", self.put_down)
 
     def _end(self, labels: Labels) -> None:
         layers = self._viewer.layers
         self._labels = None
-        self._escape.setEnabled(False)
+        if self._escape is not None:
+            remove_key(self._escape)
+            self._escape = None
         self._viewer.dims.events.ndisplay.disconnect(self._on_mode)
         layers.events.removed.disconnect(self._on_removed)
         layers.selection.events.active.disconnect(self._on_active)
@@ -175,17 +176,19 @@ class MaskTools:
     def _on_press(self, labels: Labels, event: Any) -> Iterator[None]:
         if event.button != 1 or event.modifiers:
             return
-        line = [self._place(labels, event)]
+        tool, line = self.tool, [self._place(labels, event)]
         yield
         while event.type == "mouse_move":
             place = self._place(labels, event)
             if np.linalg.norm(place - line[-1]) >= 1:
                 line.append(place)
-                self._mark(np.array(line) if self.tool == "line" else np.empty((0, labels.ndim)))
+                self._mark(np.array(line) if tool == "line" else np.empty((0, labels.ndim)))
             yield
-        if self.tool == "line":
+        if self.tool != tool:
+            return
+        if tool == "line":
             self._cut_along(np.array(line))
-        elif self.tool == "points":
+        elif tool == "points":
             self._click_in(line[0])
         else:
             self._session.do("draw_cell", frame=int(line[0][0]), place=line[0][1:].tolist())

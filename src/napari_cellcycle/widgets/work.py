@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -106,24 +107,26 @@ def load(folder: Path, progress: Progress = silent) -> Result:
     """Open the experiment in `folder`, ready to be shown and corrected.
 
     If somebody else corrects it, or nothing can be written there, corrections are not kept until
-    it is saved elsewhere; a sentence in the result's `warning` says so.
+    it is saved elsewhere; a sentence in the result's `warning` says so, or that its movie changed.
     """
     from napari_cellcycle.edit.opening import open_editor, open_unkept
     from napari_cellcycle.io.experiment import open_saved
 
-    experiment = with_settled(open_saved(folder))
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", UserWarning)
+        experiment = with_settled(open_saved(folder))
     labels = experiment.labels
     assert labels is not None
     masks = display.loaded(labels, progress=progress)
-    warning = ""
+    notes = [str(one.message) for one in said if issubclass(one.category, UserWarning)]
     try:
         editor = open_editor(folder, experiment, masks)
     except CannotWrite as error:
-        warning = str(error)
+        notes.append(str(error))
         editor = open_unkept(folder, experiment, masks)
     shown = display.display_of(editor.draft, masks)
     warm_up_layers(shown)
-    return Result(experiment, shown, folder, editor, warning)
+    return Result(experiment, shown, folder, editor, " ".join(notes))
 
 
 def warm_up_layers(shown: display.Display) -> None:
@@ -141,11 +144,16 @@ def warm_up_layers(shown: display.Display) -> None:
 def write_movie(movie: Movie, path: Path, progress: Progress = silent) -> Movie:
     """Write the pixels of `movie` to an OME-Zarr image, by frame, and read it from there.
 
-    Nothing is written if that was done before. Raises `CannotWrite` if the disk refuses.
+    Nothing is written if that was done before; if other pixels were, which former results are of,
+    a number is added to the name. Raises `CannotWrite` if the disk refuses.
     """
-    from napari_cellcycle.io.movies import open_movie
+    from napari_cellcycle.io.movies import have_same_pixels, open_movie
     from napari_cellcycle.io.omezarr import create_image
 
+    first, number = path, 1
+    while path.exists() and not have_same_pixels(open_movie(path), movie):
+        number += 1
+        path = first.with_name(f"{number}-{first.name}")
     if not path.exists():
         partial = path.with_name("part-" + path.name)
         try:

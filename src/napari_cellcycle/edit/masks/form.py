@@ -66,10 +66,11 @@ def shrink(bench: Bench, frame: int, labels: Sequence[int], pixels: float = 1.0)
     """Take a rim of some pixels of x and y from masks; at the border of the frame is no rim."""
     check_frame(bench.draft, frame)
     space = spacing(bench.draft, bench.draft.mask(frame).ndim)
+    rim = np.ceil(pixels / space).astype(int).clip(min=1).tolist()
 
     def shrunk(inside: np.ndarray) -> np.ndarray:
-        padded = np.pad(inside, 1, mode="edge")
-        return depth_in(padded, space)[(slice(1, -1),) * inside.ndim] > pixels
+        padded = np.pad(inside, [(n, n) for n in rim], mode="edge")
+        return depth_in(padded, space)[tuple(slice(n, -n) for n in rim)] > pixels
 
     done = _each(bench, frame, labels, 1, shrunk)
     return f"{_names(done)} shrank by {pixels:g} px in frame {frame}"

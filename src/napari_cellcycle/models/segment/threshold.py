@@ -96,6 +96,8 @@ def _foreground(
     from scipy.ndimage import gaussian_filter, median_filter
     from skimage.filters import threshold_otsu
 
+    if image.dtype == np.float16:  # of which scipy has no median
+        image = image.astype(np.float32)
     values = stretch(median_filter(image, 3) if image.ndim == 2 else image, levels=levels)
     smooth = gaussian_filter(values, 0.07 * diameter_px)
     around = gaussian_filter(smooth, 2.0 * diameter_px)

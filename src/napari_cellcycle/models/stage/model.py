@@ -1,6 +1,7 @@
 """What every stage model is, and how one is opened by name."""
 
 from collections.abc import Iterable
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -49,6 +50,16 @@ FRAME, RECURRENT, PAPER, RESNET, CLASSIFIER, NUCLEUS, MEASURED = (
     "measured crops",
 )
 """How the `architecture` on the card of each kind of stage model begins."""
+OPENERS = {
+    FRAME: ("frame", "FrameModel"),
+    RECURRENT: ("recurrent", "RecurrentModel"),
+    PAPER: ("paper_rnn", "PaperRecurrentModel"),
+    RESNET: ("resnet", "ResNetModel"),
+    CLASSIFIER: ("cell_classifier", "CropClassifier"),
+    NUCLEUS: ("nucleus.model", "NucleusModel"),
+    MEASURED: ("measured", "MeasuredModel"),
+}
+"""Module and class that open each kind of stage model; loaded when needed, as they need torch."""
 
 
 def open_stage_model(model: StageModel | str | Path, device: str = "auto") -> StageModel:
@@ -66,34 +77,11 @@ def open_stage_model(model: StageModel | str | Path, device: str = "auto") -> St
 def stage_model_of(model: Model, device: Any) -> StageModel:
     """A stored stage model, ready for use on a torch `device`."""
     kind = model.card.architecture
-    if kind == FRAME:
-        from napari_cellcycle.models.stage.frame import FrameModel
-
-        return FrameModel.open(model, device)
-    if kind == RECURRENT:
-        from napari_cellcycle.models.stage.recurrent import RecurrentModel
-
-        return RecurrentModel.open(model, device)
-    if kind == NUCLEUS:
-        from napari_cellcycle.models.stage.nucleus.model import NucleusModel
-
-        return NucleusModel.open(model, device)
-    if kind == CLASSIFIER:
-        from napari_cellcycle.models.stage.cell_classifier import CropClassifier
-
-        return CropClassifier.open(model, device)
-    if kind == PAPER:
-        from napari_cellcycle.models.stage.paper_rnn import PaperRecurrentModel
-
-        return PaperRecurrentModel.open(model, device)
-    if kind == MEASURED:
-        from napari_cellcycle.models.stage.measured import MeasuredModel
-
-        return MeasuredModel.open(model, device)
-    if kind == RESNET:
-        from napari_cellcycle.models.stage.resnet import ResNetModel
-
-        return ResNetModel.open(model, device)
+    if kind in OPENERS:
+        module, name = OPENERS[kind]
+        opener = getattr(import_module(f"napari_cellcycle.models.stage.{module}"), name)
+        opened: StageModel = opener.open(model, device)
+        return opened
     raise MissingModel(
         f"The stage model {model.card.name!r} is of a kind that this version does not know "
         f"({kind!r}); choose 'rnn', or install a newer version."

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from napari_cellcycle.data.cells import NOBODY
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.tracks import BY_USER, Tracks
 from napari_cellcycle.training.link.sources import decided
@@ -43,7 +44,7 @@ def doubt_of_links(experiment: Experiment, tracks: Tracks) -> Doubtful:
     ids = cells.index
     parent = pd.Series(links["parent"].to_numpy(), links["child"]).reindex(ids, fill_value=0)
     score = pd.Series(links["score"].to_numpy(float), links["child"]).reindex(ids)
-    rivals = tracks.candidates
+    rivals = _among(tracks.candidates, ids)
     kept = parent.loc[rivals["child"]].to_numpy() == rivals["parent"].to_numpy()
     others = rivals[~kept & (rivals["other"] == 0).to_numpy()]
     into = others.groupby("child")["score"].max().reindex(ids).to_numpy(float)
@@ -64,6 +65,12 @@ def doubt_of_links(experiment: Experiment, tracks: Tracks) -> Doubtful:
         ),
         past | future | by_user,
     )
+
+
+def _among(candidates: pd.DataFrame, ids: pd.Index) -> pd.DataFrame:
+    """Those candidates whose cells are all there: a draft keeps those of deleted cells, too."""
+    ends = candidates[["parent", "child", "other"]]
+    return candidates[ends.isin(ids.append(pd.Index([NOBODY]))).all(axis=1)]
 
 
 def doubt_of_stages(experiment: Experiment, tracks: Tracks) -> Doubtful:

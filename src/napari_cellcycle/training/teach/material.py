@@ -5,7 +5,7 @@ from pathlib import Path
 
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.io.experiment import is_experiment, open_experiment, save_experiment
-from napari_cellcycle.io.storage import replaced_folder
+from napari_cellcycle.io.storage import NOTHING, replaced_folder
 from napari_cellcycle.models.segment.cellpose import is_cellpose
 from napari_cellcycle.models.store import Kind, Model, find_model
 from napari_cellcycle.progress import Progress, silent
@@ -33,7 +33,7 @@ def open_material(request: TeachRequest, progress: Progress = silent) -> list[Na
     place = request.folder / DATA
     names = _names(request.sources)
     if not place.is_dir():
-        with replaced_folder(place) as draft:
+        with replaced_folder(place, own=NOTHING) as draft:
             for done, (source, name) in enumerate(zip(request.sources, names, strict=True)):
                 progress(done, len(names), "Copying the corrections")
                 save_experiment(open_experiment(source), draft / name)

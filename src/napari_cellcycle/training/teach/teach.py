@@ -200,6 +200,12 @@ class _One:
         size = self._settings.batch_size or "usual"
         return self._request.folder / f"{self._kind}-{size}-{self._device.type}.training"
 
+    @property
+    def _checkpoints(self) -> list[Path]:
+        """What there is of rounds of this kind, with batches of any size, the latest first."""
+        found = self._request.folder.glob(f"{self._kind}-*.training")
+        return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
+
     def taught(
         self,
         experiments: list[Named],
@@ -210,7 +216,7 @@ class _One:
     ) -> TaughtModel:
         """Learn, choose how far to go, judge and store the proposal."""
         began = time.perf_counter()
-        kept = best_so_far(self._checkpoint) if keep_best else None
+        kept = next(filter(None, map(best_so_far, self._checkpoints)), None) if keep_best else None
         if keep_best and kept is None:
             raise BadInput(
                 f"No round of learning of the kind {self._kind!r} was over, so there is nothing "
@@ -254,7 +260,8 @@ class _One:
             seconds=round(seconds, 1),
         )
         write_part(self._request, taught)
-        self._checkpoint.unlink(missing_ok=True)
+        for path in self._checkpoints:
+            path.unlink(missing_ok=True)
         return taught
 
     def _planned(self, lesson: Lesson, *, is_far_off: bool = False) -> Plan:
