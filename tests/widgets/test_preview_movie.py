@@ -1,7 +1,5 @@
 """The preview shows the movie, the channel and the pixel size that are chosen, and no other."""
 
-import gc
-
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
@@ -66,15 +64,9 @@ def test_the_preview_follows_movie_channel_and_pixel_size(viewer, dock, look):
     assert not dock.segment.preview_button.isChecked() and NAME not in viewer.layers
 
 
-class Pixels:
-    """Pixels of a movie that live where others lived before."""
-
-    def __init__(self, frame):
-        self._all = frame[np.newaxis, np.newaxis]
-        self.shape, self.dtype = self._all.shape, self._all.dtype
-
-    def __getitem__(self, index):
-        return self._all[index]
+def movie_of(count):
+    """Pixels of a movie of one frame, with so many cells."""
+    return cells(count)[np.newaxis, np.newaxis]
 
 
 def test_frames_of_a_movie_that_is_gone_are_not_taken_for_those_of_another(qtbot):
@@ -82,21 +74,20 @@ def test_frames_of_a_movie_that_is_gone_are_not_taken_for_those_of_another(qtbot
     previews.seen.connect(lambda seen: found.append(count(seen)))
 
     def show(pixels):
+        many = len(found)
         movie = Movie(pixels, (1.0, 1.0), 60.0, ("cells",))
         previews.want(Wanted(movie, 0, SETTINGS, ComputeSettings()))
+        qtbot.waitUntil(lambda: len(found) > many, timeout=PATIENCE)
 
     try:
-        before = Pixels(cells(2))
-        place = id(before)
-        show(before)
-        qtbot.waitUntil(lambda: len(found) == 1, timeout=PATIENCE)
-        del before
-        gc.collect()
-        others = []
-        while len(others) < 100 and place not in map(id, others):
-            others.append(Pixels(cells(4)))
-        show(others[-1])
-        qtbot.waitUntil(lambda: len(found) == 2, timeout=PATIENCE)
+        former = [movie_of(2) for _ in range(5)]
+        for pixels in former:
+            show(pixels)
+        show(movie_of(3))
+        frame, places = movie_of(4), set(map(id, former))
+        former, pixels = [], None
+        others = [frame[:] for _ in range(100)]
+        show(next((one for one in others if id(one) in places), frame))
     finally:
         previews.close()
-    assert found == [2, 4]
+    assert found == [*[2] * 5, 3, 4]

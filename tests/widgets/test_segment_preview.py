@@ -115,10 +115,12 @@ def test_a_rectangle_is_segmented_again_by_its_key_and_cells_outside_stay(viewer
     viewer.add_layer(Shapes([corners], shape_type="rectangle", scale=scale, name="here"))
     assert isinstance(viewer.layers.selection.active, Shapes)
     tracked.segment.form.rows["cell_threshold"].value = 1.0
-    viewer.window._qt_window.activateWindow()
-    viewer.window._qt_window.setFocus()
+    window = tracked.window()
+    window.activateWindow()
+    window.setFocus()
+    QTest.qWait(50)
     with qtbot.waitSignal(tracked.finished, timeout=PATIENCE):
-        QTest.keyClick(viewer.window._qt_window, "R", Qt.KeyboardModifier.ShiftModifier)
+        QTest.keyClick(window, "R", Qt.KeyboardModifier.ShiftModifier)
     old, new = before.labels.frame(7), tracked.session.experiment.labels.frame(7)
     rows, columns = np.nonzero(old != new)
     assert len(rows) and rows.max() < 175 and columns.max() < 175
