@@ -139,6 +139,17 @@ def test_a_single_step_makes_no_experiment(command, sequence, tmp_path):
     assert not out.exists()
 
 
+@pytest.mark.parametrize("command", ["segment", "track"])
+def test_a_folder_with_other_files_is_refused_before_anything_is_computed(
+    command, sequence, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(steps, "follow", lambda job: pytest.fail("computed in vain"))
+    (tmp_path / "thesis.docx").write_text("all of it")
+    masks = [sequence / "01_GT" / "SEG"] if command == "track" else []
+    arguments = [command, sequence / "01", *masks, "--out", tmp_path, "--overwrite"]
+    refused(call(*arguments), "thesis.docx", "choose a new or empty folder")
+
+
 def test_simulate_writes_the_layout_of_the_challenge(sequence):
     assert names(sequence) == ["01", "01_GT", "settings.json"]
     assert names(sequence / "01_GT") == ["SEG", "TRA", "stages.csv"]

@@ -79,10 +79,12 @@ def segment(
 
     Example: napari-cellcycle segment hela.ome.tif --out hela_masks --cell-threshold 1
     """
-    from napari_cellcycle.io.frames import write_label_frames
+    from napari_cellcycle.io.frames import frame_pattern, write_label_frames
+    from napari_cellcycle.io.storage import refuse_foreign
 
     _refuse_experiment(out, "masks")
     refuse_existing(out, overwrite)
+    refuse_foreign(out, frame_pattern("mask"))
     recording = opened(movie, pixel_size, frame_interval)
     with draft_beside(out, recording) as (experiment, draft):
         job = _job("segment", settings, draft, (device, memory_gb, model_folder))
@@ -115,12 +117,14 @@ def track(
 
     Example: napari-cellcycle track hela.ome.tif hela_masks --out hela_RES
     """
-    from napari_cellcycle.io.ctc import write_ctc
+    from napari_cellcycle.io.ctc import OWN, write_ctc
     from napari_cellcycle.io.frames import open_labels
     from napari_cellcycle.io.points import read_points, spots
+    from napari_cellcycle.io.storage import refuse_foreign
 
     _refuse_experiment(out, "tracks")
     refuse_existing(out, overwrite)
+    refuse_foreign(out, OWN)
     recording = opened(movie, pixel_size, frame_interval)
     if masks.suffix.lower() == ".csv":
         shape = (len(recording), *recording.frame_shape)

@@ -8,11 +8,11 @@ from pydantic import ValidationError
 
 from napari_cellcycle.config import ClassifySettings, TrackSettings
 from napari_cellcycle.data.cells import Masks
+from napari_cellcycle.data.channel import channel_of
 from napari_cellcycle.data.draft import Draft
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.movie import Movie
 from napari_cellcycle.errors import UserError
-from napari_cellcycle.pipeline.channel import channel_of
 from napari_cellcycle.pipeline.classify import USUAL_SMOOTHING, smoothing_of
 from napari_cellcycle.pipeline.durations import Durations, stored_durations
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from napari_cellcycle.data.channel import channel_of
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.data.tracks import Tracks
@@ -137,7 +138,9 @@ def _draw_looks(
     """Map how the cells look, if there are enough of them that differ."""
     tracks, labels = experiment.tracks, experiment.labels
     assert tracks is not None and labels is not None
-    seen = measure(experiment.movie, labels, progress=progress).set_index(["frame", "label"])
+    channel = channel_of(experiment)
+    seen = measure(experiment.movie, labels, channel=channel, progress=progress)
+    seen = seen.set_index(["frame", "label"])
     wanted = pd.MultiIndex.from_frame(tracks.cells[["frame", "label"]])
     looks = seen.reindex(wanted)[list(LOOKS)].to_numpy(float)
     whole = np.isfinite(looks).all(axis=1)

@@ -30,7 +30,7 @@ from napari_cellcycle.progress import Progress, silent, track_progress
 
 RESULT_FILE = "res_track.txt"
 _TRACK_FILES = (RESULT_FILE, "man_track.txt")
-_OWN = f"{frame_pattern('mask')}|{re.escape(RESULT_FILE)}"
+OWN = f"{frame_pattern('mask')}|{re.escape(RESULT_FILE)}"
 """What `write_ctc` writes."""
 
 
@@ -143,7 +143,7 @@ def write_ctc(
             f"{LARGEST_ID:,}: save it as an experiment, or export fewer frames."
         )
     tables = _tables(tracks.cells, number, len(labels))
-    with writing_to(folder), replaced_folder(folder, own=_OWN) as draft:
+    with writing_to(folder), replaced_folder(folder, own=OWN) as draft:
         names = frame_names("mask", len(labels))
         for time in track_progress(range(len(labels)), len(labels), progress, "Writing masks"):
             mask = _relabelled(labels.frame(time), tables[time])

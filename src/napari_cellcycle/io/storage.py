@@ -82,7 +82,7 @@ def replaced_folder(folder: Path, own: str) -> Iterator[Path]:
         `folder` is a file, or holds an entry of another name.
     """
     folder = Path(os.path.abspath(folder))  # noqa: PTH100 - keeps links as they are
-    _refuse_foreign(folder, own)
+    refuse_foreign(folder, own)
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
     try:
@@ -105,7 +105,8 @@ def replaced_folder(folder: Path, own: str) -> Iterator[Path]:
     sync_folder(folder.parent)
 
 
-def _refuse_foreign(folder: Path, own: str) -> None:
+def refuse_foreign(folder: Path, own: str) -> None:
+    """Raise `CannotWrite` where `replaced_folder` would, before work is done in vain."""
     if not folder.exists():
         return
     if not folder.is_dir():

@@ -219,7 +219,7 @@ def _told(kept: Tracks) -> str:
 def _tracked(experiment: Experiment, settings: TrackSettings, place: _Place) -> Experiment:
     if experiment.labels is None:
         raise BadInput("There are no masks to track yet; run Segment first, or import masks.")
-    from napari_cellcycle.pipeline.channel import channel_of
+    from napari_cellcycle.data.channel import channel_of
     from napari_cellcycle.pipeline.gaps import without_drawn
     from napari_cellcycle.pipeline.keep import Held, kept_cells, kept_frames, kept_part
     from napari_cellcycle.pipeline.track import track

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from napari_cellcycle.config import TrackSettings
+from napari_cellcycle.data.channel import seen_in
 from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.data.movie import Movie
 from napari_cellcycle.data.tracks import Tracks, no_candidates
@@ -21,7 +22,6 @@ from napari_cellcycle.models.link.graph_linker import GraphLinker
 from napari_cellcycle.models.link.open import AnyLinker, Linker, open_linker
 from napari_cellcycle.models.link.paper.linker import PaperLinker
 from napari_cellcycle.models.link.scores import Scores
-from napari_cellcycle.pipeline.channel import seen_in
 from napari_cellcycle.pipeline.gaps import Gaps
 from napari_cellcycle.pipeline.keep import Held
 from napari_cellcycle.pipeline.rules import assign_by_rules, without_short_tracks
