@@ -252,6 +252,7 @@ def test_what_a_refusal_offers_goes_with_the_movie_it_is_about(user):
 def left_behind(user, qtbot):
     """Corrections of a movie that was removed without saving them."""
     user.session.do("delete_cells", cells=[some_cell(user)])
+    user.folder = user.session.result.folder
     user.viewer.layers.clear()
     return user
 
@@ -275,7 +276,7 @@ def test_corrections_are_forgotten_only_after_a_yes(left_behind, sure, monkeypat
     answer = buttons.Yes if sure else buttons.Cancel
     monkeypatch.setattr(QMessageBox, "question", lambda *_: answer)
     qtbot.waitUntil(lambda: "Forget them" in offered(dock), timeout=20_000)
-    folder = dock.recovery.offered.folder
+    folder = left_behind.folder
     offered(dock)["Forget them"].click()
     if sure:
         qtbot.waitUntil(lambda: not folder.exists(), timeout=10_000)

@@ -7,6 +7,7 @@ from napari.layers import Image
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.io.experiment import open_experiment
 from napari_cellcycle.io.samples import sample_path
+from napari_cellcycle.progress import Cancelled
 from napari_cellcycle.widgets.movies import movie_of, same_pixels
 from napari_cellcycle.widgets.work import store
 from napari_cellcycle.widgets.workplace import Workplace
@@ -52,3 +53,13 @@ def test_each_result_keeps_the_pixels_it_was_computed_on(place, tmp_path):
     first, second, third = (open_experiment(tmp_path / f"{name}.cellcycle").movie for name in "abc")
     assert (first.frame(2) == pixels[2]).all() and (second.frame(2) == pixels[2] // 3).all()
     assert third.source == first.source != second.source
+
+
+def test_comparing_with_the_file_is_told_by_frame_and_can_be_stopped(layer, place, tmp_path):
+    def stop(done, _total, message):
+        if (done, message) == (3, "Comparing the movie"):
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        store(Experiment(movie_of(layer)), place, tmp_path / "a.cellcycle", stop)
+    assert not (tmp_path / "a.cellcycle").exists()

@@ -11,6 +11,7 @@ from napari_cellcycle.io.arrays import ArrayFrames, FrameArray
 from napari_cellcycle.io.axes import refuse_rgb, resolve_axes
 from napari_cellcycle.io.calibration import Calibration
 from napari_cellcycle.io.frames import open_any
+from napari_cellcycle.progress import Progress, silent, track_progress
 
 DEFAULT_PIXEL_SIZE = {"Z": 2.0, "Y": 0.65, "X": 0.65}
 """Micrometres (a 10x to 20x objective), where a file does not say."""
@@ -100,11 +101,14 @@ def movie_from_array(
     return _described(pixels, found, pixel_size, frame_interval, None)
 
 
-def have_same_pixels(one: Movie, other: Movie) -> bool:
+def have_same_pixels(one: Movie, other: Movie, progress: Progress = silent) -> bool:
     """Whether two movies show the same; a frame of each is in memory at a time."""
-    return tuple(one.pixels.shape) == tuple(other.pixels.shape) and all(
-        np.array_equal(np.asarray(one.pixels[place]), np.asarray(other.pixels[place]))
-        for place in np.ndindex(*one.pixels.shape[:2])
+    if tuple(one.pixels.shape) != tuple(other.pixels.shape):
+        return False
+    return all(
+        np.array_equal(np.asarray(one.pixels[time, number]), np.asarray(other.pixels[time, number]))
+        for time in track_progress(range(len(one)), len(one), progress, "Comparing the movie")
+        for number in range(one.pixels.shape[1])
     )
 
 

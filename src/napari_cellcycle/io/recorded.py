@@ -36,7 +36,7 @@ def record_movie(
         "channels": list(movie.channels),
         "guessed": sorted(movie.guessed),
     }
-    if movie.source is not None and _reopens(movie):
+    if movie.source is not None and _reopens(movie, progress):
         path = Path(movie.source).absolute()
         entry |= {
             "source": movie.source,
@@ -105,12 +105,12 @@ def reopen_movie(entry: Mapping[str, Any], folder: Path, instead: str | Path | N
     return movie
 
 
-def _reopens(movie: Movie) -> bool:
+def _reopens(movie: Movie, progress: Progress) -> bool:
     """Tell whether the movie's source gives this movie when it is opened."""
     if getattr(movie.pixels, "source", None) == movie.source:
         return True
     try:
-        return have_same_pixels(open_movie(str(movie.source)), movie)
+        return have_same_pixels(open_movie(str(movie.source)), movie, progress)
     except (UserError, OSError):
         return False
 

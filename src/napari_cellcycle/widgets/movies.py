@@ -11,6 +11,7 @@ from napari.layers import Image, Labels, Layer
 
 from napari_cellcycle.data.movie import Movie
 from napari_cellcycle.errors import UserError
+from napari_cellcycle.progress import Progress, silent
 
 METADATA = "napari-cellcycle"
 """Key of a layer's metadata under which our readers say what they know of it."""
@@ -77,7 +78,7 @@ def movie_of(layer: Image, *, channels: bool | None = None) -> Movie:
     return movie if record else _with_file(movie, layer)
 
 
-def same_pixels(movie: Movie) -> Movie | None:
+def same_pixels(movie: Movie, progress: Progress = silent) -> Movie | None:
     """The movie as its file holds it, with what `movie` says of it; None if it has no file.
 
     A file that holds other pixels than the layer (which was cropped, or filtered, say) is not the
@@ -88,7 +89,7 @@ def same_pixels(movie: Movie) -> Movie | None:
     if movie.source and getattr(movie.pixels, "source", None) == movie.source:
         return movie
     found = _open(movie.source) if movie.source else None
-    if found is None or not have_same_pixels(found, movie):
+    if found is None or not have_same_pixels(found, movie, progress):
         return None
     return replace(
         found,

@@ -65,7 +65,6 @@ class Recovery(QObject):
         super().__init__(dock)
         self._dock = dock
         self._waiting: Unsaved | None = None
-        self.offered: Unsaved | None = None
         self.found.connect(self._offer)
 
     def look(self) -> None:
@@ -87,7 +86,6 @@ class Recovery(QObject):
         self._waiting = unsaved if self._dock.task is not None else None
         if self._dock.session.result is not None or self._dock.task is not None:
             return
-        self.offered = unsaved
         self._dock.notice.offer(
             unsaved.words,
             [

@@ -97,7 +97,7 @@ def store(
     """Store `experiment` in `folder`, its pixels in the workplace if they have no file."""
     from napari_cellcycle.io.experiment import save_experiment
 
-    movie = same_pixels(experiment.movie)
+    movie = same_pixels(experiment.movie, progress)
     if movie is None:
         movie = write_movie(experiment.movie, workplace.movie_file, progress)
     save_experiment(replace(experiment, movie=movie), folder, progress=progress)
@@ -151,7 +151,7 @@ def write_movie(movie: Movie, path: Path, progress: Progress = silent) -> Movie:
     from napari_cellcycle.io.omezarr import create_image
 
     first, number = path, 1
-    while path.exists() and not have_same_pixels(open_movie(path), movie):
+    while path.exists() and not have_same_pixels(open_movie(path), movie, progress):
         number += 1
         path = first.with_name(f"{number}-{first.name}")
     if not path.exists():
