@@ -47,7 +47,7 @@ def own_models(monkeypatch, tmp_path):
 def panel(viewer, qtbot, own_models):
     """The panel in a viewer where no movie is open."""
     session = Session(viewer)
-    widget = TeachPanel(session, viewer, ComputeSettings(model_folder=str(own_models)))
+    widget = TeachPanel(session, viewer, lambda: ComputeSettings(model_folder=str(own_models)))
     qtbot.addWidget(widget)
     widget.resize(1200, 320)
     widget.show()
@@ -222,7 +222,7 @@ def test_a_teaching_outlives_the_panel_and_can_be_stopped(
     child = process_of(folder).pid
     panel.watch.stop()
     session = Session(viewer)
-    again = TeachPanel(session, viewer, ComputeSettings(model_folder=str(own_models)))
+    again = TeachPanel(session, viewer, lambda: ComputeSettings(model_folder=str(own_models)))
     qtbot.addWidget(again)
     again.show()
     qtbot.waitUntil(lambda: again.is_learning, timeout=30_000)

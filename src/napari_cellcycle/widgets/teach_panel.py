@@ -46,7 +46,7 @@ class TeachPanel(QWidget):
     """Three pages, of which the one is shown that matters now.
 
     A teaching runs in a process of its own: it goes on when napari is closed, and the panel finds
-    it again. `compute` is the device and the model folder, or what tells them as they are in the
+    it again. `compute` tells the device and the model folder as they are in the
     preferences at that moment. `used` comes with kind and name of a model that is in use from now
     on, `again` with the kind of model whose steps are to be run again, `library` tells that all
     models are to be shown. `started` and `over` tell of a teaching that is watched.
@@ -62,17 +62,16 @@ class TeachPanel(QWidget):
         self,
         session: Session,
         viewer: Any,
-        compute: ComputeSettings | Callable[[], ComputeSettings],
+        compute: Callable[[], ComputeSettings],
     ) -> None:
         super().__init__()
-        now = compute if callable(compute) else lambda: compute
-        self._compute = now
+        self._compute = compute
         self._tasks: list[Task] = []
         self._searched = False
         self._state: TeachingState | None = None
-        self.prepare = PreparePage(session, now)
+        self.prepare = PreparePage(session, compute)
         self.learn = LearnPage()
-        self.result = ResultPage(session, viewer, now)
+        self.result = ResultPage(session, viewer, compute)
         self.watch = Watch(self)
         self.pages = QStackedWidget()
         self.tabs: list[QPushButton] = []
