@@ -281,6 +281,18 @@ def test_time_left_is_not_that_of_loading_a_model():
     assert told == pytest.approx(20, rel=0.15)
 
 
+def test_time_left_is_not_that_of_the_small_steps_before_the_long_one():
+    now = [0.0]
+    left = TimeLeft(clock=lambda: now[0])
+    for done, message, seconds in [(0, "Opening", 1.5), (14, "Measuring", 9.0)]:
+        assert left(done, 1000, message) is None
+        now[0] += seconds
+    for frame in range(9):
+        told = left(43 + 19 * frame, 1000, f"Frame {frame} of 50")
+        now[0] += 0.2
+    assert told == pytest.approx(0.2 * (1000 - 43 - 19 * 8) / 19, rel=0.15)
+
+
 def test_time_is_spoken_in_words():
     assert spoken(None) == ""
     assert spoken(48.4) == "48 s left"

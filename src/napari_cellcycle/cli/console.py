@@ -159,7 +159,7 @@ class Bar:
 
     def __call__(self, done: int, total: int, message: str = "") -> None:
         """Report as any `Progress` does."""
-        self.show(done, total, message, self._left(done, total))
+        self.show(done, total, message, self._left(done, total, message))
 
     def show(self, done: int, total: int, message: str, seconds_left: float | None) -> None:
         """Draw the bar anew."""

@@ -97,7 +97,7 @@ class Child:
 
         def report(done: int, total: int, message: str = "") -> None:
             nonlocal sent, said
-            seconds_left, now = left(done, total), time.monotonic()
+            seconds_left, now = left(done, total, message), time.monotonic()
             words = message.translate(_NO_DIGITS)
             if now - sent < _EVERY and words == said and done < total:
                 return

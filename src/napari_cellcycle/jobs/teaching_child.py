@@ -45,7 +45,7 @@ class Teller:
         if now - self._looked >= _LOOK:
             self._obey(done, total, message)
             self._looked = time.monotonic()
-        left = self._left(done, total)
+        left = self._left(done, total, message)
         if now - self._told >= _EVERY or done >= total:
             self._told = now
             write_state(self._folder, TeachingState("running", message, done, total, left))
@@ -64,6 +64,7 @@ class Teller:
             time.sleep(_LOOK)
             if flag(self._folder, CANCEL) is not None:
                 raise Cancelled
+        self._left = TimeLeft()
         write_state(self._folder, TeachingState("running", message, done, total))
 
 

@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable
 
 _SMALL = 0.05
-"""Share of the whole up to which its first part is not what the others are like."""
+"""Share of the whole up to which what comes first is not what the rest is like."""
+_NO_DIGITS = str.maketrans("", "", "0123456789")
 
 
 class TimeLeft:
@@ -13,7 +14,8 @@ class TimeLeft:
 
     The speed is an exponentially weighted mean over the latter third of the time gone (at
     least five seconds), so that a slower sub-step is noticed without every hiccup being shown.
-    What passes before the first small part is over, as a model is loaded, says nothing of it.
+    What passes before the first small part is over, as a model is loaded, says nothing of it,
+    nor do the small steps that come before the one that takes long.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -23,12 +25,18 @@ class TimeLeft:
         self._fraction = self._seconds = self._growth = 0.0
         self._told: float | None = None
         self._is_going = False
+        self._doing = ""
 
-    def __call__(self, done: int, total: int) -> float | None:
-        """Seconds left now that `done` of `total` parts are over; None while it cannot be told."""
+    def __call__(self, done: int, total: int, message: str = "") -> float | None:
+        """Seconds left now that `done` of `total` parts are over; None while it cannot be told.
+
+        `message` says what is being done, and by its words, not its numbers, which step that is.
+        """
         fraction = min(1.0, done / total) if total > 0 else 0.0
-        now = self._clock()
-        if self._since is None or fraction < self._fraction:
+        now, doing = self._clock(), message.translate(_NO_DIGITS)
+        is_new, self._doing = doing != self._doing, doing
+        is_before = is_new and fraction <= _SMALL
+        if self._since is None or is_before or fraction < self._fraction:
             self._is_going = False
             self._restart(fraction, now)
             return None
