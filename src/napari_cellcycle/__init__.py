@@ -1,7 +1,12 @@
 """Segment, track and stage cells in microscopy time-lapse."""
 
+import os
 from importlib import import_module
 from typing import Any
+
+# Read once, when torch is loaded: its threads sleep while they wait for each other. By default
+# they spin, which makes small networks ten times slower as soon as another program takes a core.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __version__ = "0.1.0"
 

@@ -19,7 +19,7 @@ from typing import IO, Any
 from napari_cellcycle.errors import JobDied
 from napari_cellcycle.jobs.doctor import checks, look
 from napari_cellcycle.jobs.findings import Problem, Report
-from napari_cellcycle.jobs.process import PATIENT, command_of_child
+from napari_cellcycle.jobs.process import command_of_child
 from napari_cellcycle.jobs.torch_build import install
 from napari_cellcycle.progress import Progress, silent
 
@@ -110,7 +110,6 @@ def _started(command: list[str]) -> "subprocess.Popen[bytes]":
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**PATIENT, **os.environ},
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
     except OSError as error:

@@ -1,7 +1,6 @@
 """The child process as its parent sees it."""
 
 import json
-import os
 import queue
 import subprocess
 import sys
@@ -36,11 +35,6 @@ def command_of_child() -> list[str]:
     return [python, "-P", "-m", "napari_cellcycle.jobs.child"]
 
 
-PATIENT = {"OMP_WAIT_POLICY": "PASSIVE"}
-"""Lets threads of torch sleep while they wait for each other. By default they spin, which makes
-small networks some 25 times slower as soon as another program takes one of the cores."""
-
-
 class ChildProcess:
     """A running child and the threads that listen to it.
 
@@ -55,7 +49,6 @@ class ChildProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env={**PATIENT, **os.environ},
                 start_new_session=True,
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )

@@ -6,7 +6,6 @@ teaching.curve()     # [CurvePoint(...), ...]
 teaching.cancel(keep_best=True)
 """
 
-import os
 import shutil
 import subprocess
 import sys
@@ -21,7 +20,7 @@ import psutil
 from napari_cellcycle.errors import BadInput, JobDied
 from napari_cellcycle.io.experiment import is_experiment
 from napari_cellcycle.io.storage import writing_to
-from napari_cellcycle.jobs.process import PATIENT, command_of_child
+from napari_cellcycle.jobs.process import command_of_child
 from napari_cellcycle.jobs.teaching_files import (
     CANCEL,
     KEEP_BEST,
@@ -222,7 +221,6 @@ def _started(command: Sequence[str], folder: Path) -> int:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**PATIENT, **os.environ},
                 start_new_session=sys.platform != "win32",
                 creationflags=flags,
             )
