@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from qtpy.QtCore import QAbstractTableModel, Qt
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor
 
 from napari_cellcycle.data.track_search import rows_found
@@ -13,12 +13,13 @@ from napari_cellcycle.data.track_table import columns_of
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.widgets.colours import TRUSTED, doubt_colours
 from napari_cellcycle.widgets.lineage_look import argb
+from napari_cellcycle.widgets.table_rows import TableRows
 
 _DIGITS = {"hours": 1, "doubt": 2, "area_um2": 1, "volume_um3": 1}
 _LEFT_EMPTY = ("mother", "corrections", "confirmed")
 
 
-class CellRows(QAbstractTableModel):
+class CellRows(TableRows):
     """A table as `track_table` gives it, a row a track."""
 
     def __init__(self) -> None:
@@ -96,13 +97,9 @@ class CellRows(QAbstractTableModel):
 
     # ---------------------------------------------------------------- for the view
 
-    def rowCount(self, parent: Any = None) -> int:
+    def __len__(self) -> int:
         """Number of rows that are shown."""
-        return 0 if parent is not None and parent.isValid() else len(self._rows)
-
-    def columnCount(self, parent: Any = None) -> int:
-        """Number of columns."""
-        return 0 if parent is not None and parent.isValid() else len(self._columns)
+        return len(self._rows)
 
     def data(self, index: Any, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """What a field of the table shows."""
@@ -118,21 +115,9 @@ class CellRows(QAbstractTableModel):
             return QColor.fromRgba(int(argb(doubt_colours().map([value]))[0]))
         return None
 
-    def headerData(
-        self,
-        section: int,
-        orientation: Qt.Orientation,
-        role: int = Qt.ItemDataRole.DisplayRole,
-    ) -> Any:
-        """Titles of the columns, and what they mean."""
-        if orientation != Qt.Orientation.Horizontal:
-            return None
-        column = self._columns[section]
-        texts = {
-            int(Qt.ItemDataRole.DisplayRole): column.title,
-            int(Qt.ItemDataRole.ToolTipRole): column.meaning,
-        }
-        return texts.get(int(role))
+    def titles(self) -> list[tuple[str, str]]:
+        """Title of each column, and what it means."""
+        return [(column.title, column.meaning) for column in self._columns]
 
 
 def written(name: str, value: Any) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
+from qtpy.QtCore import QModelIndex, Qt
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QComboBox,
@@ -19,8 +19,14 @@ from qtpy.QtWidgets import (
 from napari_cellcycle.widgets.agreement import legend
 from napari_cellcycle.widgets.recording import Compared
 from napari_cellcycle.widgets.session import Session
+from napari_cellcycle.widgets.table_rows import TableRows
 
-_COLUMNS = {"frame": "Frame", "kind": "Kind", "cell": "Cell", "sentence": "What is wrong"}
+_COLUMNS = {
+    "frame": ("Frame", "The frame that it is seen in"),
+    "kind": ("Kind", "What kind of error it is"),
+    "cell": ("Cell", "The number of the cell in the result, or in the truth"),
+    "sentence": ("What is wrong", "The error in words"),
+}
 _SCORES = {
     "TRA": "TRA",
     "LNK": "LNK",
@@ -37,7 +43,7 @@ _SCORES = {
 _EMPTY = "No comparison of the result that is shown; press Compare with truth… in the dock."
 
 
-class ErrorTable(QAbstractTableModel):
+class ErrorTable(TableRows):
     """Rows of errors as `list_errors` gives them, in the order that a header was clicked."""
 
     def __init__(self) -> None:
@@ -50,13 +56,9 @@ class ErrorTable(QAbstractTableModel):
         self.errors = errors
         self.endResetModel()
 
-    def rowCount(self, parent: Any = None) -> int:
-        """Number of errors."""
-        return 0 if parent is not None and parent.isValid() else len(self.errors)
-
-    def columnCount(self, parent: Any = None) -> int:
-        """Number of columns."""
-        return 0 if parent is not None and parent.isValid() else len(_COLUMNS)
+    def __len__(self) -> int:
+        """Number of rows that are shown."""
+        return len(self.errors)
 
     def data(self, index: Any, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """What a cell of the table shows."""
@@ -69,16 +71,9 @@ class ErrorTable(QAbstractTableModel):
             return str(row["sentence"])
         return None
 
-    def headerData(
-        self,
-        section: int,
-        orientation: Qt.Orientation,
-        role: int = Qt.ItemDataRole.DisplayRole,
-    ) -> Any:
-        """Titles of the columns."""
-        if role == Qt.ItemDataRole.DisplayRole and orientation == Qt.Orientation.Horizontal:
-            return list(_COLUMNS.values())[section]
-        return None
+    def titles(self) -> list[tuple[str, str]]:
+        """Title of each column, and what it means."""
+        return list(_COLUMNS.values())
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
         """Order the rows by a column; rows that are equal there stay as they were."""

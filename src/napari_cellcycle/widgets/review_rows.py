@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from qtpy.QtCore import QAbstractTableModel, QRectF, Qt
+from qtpy.QtCore import QRectF, Qt
 from qtpy.QtGui import QColor, QPainter
 from qtpy.QtWidgets import QStyledItemDelegate, QStyleOptionViewItem
 
 from napari_cellcycle.review.doubt import KINDS, Doubt
 from napari_cellcycle.widgets.colours import DOUBTFUL, WORST
+from napari_cellcycle.widgets.table_rows import TableRows
 
 COLUMNS = ("Wrong?", "Kind", "Frame", "Cell", "Why")
 CHANCE, KIND, FRAME, CELL, WHY = range(len(COLUMNS))
@@ -21,7 +22,7 @@ _TIPS = (
 )
 
 
-class DoubtRows(QAbstractTableModel):
+class DoubtRows(TableRows):
     """The doubts that are shown, in their order."""
 
     def __init__(self) -> None:
@@ -47,13 +48,9 @@ class DoubtRows(QAbstractTableModel):
             (r for r, other in enumerate(self.doubts) if not keys.isdisjoint(other.keys)), None
         )
 
-    def rowCount(self, parent: Any = None) -> int:
-        """Number of doubts."""
-        return 0 if parent is not None and parent.isValid() else len(self.doubts)
-
-    def columnCount(self, parent: Any = None) -> int:
-        """Number of columns."""
-        return 0 if parent is not None and parent.isValid() else len(COLUMNS)
+    def __len__(self) -> int:
+        """Number of rows that are shown."""
+        return len(self.doubts)
 
     def data(self, index: Any, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """What a field shows."""
@@ -75,18 +72,9 @@ class DoubtRows(QAbstractTableModel):
         )
         return values[column]
 
-    def headerData(
-        self,
-        section: int,
-        orientation: Qt.Orientation,
-        role: int = Qt.ItemDataRole.DisplayRole,
-    ) -> Any:
-        """Titles of the columns, and what they mean."""
-        if orientation != Qt.Orientation.Horizontal:
-            return None
-        if role == Qt.ItemDataRole.ToolTipRole:
-            return _TIPS[section]
-        return COLUMNS[section] if role == Qt.ItemDataRole.DisplayRole else None
+    def titles(self) -> list[tuple[str, str]]:
+        """Title of each column, and what it means."""
+        return list(zip(COLUMNS, _TIPS, strict=True))
 
 
 class ChanceBar(QStyledItemDelegate):
