@@ -26,13 +26,17 @@ def plain(layer: Any) -> Any:
 
 
 def is_movie(layer: Layer) -> bool:
-    """Whether `layer` can be a movie of cells: an image over time, neither colour nor masks."""
+    """Whether `layer` can be a movie of cells: an image over time, neither colour nor masks.
+
+    One frame alone is one where our readers say so.
+    """
     if not isinstance(layer, Image) or layer.rgb or layer.ndim not in (3, 4, 5):
         return False
     pixels = _pixels(layer)
     names = _names(layer)
     lacks_time = names[0] in ("z", "c") and "t" not in names
-    return pixels.shape[0] > 1 and np.dtype(pixels.dtype) != bool and not lacks_time
+    over_time = pixels.shape[0] > 1 or METADATA in layer.metadata
+    return over_time and np.dtype(pixels.dtype) != bool and not lacks_time
 
 
 def movie_layers(layers: Iterable[Layer]) -> list[Image]:
