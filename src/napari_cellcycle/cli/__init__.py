@@ -83,6 +83,7 @@ for _command in (
     figures.figures,
     figures.movie,
     figures.report,
+    figures.centres,
     files.simulate,
     doctor.doctor,
     demo.demo,

@@ -8,6 +8,7 @@ import typer
 
 from napari_cellcycle.cli.console import Bar, refuse_existing, say
 from napari_cellcycle.cli.options import Overwrite
+from napari_cellcycle.errors import BadInput
 
 if TYPE_CHECKING:
     from napari_cellcycle.evaluation.figure_folder import Judged
@@ -136,6 +137,46 @@ def movie(
     if note:
         typer.echo(f"Note: {note}", err=True)
     say(f"The film is {out}.")
+
+
+def centres(
+    experiment: _Experiment,
+    out: Annotated[Path, typer.Option(help="NAME.ome.tif, to be opened in napari or ImageJ")],
+    model: Annotated[str, typer.Option(help="Recurrent stage model, by its name or file")] = "rnn",
+    channel: Annotated[
+        str | None, typer.Option(help="Channel it looks at; the segmented one if not given")
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Draw each cell alone as a recurrent stage model sees it: to look at when stages seem odd.
+
+    Open the file over the movie: where a cell is missing, or has a piece of its neighbour, its
+    stage was told from the wrong pixels.
+
+    Example: napari-cellcycle centres hela.cellcycle --out hela_centres.ome.tif
+    """
+    from napari_cellcycle.data.channel import channel_of
+    from napari_cellcycle.io.experiment import open_experiment
+    from napari_cellcycle.io.ome_tiff import write_pictures
+    from napari_cellcycle.pipeline.centre_cells import centre_cells
+
+    refuse_existing(out, overwrite)
+    opened = open_experiment(experiment)
+    if opened.labels is None or opened.tracks is None:
+        raise BadInput(
+            f"{experiment} holds no tracked cells; run 'napari-cellcycle run' on it first."
+        )
+    with Bar() as bar:
+        pictures = centre_cells(
+            opened.movie,
+            opened.labels,
+            opened.tracks,
+            model=model,
+            channel=channel or channel_of(opened),
+            progress=bar,
+        )
+        write_pictures(out, opened.movie, pictures)
+    say(f"The cells as {model} sees them are in {out}.")
 
 
 def report(

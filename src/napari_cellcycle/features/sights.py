@@ -94,17 +94,22 @@ def flat_crops(
 
     Of a volume, the brightest values of the planes around each cell are seen.
     """
-    across: tuple[float, ...] = (side, side)
-    if unit == "diameters":
-        across = tuple(side * d for d in sight.diameter_px[-2:])
-    elif unit == "micrometres":
-        across = tuple(side / pixel for pixel in sight.pixel_size[-2:])
+    across = flat_side_px(sight, side, unit)
     count: tuple[int, ...] = (size, size)
     if sight.image.ndim == 3:
         planes = max(1, round(DEPTH * sight.diameter_px[0]))
         count, across = (planes, *count), (float(planes), *across)
     seen = crops(sight.image, sight.centres_px[chosen], across, count)
     return seen.max(axis=1) if seen.ndim == 4 else seen
+
+
+def flat_side_px(sight: Sight, side: float, unit: Unit = "diameters") -> tuple[float, ...]:
+    """Height and width, in pixels of the frame, of a window that is `side` wide in that unit."""
+    if unit == "diameters":
+        return tuple(side * diameter for diameter in sight.diameter_px[-2:])
+    if unit == "micrometres":
+        return tuple(side / pixel for pixel in sight.pixel_size[-2:])
+    return (side, side)
 
 
 def parents(tracks: Tracks) -> np.ndarray:

@@ -54,12 +54,19 @@ def writing_to(path: Path) -> Iterator[None]:
 
 def replace_file(path: Path, text: str) -> None:
     """Write a text file so that at any moment either the former or the new one is there."""
+    with replaced_file(path) as draft, draft.open("w", encoding="utf-8", newline="") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def replaced_file(path: Path) -> Iterator[Path]:
+    """Offer an empty file beside `path` that takes its place if the block ends well."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    os.close(handle)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+        yield Path(name)
         Path(name).chmod(0o666 & ~_umask())
         Path(name).replace(path)
     except BaseException:

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from napari_cellcycle.data.stages import H2B, StageSet
 from napari_cellcycle.errors import MissingModel
-from napari_cellcycle.features.sights import Sight, flat_crops
+from napari_cellcycle.features.sights import Sight, Unit, flat_crops
 from napari_cellcycle.models.stage.frame import Block, normalise
 from napari_cellcycle.models.stage.model import stages_of
 from napari_cellcycle.models.store import Model
@@ -192,6 +192,7 @@ class RecurrentModel:
     """
 
     reach = 0
+    unit: Unit = "diameters"
     window, context = 192, 48
 
     def __init__(
