@@ -11,6 +11,7 @@ from napari_cellcycle.data.tracks import Tracks
 from napari_cellcycle.errors import BadInput, MissingModel
 from napari_cellcycle.features.sights import parents, sights
 from napari_cellcycle.io.provenance import stages_to_json
+from napari_cellcycle.models.stage.ensemble import RecurrentEnsemble, recurrent_network
 from napari_cellcycle.models.stage.model import RECURRENT, StageModel, open_stage_model
 from napari_cellcycle.models.stage.recurrent import RecurrentModel, RecurrentNetwork
 from napari_cellcycle.models.store import ModelCard, save_model
@@ -21,6 +22,7 @@ from napari_cellcycle.training.stage.recurrent import (
     RecurrentSettings,
     SequenceTask,
     SequenceTaskSettings,
+    network_of,
     tell,
     train_recurrent,
 )
@@ -86,6 +88,28 @@ def test_following_a_lineage_is_what_was_trained_on_single_paths():
         features = torch.cat([network.eye(images[0]).features, level[0, :, None]], dim=1)
         found = network.follow(features, np.arange(-1, 8), [np.array([t]) for t in range(9)])
     torch.testing.assert_close(found, expected[0], atol=1e-5, rtol=1e-5)
+
+
+def test_an_ensemble_tells_the_mean_chances_of_its_members(movie):
+    torch.manual_seed(1)
+    members = [RecurrentNetwork(7, **SMALL) for _ in range(3)]
+    alone = [told(RecurrentModel(member), movie) for member in members]
+    together = told(RecurrentModel(RecurrentEnsemble(members)), movie)
+    assert np.abs(alone[0] - alone[1]).max() > 0.01
+    np.testing.assert_allclose(together, np.mean(alone, axis=0), atol=1e-5)
+
+
+def test_an_ensemble_learns_and_tells_along_lineages_as_its_members_do():
+    torch.manual_seed(0)
+    network = RecurrentEnsemble([RecurrentNetwork(7, **SMALL) for _ in range(2)]).eval()
+    images, level = torch.rand(1, 9, 48, 48), torch.randn(1, 9)
+    with torch.inference_mode():
+        expected, centre = network(images, level, torch.ones(1, 9, dtype=torch.bool))
+        seen = network.eye(images[0])
+        features = torch.cat([seen.features, level[0, :, None]], dim=1)
+        found = network.follow(features, np.arange(-1, 8), [np.array([t]) for t in range(9)])
+    torch.testing.assert_close(found, expected[0], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(seen.centre[:, 0], centre[0])
 
 
 def test_padding_at_the_end_changes_nothing():
@@ -158,9 +182,12 @@ def test_the_centre_cell_can_be_looked_at(movie):
     assert (centres <= crops + 1e-3).all()
 
 
-def test_a_stored_model_tells_the_same_and_brings_its_stages(movie, tmp_path):
-    model = untrained(LIVE_CELL)
-    settings = {"stages": stages_to_json(LIVE_CELL), **SMALL, "side": 1.6, "size": 48}
+@pytest.mark.parametrize("members", [1, 2])
+def test_a_stored_model_tells_the_same_and_brings_its_stages(movie, tmp_path, members):
+    network = recurrent_network(len(LIVE_CELL), **SMALL, members=members)
+    model = RecurrentModel(network, LIVE_CELL)
+    shape = {**SMALL, "members": members} if members > 1 else SMALL
+    settings = {"stages": stages_to_json(LIVE_CELL), **shape, "side": 1.6, "size": 48}
     card = ModelCard(name="mine", kind="stage", architecture=RECURRENT, settings=settings)
     path = save_model(model.network.state_dict(), card, tmp_path).path
     stored = open_stage_model(path, "cpu")
@@ -190,6 +217,18 @@ def test_it_learns_stages_and_to_draw_the_centre_cell(cycling):
     often = np.bincount(cut.code).max() / len(cut.code)
     assert (code == cut.code).mean() > min(often, 0.6)
     assert max(epoch.score for epoch in history) > 0.2
+
+
+def test_of_an_ensemble_the_same_layers_of_all_members_are_taught_further(cycling):
+    cut = sequences_of(cycling.movie, cycling.labels, cycling.tracks)
+    shape = RecurrentSettings(**SMALL, members=2)
+    start = network_of(7, shape).state_dict()
+    before = {name: value.clone() for name, value in start.items()}
+    fit = FitSettings(epochs=1, layers=("head",), steady=True)
+    task = SequenceTaskSettings(batches=2, sequences=2, length=6)
+    network, _ = train_recurrent([cut], [1.0], fit, task, shape=shape, start=start)
+    changed = {n for n, v in network.state_dict().items() if not torch.equal(v, before[n])}
+    assert changed == {f"members.{i}.head.{kind}" for i in (0, 1) for kind in ("weight", "bias")}
 
 
 def test_the_same_seed_gives_the_same_network(cycling):

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import torch
 
 _HALVED_FROM = 0.8
+_MEMBER = re.compile(r"^members\.\d+\.")
 
 
 class FitSettings(Settings):
@@ -44,7 +46,9 @@ class FitSettings(Settings):
         0.0, ge=0, description="Pull of the weights towards those that training began with"
     )
     layers: tuple[str, ...] = Field(
-        (), description="Beginnings of the names of the weights that learn; empty: all"
+        (),
+        description="Beginnings of the names of the weights that learn, those of all members of an "
+        "ensemble; empty: all",
     )
     steady: bool = Field(
         False, description="Batch norms keep their statistics: for training on little"
@@ -59,6 +63,11 @@ class Epoch:
     loss: float
     score: float | None
     seconds: float
+
+
+def bare_name(name: str) -> str:
+    """Name of a weight within its network, also if that is a member of an ensemble."""
+    return _MEMBER.sub("", name)
 
 
 class Task(Protocol):
@@ -160,7 +169,7 @@ def fit(
     torch.manual_seed(settings.seed)
     if settings.layers:
         for name, parameter in network.named_parameters():
-            parameter.requires_grad_(name.startswith(settings.layers))
+            parameter.requires_grad_(bare_name(name).startswith(settings.layers))
     run = _Run(
         network,
         copy.deepcopy(network) if settings.average else network,

@@ -8,7 +8,7 @@ and backward in time, from mothers to both daughters and back.
 
 from collections.abc import Iterable
 from itertools import pairwise
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -21,6 +21,9 @@ from napari_cellcycle.features.sights import Sight, Unit, flat_crops
 from napari_cellcycle.models.stage.frame import Block, normalise
 from napari_cellcycle.models.stage.model import stages_of
 from napari_cellcycle.models.store import Model
+
+if TYPE_CHECKING:
+    from napari_cellcycle.models.stage.ensemble import RecurrentEnsemble
 
 SIZE = 48
 """Side of a crop in pixels, unless the card says otherwise; the network takes any from 24 on."""
@@ -187,8 +190,8 @@ class RecurrentModel:
     """A trained recurrent network with what it takes to use it on a movie: a `StageModel`.
 
     Of a movie, frames are looked at one after the other and only their features are kept (97
-    numbers a cell); the memory runs over windows of `window` frames with `context` more on
-    either side, so that what is held does not grow with the length of the movie.
+    numbers a cell, more of an ensemble); the memory runs over windows of `window` frames with
+    `context` more on either side, so that what is held does not grow with the length of the movie.
     """
 
     reach = 0
@@ -197,7 +200,7 @@ class RecurrentModel:
 
     def __init__(
         self,
-        network: RecurrentNetwork,
+        network: "RecurrentNetwork | RecurrentEnsemble",
         stages: StageSet = H2B,
         device: torch.device | None = None,
         side: float = SIDE,
@@ -210,10 +213,13 @@ class RecurrentModel:
     @classmethod
     def open(cls, model: Model, device: torch.device | None = None) -> "RecurrentModel":
         """Build the network that a model card describes and load its weights."""
+        from napari_cellcycle.models.stage.ensemble import recurrent_network
+
         settings, stages = model.card.settings, stages_of(model.card)
         try:
             shape = {name: int(settings[name]) for name in ("width", "features", "hidden")}
-            network = RecurrentNetwork(len(stages), **shape)
+            members = int(settings.get("members", 1))
+            network = recurrent_network(len(stages), **shape, members=members)
             network.load_state_dict(model.weights())
             side, size = float(settings["side"]), int(settings["size"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -243,7 +249,7 @@ class RecurrentModel:
         return result
 
     def look(self, sight: Sight, batch_size: int = 256) -> torch.Tensor:
-        """Features of the cells of one frame, (m, F + 1): the last is how bright they are."""
+        """Features of the cells of one frame, (m, M F + 1): the last is how bright they are."""
         found = []
         for start in range(0, len(sight.rows), batch_size):
             images = self.crops(sight, slice(start, start + batch_size))

@@ -7,13 +7,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from napari_cellcycle.models.stage.recurrent import RecurrentNetwork
 from napari_cellcycle.progress import Progress, silent
 from napari_cellcycle.training.checkpoint import Checkpoint
 from napari_cellcycle.training.fit import Epoch, FitSettings
 from napari_cellcycle.training.stage.flat_start import flat_start
 from napari_cellcycle.training.stage.recurrent import (
     FIT,
+    Network,
     RecurrentSettings,
     SequenceBatch,
     SequenceTask,
@@ -62,7 +62,7 @@ class OrderTask(SequenceTask):
     def __init__(
         self,
         sequences: CellSequences,
-        network: RecurrentNetwork,
+        network: Network,
         layout: Layout,
         anew: set[int],
         *,
@@ -114,7 +114,7 @@ def train_by_order(
     held_out: CellSequences | None = None,
     checkpoint: Checkpoint | None = None,
     progress: Progress = silent,
-) -> tuple[RecurrentNetwork, list[Epoch]]:
+) -> tuple[Network, list[Epoch]]:
     """Train a recurrent network on the order of stages alone, which `aligner` knows.
 
     The arguments are those of `train_recurrent`. Raises `BadInput` if a sequence has no room for

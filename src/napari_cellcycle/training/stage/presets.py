@@ -23,11 +23,11 @@ from napari_cellcycle.training.stage.preset import StageLearned, StageLesson, St
 
 def train_rnn(lesson: StageLesson, progress: Progress = silent) -> StageLearned:
     """Train our recurrent network, on stages or on their order alone."""
-    from napari_cellcycle.models.stage.recurrent import RecurrentNetwork
     from napari_cellcycle.training.stage.by_order import train_by_order
     from napari_cellcycle.training.stage.recurrent import (
         SMOOTHING,
         RecurrentSettings,
+        network_of,
         tell,
         train_recurrent,
     )
@@ -56,8 +56,7 @@ def train_rnn(lesson: StageLesson, progress: Progress = silent) -> StageLearned:
     if lesson.held_out is not None:
         told = tell(network, lesson.held_out, shape)
         if start is not None:
-            sizes = {name: getattr(shape, name) for name in ("width", "features", "hidden")}
-            former = RecurrentNetwork(len(lesson.stages), **sizes)
+            former = network_of(len(lesson.stages), shape)
             former.load_state_dict(start)
             before = tell(former.eval(), lesson.held_out, shape)
     settings = {"stages": stages_to_json(lesson.stages), "smoothing": SMOOTHING}

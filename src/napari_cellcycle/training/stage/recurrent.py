@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from napari_cellcycle.config import Settings
 from napari_cellcycle.errors import BadInput
+from napari_cellcycle.models.stage.ensemble import RecurrentEnsemble, recurrent_network
 from napari_cellcycle.models.stage.frame import normalise
 from napari_cellcycle.models.stage.recurrent import SIDE, SIZE, RecurrentNetwork, levels
 from napari_cellcycle.progress import Progress, silent, track_progress
@@ -23,6 +24,9 @@ MARGIN = 64 / 48
 
 SMOOTHING = 0.25
 """Weight of order and durations in decoding: half the usual, as the network knows time itself."""
+
+
+Network = RecurrentNetwork | RecurrentEnsemble
 
 
 class SequenceTaskSettings(Settings):
@@ -40,11 +44,12 @@ class SequenceTaskSettings(Settings):
 
 
 class RecurrentSettings(Settings):
-    """The shape of the network."""
+    """The shape of the network; of several `members`, chances are averaged."""
 
     width: int = 16
     features: int = 96
     hidden: int = 96
+    members: int = 1
     side: float = SIDE
     size: int = SIZE
 
@@ -317,7 +322,7 @@ def train_recurrent(
     held_out: CellSequences | None = None,
     checkpoint: Checkpoint | None = None,
     progress: Progress = silent,
-) -> tuple[RecurrentNetwork, list[Epoch]]:
+) -> tuple[Network, list[Epoch]]:
     """Train a recurrent network, from nothing or from the weights `start`.
 
     `shares` says how much of each batch comes from each of `sources`. Raises `BadInput` if the
@@ -331,19 +336,28 @@ def train_recurrent(
 
 def new_network(
     stages: int, settings: FitSettings, shape: RecurrentSettings, start: dict[str, Any] | None
-) -> RecurrentNetwork:
+) -> Network:
     """A network for so many stages with the weights `start`, or drawn by the seed."""
     torch.manual_seed(settings.seed)
-    network = RecurrentNetwork(
-        stages, width=shape.width, features=shape.features, hidden=shape.hidden
-    )
+    network = network_of(stages, shape)
     if start is not None:
         network.load_state_dict(start)
     return network
 
 
+def network_of(stages: int, shape: RecurrentSettings) -> Network:
+    """A network of that shape, its weights still to be learned or loaded."""
+    return recurrent_network(
+        stages,
+        width=shape.width,
+        features=shape.features,
+        hidden=shape.hidden,
+        members=shape.members,
+    )
+
+
 def fit_recurrent(
-    network: RecurrentNetwork,
+    network: Network,
     task: SequenceTask,
     settings: FitSettings,
     checkpoint: Checkpoint | None,

@@ -37,10 +37,12 @@ def widened(
     """
     import torch
 
+    from napari_cellcycle.training.fit import bare_name
+
     if old.names == new.names:
         return state
     changed = dict(state)
-    for name in (each for each in state if each.startswith("head.")):
+    for name in (each for each in state if bare_name(each).startswith("head.")):
         rows = state[name]
         mean = rows.mean(dim=0) - (_UNLIKELY if name.endswith("bias") else 0.0)
         known = {stage: rows[at] for at, stage in enumerate(old.names)}

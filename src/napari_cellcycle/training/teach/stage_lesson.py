@@ -198,12 +198,10 @@ class StageLesson(Lesson):
     def _told(self, state: State, data: Any) -> np.ndarray:
         """Probabilities (n, S) that weights give the cells."""
         if self._recurrent:
-            from napari_cellcycle.models.stage.recurrent import RecurrentNetwork
-            from napari_cellcycle.training.stage.recurrent import tell
+            from napari_cellcycle.training.stage.recurrent import network_of, tell
 
             shape = self._shape
-            sizes = {name: getattr(shape, name) for name in ("width", "features", "hidden")}
-            network = RecurrentNetwork(len(self._stages), **sizes)
+            network = network_of(len(self._stages), shape)
             network.load_state_dict(state)
             return tell(network.eval(), data, shape)
         from napari_cellcycle.models.stage.frame import FrameNetwork, predict
