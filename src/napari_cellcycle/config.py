@@ -162,7 +162,10 @@ class ClassifySettings(Settings):
     """How each cell gets its stage."""
 
     model: str = Field("rnn", description="Shipped stage model, or a model file")
-    channel: str | None = Field(None, description="Channel that shows the cells; empty: the first")
+    channel: str | None = Field(
+        None,
+        description="Channel that shows the cells; empty: that of segmenting, else the first",
+    )
     batch_size: int = Field(256, ge=1, le=4096, description="Cells computed together")
     smoothing: Probability | None = Field(
         None,

@@ -5,6 +5,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from napari_cellcycle.errors import BadInput
+
 
 class ArrayLike(Protocol):
     """What numpy, dask, zarr and tensorstore arrays share and the core relies on."""
@@ -57,6 +59,22 @@ class Movie:
         return tuple(self.pixels.shape[2:])
 
     def frame(self, time: int, channel: str | None = None) -> np.ndarray:
-        """Load one channel of one frame as a plain ([Z,] Y, X) array; the first by default."""
-        index = 0 if channel is None else self.channels.index(channel)
-        return np.asarray(self.pixels[time, index])
+        """Load one channel of one frame as a plain ([Z,] Y, X) array; the first by default.
+
+        Raises `BadInput` if there is no such channel.
+        """
+        return np.asarray(self.pixels[time, self.channel_number(channel)])
+
+    def channel_number(self, channel: str | None) -> int:
+        """Place of a channel among the pixels; that of the first, 0, where none is named.
+
+        Raises `BadInput` if there is no such channel.
+        """
+        if channel is None:
+            return 0
+        if channel not in self.channels:
+            raise BadInput(
+                f"The movie has no channel called {channel!r}; it has {', '.join(self.channels)}; "
+                "choose one of them, or leave the channel empty for the first."
+            )
+        return self.channels.index(channel)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from napari_cellcycle.data.channel import channel_of, seen_in
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.data.tracks import BY_USER, Tracks
@@ -201,8 +202,12 @@ def experiment_recording(
 
 
 def recording_of_links(experiment: Experiment, name: str, *, trust_all: bool = False) -> Recording:
-    """A tracked experiment with what is known of its links: see `experiment_recording`."""
-    labels, tracks, movie = experiment.labels, experiment.tracks, experiment.movie
+    """A tracked experiment with what is known of its links: see `experiment_recording`.
+
+    It shows the channel that its cells were segmented in, as tracking does.
+    """
+    labels, tracks = experiment.labels, experiment.tracks
+    movie = seen_in(experiment.movie, channel_of(experiment))
     assert labels is not None and tracks is not None
     past, future = decided(tracks, experiment.confirmed)
     cells = tracks.cells

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_cellcycle.data.channel import channel_of
 from napari_cellcycle.data.stages import NUCLEUS
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.io.experiment import is_experiment, open_experiment
@@ -38,6 +39,7 @@ def open_nuclei(
                 "track them first."
             )
         parts = (experiment.movie, experiment.labels, experiment.tracks)
+        channel = channel or channel_of(experiment)
         found = movie_examples(*parts, preset, channel=channel, progress=progress)
         return found, np.array(["all frames"])
     samples = [sample for sample in find_samples(place) if sample.state in NUCLEUS.names]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_cellcycle.data.channel import channel_of
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.stages import H2B, LIVE_CELL, MITOSIS, StageSet, free_stages
 from napari_cellcycle.errors import BadInput
@@ -133,7 +134,13 @@ def _experiment(
 def source_of(
     experiment: Experiment, place: Path, channel: str | None = None, *, trust_all: bool = False
 ) -> StageSource:
-    """A tracked experiment, whose pinned stages are true; with `trust_all` all stages are."""
+    """A tracked experiment, whose pinned stages are true; with `trust_all` all stages are.
+
+    Its cells are seen in `channel`, by default that in which they were segmented. Raises
+    `BadInput` if the movie has no such channel.
+    """
+    channel = channel or channel_of(experiment)
+    experiment.movie.channel_number(channel)
     tracks = experiment.tracks
     assert tracks is not None
     cells = tracks.cells
