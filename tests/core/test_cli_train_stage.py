@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from skimage.io import imsave
+from taught import corrected, saved
 from typer.testing import CliRunner
 
 from napari_cellcycle.cli import app
@@ -176,6 +177,18 @@ def test_stages_that_were_set_by_hand_are_learned_from(experiment, tmp_path):
     assert card["data"] == [f"mine.cellcycle: {(pinned != '').sum()} cells and frames"]
     names = read_split(tmp_path / "m.split.txt")
     assert all(name.startswith("mine.cellcycle: lineage ") for name in names.train)
+
+
+def test_sources_of_the_same_name_are_told_apart(tmp_path):
+    """Lineages of one are kept aside, and those of the other learned from."""
+    one, other = (saved(corrected(), tmp_path / day) for day in ("day 1", "day 2"))
+    options = ["--preset", "frame", "--name", "m", "--out", tmp_path, "--epochs", 1]
+    done(call("train", "stage", one, "--held-out", other, *options, "--device", "cpu"))
+    split = read_split(tmp_path / "m.split.txt")
+    assert all(name.startswith("day 1/mine.cellcycle: lineage ") for name in split.train)
+    assert all(name.startswith("day 2/mine.cellcycle: lineage ") for name in split.validation)
+    again = refused("train", "stage", one, "--held-out", one, *options, "--overwrite")
+    assert "both learned from and kept aside" in again
 
 
 def test_the_order_of_stages_is_enough(experiment, tmp_path):
