@@ -82,7 +82,8 @@ def stage(
         bool,
         typer.Option(
             "--trust-all",
-            help="Every stage of the experiments was checked, so learn from all of them",
+            help="Every stage (for nuclei every link) of the experiments was checked, so learn "
+            "from all of them",
         ),
     ] = False,
     transcript: Annotated[
@@ -125,8 +126,9 @@ def stage(
 ) -> None:
     """Train a stage model: teach it from stages you set, sorted crops, or the order of stages.
 
-    Of an experiment, the stages that you set by hand are learned from, and nothing else;
-    --trust-all takes every stage as true. Whole lineages are kept aside for scoring, and the
+    Of an experiment, the stages that you set by hand are learned from, and nothing else; for
+    nuclei in volumes also what the links tell that you corrected. --trust-all takes every stage,
+    and for nuclei every link, as true. Whole lineages are kept aside for scoring, and the
     weights of the best round are kept. Beside the model come its card, the learning curve
     (NAME.curve.csv) and the split (NAME.split.txt). A stopped training goes on with --resume.
 

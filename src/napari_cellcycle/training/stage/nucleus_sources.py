@@ -14,6 +14,7 @@ from napari_cellcycle.models.stage.nucleus.presets import NucleusPreset
 from napari_cellcycle.models.stage.nucleus.samples import scaled
 from napari_cellcycle.progress import Progress, silent
 from napari_cellcycle.training.stage.nucleus_examples import NucleusExamples, movie_examples
+from napari_cellcycle.training.stage.nucleus_states import corrected_states
 
 
 def open_nuclei(
@@ -21,12 +22,14 @@ def open_nuclei(
     preset: NucleusPreset,
     *,
     channel: str | None = None,
+    trust_all: bool = False,
     progress: Progress = silent,
 ) -> tuple[NucleusExamples, np.ndarray]:
     """Samples of an experiment, or of a folder of samples, and the names of their groups.
 
-    Of an experiment, the lineage tells what becomes of each nucleus, and the movie is one group; of
-    samples, their folder tells, and a group are those of one data set.
+    Of an experiment, what the user set and corrected tells what becomes of each nucleus (see
+    `corrected_states`), with `trust_all` the whole lineage, and the movie is one group; of samples,
+    their folder tells, and a group are those of one data set.
 
     Raises `BadInput` if it is neither, or no state is known.
     """
@@ -40,7 +43,14 @@ def open_nuclei(
             )
         parts = (experiment.movie, experiment.labels, experiment.tracks)
         channel = channel or channel_of(experiment)
-        found = movie_examples(*parts, preset, channel=channel, progress=progress)
+        states = corrected_states(experiment, channel, trust_all=trust_all)
+        if not states.known.any():
+            raise BadInput(
+                f"No nucleus of {place} has a state that you set, or links that you corrected, so "
+                "there is nothing to learn from: correct some, or add --trust-all if you have "
+                "checked that all links are right."
+            )
+        found = movie_examples(*parts, preset, states=states, channel=channel, progress=progress)
         return found, np.array(["all frames"])
     samples = [sample for sample in find_samples(place) if sample.state in NUCLEUS.names]
     if not samples:

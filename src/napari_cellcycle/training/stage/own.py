@@ -189,7 +189,10 @@ def _opened(
 ) -> list[StageSource]:
     """The sources, each with a name that tells it from the others."""
     if preset.food == "nuclei":
-        found = [StageSource("", Path(place).expanduser(), NUCLEUS) for place in places]
+        trust = settings.trust_all
+        found = [
+            StageSource("", Path(place).expanduser(), NUCLEUS, trust_all=trust) for place in places
+        ]
     else:
         found = [
             open_source(

@@ -37,7 +37,7 @@ class StageSource:
     """Cells that may be learned from, not cut out yet: crops, or a tracked experiment.
 
     `stages` is the set that the source tells, `known` the names that it shows. `place` is the
-    folder that it comes from.
+    folder that it comes from. With `trust_all` everything in it is taken as true.
     """
 
     name: str
@@ -46,6 +46,7 @@ class StageSource:
     crops: CropSet | None = None
     experiment: Experiment | None = None
     channel: str | None = None
+    trust_all: bool = False
 
     @property
     def known(self) -> tuple[str, ...]:
