@@ -58,6 +58,14 @@ class Movie:
         """Shape of one channel of one frame: ([Z,] Y, X)."""
         return tuple(self.pixels.shape[2:])
 
+    @property
+    def assumed_interval(self) -> str:
+        """What to know of all times, in a sentence, if the frame interval is a guess; else ""."""
+        if "frame_interval" not in self.guessed:
+            return ""
+        seconds = f"{self.frame_interval:g} s between frames"
+        return f"All times assume {seconds}, as the file does not tell the frame interval."
+
     def frame(self, time: int, channel: str | None = None) -> np.ndarray:
         """Load one channel of one frame as a plain ([Z,] Y, X) array; the first by default.
 
