@@ -1,6 +1,7 @@
 """Teaching a stage model from the command line, and telling the stages of crops with it."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -123,6 +124,17 @@ def test_crops_are_told_and_scored_by_their_folders(model, crops, tmp_path):
     right = [file.split("/")[0] == stage for file, stage in table[["file", "stage"]].to_numpy()]
     assert np.mean(right) > 0.8 and "macro-F1" in said
     assert "exists already" in refused("classify", crops, "--out", out, "--model", model)
+
+
+def test_crops_of_the_same_cell_count_as_one_when_they_are_scored(model, crops, tmp_path):
+    """Ten pictures of each of two cells tell nothing of other cells, a hundred of twenty do."""
+    for cells in (2, 20):
+        names = sorted(path.relative_to(crops).as_posix() for path in crops.glob("*/*.png"))
+        rows = [f"{n},{n.split('/')[0]},{k % cells}" for k, n in enumerate(names)]
+        folder = shutil.copytree(crops, tmp_path / f"{cells}")
+        (folder / "index.csv").write_text("\n".join(["path,label,group", *rows]))
+        said = done(call("classify", folder, "--out", tmp_path / f"{cells}.csv", "--model", model))
+        assert ("too few groups" in said) == (cells == 2)
 
 
 def test_a_flat_folder_is_told_without_scores(model, crops, tmp_path):

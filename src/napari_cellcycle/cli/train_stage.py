@@ -173,9 +173,8 @@ def stage(
 def _report(model: "Model", taught: "Taught", is_listed: bool) -> None:
     for what, score in (("before", taught.before), ("now", taught.score)):
         if score is not None:
-            low, high = score.interval
             say(
-                f"{what:<7} macro-F1 {score.macro_f1:.3f} ({low:.3f} to {high:.3f}), "
+                f"{what:<7} macro-F1 {score.macro_f1:.3f} ({score.certainty}), "
                 f"accuracy {score.accuracy:.3f} ({score.confusion.sum():,} cells)"
             )
     for note in taught.notes:

@@ -41,9 +41,10 @@ def card_of(
 
 def _figures(score: StageScores) -> dict[str, Any]:
     """Scores as a model card holds them, rounded."""
+    bounds = [round(bound, 4) for bound in score.interval]
     return {
         "macro_f1": round(score.macro_f1, 4),
-        "interval": [round(bound, 4) for bound in score.interval],
+        **({"interval": bounds} if score.has_interval else {}),
         "accuracy": round(score.accuracy, 4),
         "f1": {str(name): round(float(f1), 4) for name, f1 in score.table["f1"].items()},
         "cells": {str(name): int(n) for name, n in score.table["cells"].items()},
