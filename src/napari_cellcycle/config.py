@@ -177,6 +177,16 @@ class ClassifySettings(Settings):
     )
 
 
+class ExtractSettings(Settings):
+    """What is written of each nucleus."""
+
+    timeframe: int = Field(1, ge=1, description="Frames before and after that are written")
+    padding: float = Field(2.0, ge=1, description="Size of the box in sizes of the nucleus")
+    cube: int = Field(0, ge=0, description="Side of a fixed cube in voxels instead; 0: none")
+    max_samples: int = Field(0, ge=0, description="Most samples of each class; 0: all")
+    seed: int = Field(0, ge=0, description="Chooses which, where there are more")
+
+
 class RunSettings(Settings):
     """The settings of all three steps, in their order."""
 

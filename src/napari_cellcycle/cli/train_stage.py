@@ -49,7 +49,7 @@ def stage(
         typer.Argument(
             help="Experiments with corrected stages (NAME.cellcycle), folders with one subfolder "
             "of crops a stage, tracks of LiveCellMiner or of the CellCognition benchmark, samples "
-            "of nuclei (4ncnn)"
+            "of nuclei or embryos with a LineageGraph.json (4ncnn)"
         ),
     ],
     name: Annotated[str, typer.Option(help="Name of the new model, such as my-stages")],
@@ -104,6 +104,14 @@ def stage(
             "'prophase 10, metaphase 15': finds more with --transcript"
         ),
     ] = None,
+    soft: Annotated[
+        bool,
+        typer.Option(
+            "--soft/--no-soft",
+            help="With --transcript, learn from how likely each stage is in a frame, not from the "
+            "single best way through them",
+        ),
+    ] = True,
     channel: Annotated[
         str | None,
         typer.Option(
@@ -141,6 +149,7 @@ def stage(
         held_out_part=held_out_part,
         trust_all=trust_all,
         channel=channel,
+        soft=soft,
         simulated=simulated,
         epochs=epochs,
         patience=patience,

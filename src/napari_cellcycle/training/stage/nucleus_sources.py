@@ -8,6 +8,7 @@ from napari_cellcycle.data.channel import channel_of
 from napari_cellcycle.data.stages import NUCLEUS
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.io.experiment import is_experiment, open_experiment
+from napari_cellcycle.io.lineage_graph import is_embryo, open_embryo
 from napari_cellcycle.io.nucleus_folders import find_samples
 from napari_cellcycle.models.stage.nucleus.folders import stacked
 from napari_cellcycle.models.stage.nucleus.presets import NucleusPreset
@@ -25,13 +26,14 @@ def open_nuclei(
     trust_all: bool = False,
     progress: Progress = silent,
 ) -> tuple[NucleusExamples, np.ndarray]:
-    """Samples of an experiment, or of a folder of samples, and the names of their groups.
+    """Samples of an experiment, an embryo or a folder of samples, and the names of their groups.
 
     Of an experiment, what the user set and corrected tells what becomes of each nucleus (see
-    `corrected_states`), with `trust_all` the whole lineage, and the movie is one group; of samples,
-    their folder tells, and a group are those of one data set.
+    `corrected_states`), with `trust_all` the whole lineage, and the movie is one group; an
+    embryo with a lineage graph tells all of it; of samples, their folder tells, and a group are
+    those of one data set.
 
-    Raises `BadInput` if it is neither, or no state is known.
+    Raises `BadInput` if it is none of them, or no state is known.
     """
     place = Path(place).expanduser()
     if is_experiment(place):
@@ -51,6 +53,11 @@ def open_nuclei(
                 "checked that all links are right."
             )
         found = movie_examples(*parts, preset, states=states, channel=channel, progress=progress)
+        return found, np.array(["all frames"])
+    if is_embryo(place):
+        embryo = open_embryo(place, progress=progress)
+        parts = (embryo.movie, embryo.labels, embryo.tracks)
+        found = movie_examples(*parts, preset, channel=channel, progress=progress)
         return found, np.array(["all frames"])
     samples = [sample for sample in find_samples(place) if sample.state in NUCLEUS.names]
     if not samples:
