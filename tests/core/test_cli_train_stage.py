@@ -217,6 +217,9 @@ def test_the_order_of_stages_is_enough(experiment, tmp_path):
         "train", "stage", experiment, *options, "--overwrite", "--lasting", "prophase 10"
     )
     assert "add --transcript" in alone
+    alone = refused("train", "stage", experiment, *options, "--overwrite", "--no-soft")
+    assert "add --transcript" in alone
+    done(call("train", "stage", experiment, *options, *order, "--no-soft"))
 
 
 def test_the_published_classifier_is_taught_and_used(crops, tmp_path):

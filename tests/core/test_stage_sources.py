@@ -108,7 +108,9 @@ def test_orders_of_stages_are_told_for_all_cells_or_for_each(tmp_path):
     found, names = cut_sequences(source, MITOSIS, 2.4, 64)
     cells = Cells(found, np.array([f"data: {name}" for name in names]), (16,))
     one = aligner_of(cells, MITOSIS, "interphase, prophase, interphase", None)
-    assert one.transcripts == [(0, 1, 0)]
+    assert one.transcripts == [(0, 1, 0)] and one.settings.soft
+    hard = aligner_of(cells, MITOSIS, "interphase, prophase, interphase", None, soft=False)
+    assert not hard.settings.soft and hard.about != one.about
     table = tmp_path / "orders.csv"
     table.write_text('cell,transcript\nP0001_T1__B01,"interphase, metaphase"\n')
     assert aligner_of(cells, MITOSIS, None, table).transcripts == [(0, 3), (0, 3)]

@@ -24,6 +24,8 @@ def aligner_of(
     transcript: str | None,
     transcripts: Path | None,
     mean_length: np.ndarray | None = None,
+    *,
+    soft: bool = True,
 ) -> Aligner:
     """What lays sequences onto the order of their stages.
 
@@ -31,6 +33,7 @@ def aligner_of(
     within lives. `transcripts` is a table (CSV) with the columns `cell` (the name of a lineage or
     a track of crops, as in NAME.split.txt, with or without its source) and `transcript`, of which
     each cell shows the whole. `mean_length` (S,) is how many frames stages last, if known.
+    `soft` is that of `AlignerSettings`.
 
     Raises `BadInput` if both are given, a stage is unknown, or a cell has no transcript.
     """
@@ -38,7 +41,8 @@ def aligner_of(
         raise BadInput("Both --transcript and --transcripts are given: leave one of them out.")
     if transcript is not None:
         one = parse_transcript(transcript, stages)
-        return Aligner(stages, one, HOLDING_BACK_PARTS, mean_length=mean_length)
+        settings = HOLDING_BACK_PARTS.model_copy(update={"soft": soft})
+        return Aligner(stages, one, settings, mean_length=mean_length)
     assert transcripts is not None
     try:
         table = pd.read_csv(transcripts, dtype=str, keep_default_na=False)
@@ -67,6 +71,7 @@ def aligner_of(
                 "it cannot show, or its source."
             )
     settings = HOLDING_BACK if mean_length is None else AlignerSettings()
+    settings = settings.model_copy(update={"soft": soft})
     return Aligner(stages, order, settings, mean_length=mean_length)
 
 

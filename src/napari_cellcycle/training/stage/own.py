@@ -43,6 +43,11 @@ class StageTeachSettings(Settings):
     channel: str | None = Field(
         None, description="Channel of the movie, or number of the colour of crops"
     )
+    soft: bool = Field(
+        True,
+        description="Of the order of stages alone, learn from how likely each stage is in a frame, "
+        "not from the single best way through them",
+    )
     simulated: int = Field(0, ge=0, description="Simulated movies to learn from besides")
     epochs: int | None = Field(None, ge=1, description="Most rounds of training; empty: as usual")
     patience: int | None = Field(
@@ -125,6 +130,10 @@ def teach_stages(
         )
     if lasting is not None and not by_order:
         raise BadInput("--lasting helps to learn from the order of stages: add --transcript.")
+    if not settings.soft and not by_order:
+        raise BadInput(
+            "--no-soft is of the order of stages alone: add --transcript, or leave it out."
+        )
     if by_order and settings.simulated:
         raise BadInput("Simulated movies tell their stages, so leave out --simulated here.")
     if settings.simulated and chosen.simulates is None:
@@ -142,7 +151,7 @@ def teach_stages(
         from napari_cellcycle.training.stage.order import aligner_of, mean_lengths, notes_on
 
         known = mean_lengths(opened, stages, lasting)
-        aligner = aligner_of(learned, stages, transcript, transcripts, known)
+        aligner = aligner_of(learned, stages, transcript, transcripts, known, soft=settings.soft)
         notes += notes_on(aligner)
         about["order"] = aligner.about
     lesson = StageLesson(
