@@ -162,7 +162,10 @@ class ClassifySettings(Settings):
     """How each cell gets its stage."""
 
     model: str = Field("rnn", description="Shipped stage model, or a model file")
-    channel: str | None = Field(None, description="Channel that shows the cells; empty: the first")
+    channel: str | None = Field(
+        None,
+        description="Channel that shows the cells; empty: that of segmenting, else the first",
+    )
     batch_size: int = Field(256, ge=1, le=4096, description="Cells computed together")
     smoothing: Probability | None = Field(
         None,
@@ -172,6 +175,16 @@ class ClassifySettings(Settings):
             "empty: as suits the model"
         ),
     )
+
+
+class ExtractSettings(Settings):
+    """What is written of each nucleus."""
+
+    timeframe: int = Field(1, ge=1, description="Frames before and after that are written")
+    padding: float = Field(2.0, ge=1, description="Size of the box in sizes of the nucleus")
+    cube: int = Field(0, ge=0, description="Side of a fixed cube in voxels instead; 0: none")
+    max_samples: int = Field(0, ge=0, description="Most samples of each class; 0: all")
+    seed: int = Field(0, ge=0, description="Chooses which, where there are more")
 
 
 class RunSettings(Settings):

@@ -1,5 +1,7 @@
 """The commands that show stages."""
 
+from dataclasses import replace
+
 import pytest
 from tests.core.stage_lineages import staged, together
 from typer.testing import CliRunner
@@ -32,6 +34,26 @@ def test_figures_with_a_truth_and_a_curve(experiment, tmp_path):
     }
     again = call("figures", experiment, "--out", out)
     assert again.exit_code == 2 and "exists already" in again.stderr
+
+
+def test_times_from_an_assumed_frame_interval_are_never_shown_as_facts(tmp_path):
+    toy = staged(together((0, "IIIPMM", "ATII", "ATII")))
+    for guessed in (frozenset(), frozenset({"frame_interval"})):
+        place = tmp_path / f"{len(guessed)}.cellcycle"
+        save_experiment(replace(toy, movie=replace(toy.movie, guessed=guessed)), place)
+        out = tmp_path / f"{len(guessed)}"
+        said = [
+            call("figures", place, "--out", out / "figures").stderr,
+            call("report", place, "--cells", "1", "--out", out / "pages").stderr,
+            call("movie", place, "--out", out / "film.gif", "--size", 64).stderr,
+            (out / "figures" / "lineages.svg").read_text(encoding="utf-8"),
+            (out / "pages" / "index.html").read_text(encoding="utf-8"),
+            (out / "pages" / "cell_1.html").read_text(encoding="utf-8"),
+        ]
+        assert ["assume 300 s between frames" in words for words in said] == [bool(guessed)] * 6
+        for name in ("stage_visits", "stage_durations", "divisions"):
+            columns = (out / "figures" / f"{name}.csv").read_text().splitlines()[0].split(",")
+            assert ("assumed_interval_s" in columns) == bool(guessed)
 
 
 def test_a_film(experiment, tmp_path):

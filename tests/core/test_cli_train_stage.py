@@ -1,12 +1,14 @@
 """Teaching a stage model from the command line, and telling the stages of crops with it."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from skimage.io import imsave
+from taught import corrected, saved
 from typer.testing import CliRunner
 
 from napari_cellcycle.cli import app
@@ -124,6 +126,17 @@ def test_crops_are_told_and_scored_by_their_folders(model, crops, tmp_path):
     assert "exists already" in refused("classify", crops, "--out", out, "--model", model)
 
 
+def test_crops_of_the_same_cell_count_as_one_when_they_are_scored(model, crops, tmp_path):
+    """Ten pictures of each of two cells tell nothing of other cells, a hundred of twenty do."""
+    for cells in (2, 20):
+        names = sorted(path.relative_to(crops).as_posix() for path in crops.glob("*/*.png"))
+        rows = [f"{n},{n.split('/')[0]},{k % cells}" for k, n in enumerate(names)]
+        folder = shutil.copytree(crops, tmp_path / f"{cells}")
+        (folder / "index.csv").write_text("\n".join(["path,label,group", *rows]))
+        said = done(call("classify", folder, "--out", tmp_path / f"{cells}.csv", "--model", model))
+        assert ("too few groups" in said) == (cells == 2)
+
+
 def test_a_flat_folder_is_told_without_scores(model, crops, tmp_path):
     said = done(call("classify", crops / "large", "--out", tmp_path / "t.csv", "--model", model))
     assert "macro-F1" not in said and len(pd.read_csv(tmp_path / "t.csv")) == 10
@@ -178,6 +191,18 @@ def test_stages_that_were_set_by_hand_are_learned_from(experiment, tmp_path):
     assert all(name.startswith("mine.cellcycle: lineage ") for name in names.train)
 
 
+def test_sources_of_the_same_name_are_told_apart(tmp_path):
+    """Lineages of one are kept aside, and those of the other learned from."""
+    one, other = (saved(corrected(), tmp_path / day) for day in ("day 1", "day 2"))
+    options = ["--preset", "frame", "--name", "m", "--out", tmp_path, "--epochs", 1]
+    done(call("train", "stage", one, "--held-out", other, *options, "--device", "cpu"))
+    split = read_split(tmp_path / "m.split.txt")
+    assert all(name.startswith("day 1/mine.cellcycle: lineage ") for name in split.train)
+    assert all(name.startswith("day 2/mine.cellcycle: lineage ") for name in split.validation)
+    again = refused("train", "stage", one, "--held-out", one, *options, "--overwrite")
+    assert "both learned from and kept aside" in again
+
+
 def test_the_order_of_stages_is_enough(experiment, tmp_path):
     order = "interphase, prophase, prometaphase, metaphase, anaphase, telophase, interphase"
     options = ["--name", "weak", "--out", tmp_path, "--epochs", 1, "--start", "none"]
@@ -192,6 +217,9 @@ def test_the_order_of_stages_is_enough(experiment, tmp_path):
         "train", "stage", experiment, *options, "--overwrite", "--lasting", "prophase 10"
     )
     assert "add --transcript" in alone
+    alone = refused("train", "stage", experiment, *options, "--overwrite", "--no-soft")
+    assert "add --transcript" in alone
+    done(call("train", "stage", experiment, *options, *order, "--no-soft"))
 
 
 def test_the_published_classifier_is_taught_and_used(crops, tmp_path):

@@ -121,6 +121,28 @@ def test_a_flat_folder_has_crops_without_a_stage(tmp_path):
         read_crops(tmp_path)
 
 
+def test_crops_beside_folders_of_stages_are_told_too(tmp_path):
+    write(tmp_path / "meta" / "a.png", np.zeros((8, 8), np.uint8))
+    write(tmp_path / "b.png", np.zeros((8, 8), np.uint8))
+    found = read_crops(tmp_path, sorted_by_stage=False)
+    assert dict(zip(found.file, found.stage, strict=True)) == {"meta/a.png": "meta", "b.png": ""}
+    assert read_crops(tmp_path).file.tolist() == ["meta/a.png"]
+
+
+def test_a_crop_without_a_label_has_no_stage_and_is_not_learned_from(tmp_path):
+    for name in "abc":
+        write(tmp_path / f"{name}.png", np.zeros((8, 8), np.uint8))
+    lines = ["path,label,group", "a.png,,7", "b.png,NA,7", "c.png,meta,"]
+    (tmp_path / "index.csv").write_text("\n".join(lines) + "\n")
+    found = read_crops(tmp_path, sorted_by_stage=False)
+    assert found.stage.tolist() == ["", "NA", "meta"]
+    assert found.group.tolist() == ["7", "7", "c.png"], "one without a group is its own"
+    assert read_crops(tmp_path).stage.tolist() == ["NA", "meta"]
+    (tmp_path / "index.csv").write_bytes(b"path,label\n\xff\xfe")
+    with pytest.raises(BadInput, match="cannot be read"):
+        read_crops(tmp_path)
+
+
 def test_smaller_crops_are_padded_in_the_middle(tmp_path):
     write(tmp_path / "a" / "0.png", np.full((4, 6), 9, np.uint8))
     write(tmp_path / "a" / "1.tif", np.zeros((8, 8), np.uint16))
@@ -136,8 +158,14 @@ def test_what_is_no_crop_is_named(tmp_path):
     write(tmp_path / "a" / "0.tif", np.zeros((7, 8, 8), np.uint8))
     with pytest.raises(BadInput, match="an image in two dimensions"):
         read_crops(tmp_path)
-    (tmp_path / "a" / "0.tif").write_bytes(b"text")
-    with pytest.raises(BadInput, match="cannot be read"):
+    for damaged in (b"text", b"II*\0", b""):
+        (tmp_path / "a" / "0.tif").write_bytes(damaged)
+        with pytest.raises(BadInput, match=r"0.tif cannot be read"):
+            read_crops(tmp_path)
+    (tmp_path / "a" / "0.tif").unlink()
+    write(tmp_path / "a" / "0.png", np.arange(4096, dtype=np.uint8).reshape(64, 64))
+    (tmp_path / "a" / "0.png").write_bytes((tmp_path / "a" / "0.png").read_bytes()[:60])
+    with pytest.raises(BadInput, match=r"0.png cannot be read"):
         read_crops(tmp_path)
 
 

@@ -110,7 +110,8 @@ def test_a_measured_model_learns_crops_and_comes_back_from_its_file(crops, tmp_p
     assert result.exit_code == 0, result.output
     model = open_stage_model(str(tmp_path / "mine.safetensors"), "cpu")
     assert model.channels == len(channel.split(","))
-    table, true = classify_crops(crops, model)
+    told = classify_crops(crops, model)
+    table, true = told.table, told.true
     assert (table["stage"].to_numpy(str) == true).mean() > 0.9
     if model.channels > 1:
         with pytest.raises(MissingModel, match="of a movie one"):

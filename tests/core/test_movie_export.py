@@ -132,6 +132,10 @@ def test_a_cancelled_film_leaves_nothing(tmp_path, name):
         (FilmSettings(only="meiosis"), "no stage 'meiosis'"),
         (FilmSettings(follow=99), "no cell 99"),
         (FilmSettings(last=50), "not in the movie"),
+        (FilmSettings(contrast=(90, 10)), "contrast is 90 to 10"),
+        (FilmSettings(contrast=(1, 101)), "percentiles from 0 to 100"),
+        (FilmSettings(size=50_000), "50,000 pixels; choose from 64 to 4,096"),
+        (FilmSettings(size=1), "choose from 64"),
         (FilmSettings(speed=0), "more than 0 frames a second"),
     ],
 )

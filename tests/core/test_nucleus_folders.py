@@ -9,14 +9,14 @@ import pandas as pd
 import pytest
 import torch
 
-from napari_cellcycle.config import SimulateSettings
+from napari_cellcycle.config import ExtractSettings, SimulateSettings
 from napari_cellcycle.data.stages import NUCLEUS
 from napari_cellcycle.errors import BadInput, CannotWrite
 from napari_cellcycle.features.events import RELAXED, events
 from napari_cellcycle.features.sights import sights
 from napari_cellcycle.io.frames import write_plane
 from napari_cellcycle.io.lineage_graph import open_embryo, read_graph, time_points
-from napari_cellcycle.io.nucleus_extract import ExtractSettings, Source, padded, write_samples
+from napari_cellcycle.io.nucleus_extract import Source, padded, write_samples
 from napari_cellcycle.io.nucleus_folders import find_samples, missing_frames
 from napari_cellcycle.models.stage.nucleus.folders import (
     predict_files,

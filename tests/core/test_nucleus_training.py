@@ -1,13 +1,17 @@
 """Nucleus networks learn from embryos with known lineages, apart from those that judge them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from taught import saved, untouched, with_pins
 
 from napari_cellcycle.config import ClassifySettings, SimulateSettings
 from napari_cellcycle.data.stages import NUCLEUS
+from napari_cellcycle.data.tracks import BY_USER
 from napari_cellcycle.errors import BadInput
-from napari_cellcycle.features.events import DEATH, MITOTIC, NEW, RELAXED, STABLE, events
+from napari_cellcycle.features.events import DEATH, MITOTIC, NEW, RELAXED, STABLE, UNKNOWN, events
 from napari_cellcycle.models.stage.model import stages_of
 from napari_cellcycle.models.stage.nucleus.networks import build
 from napari_cellcycle.models.stage.nucleus.presets import PRESETS
@@ -28,6 +32,8 @@ from napari_cellcycle.training.stage.nucleus_examples import (
     embryo_settings,
     movie_examples,
 )
+from napari_cellcycle.training.stage.nucleus_sources import open_nuclei
+from napari_cellcycle.training.stage.nucleus_states import corrected_states
 from napari_cellcycle.training.stage.nucleus_views import OURS, NucleusViews, views
 from napari_cellcycle.training.stage.nucleus_weights import seen_by
 from napari_cellcycle.training.stage.plateau import PlateauAdam
@@ -162,6 +168,32 @@ def test_simulated_embryos_give_examples_of_what_their_lineage_tells(ndim):
     own = examples.samples[:, 3].astype(bool)
     middle = own[:, own.shape[1] // 2, 3:5, 3:5].any(axis=(1, 2))
     assert middle.mean() > 0.8, "most cells cover the middle of their window"
+
+
+def test_of_an_experiment_only_what_the_user_decided_is_learned(tmp_path):
+    """States set by hand, also where the links tell others, and what corrected links tell."""
+    found = untouched()
+    frame = found.tracks.cells["frame"]
+    middle = found.tracks.cells.index[(frame >= 3) & (frame <= 8)]
+    set_to = dict.fromkeys(middle[:6].tolist(), "death")
+    pinned = replace(with_pins(found, set_to), stages=NUCLEUS)
+    learned, _ = open_nuclei(saved(pinned, tmp_path), SMALL)
+    assert learned.code.tolist() == [DEATH] * 6
+    division = found.tracks.divisions[0]
+    links = found.tracks.links.copy()
+    links.loc[links["parent"] == division, "by"] = BY_USER
+    linked = replace(found, tracks=replace(found.tracks, links=links))
+    told = corrected_states(linked).code
+    daughters = links.loc[links["parent"] == division, "child"].tolist()
+    known = found.tracks.cells.index[told != UNKNOWN].tolist()
+    assert sorted(known) == sorted([division, *daughters])
+    assert told[found.tracks.cells.index.get_loc(division)] == MITOTIC
+    everything = corrected_states(pinned, trust_all=True)
+    assert (everything.code == DEATH).sum() >= 6 and (everything.code == STABLE).any()
+    place = saved(found, tmp_path, "none")
+    with pytest.raises(BadInput, match=r"No nucleus of .* has a state that you set"):
+        open_nuclei(place, SMALL)
+    assert len(open_nuclei(place, SMALL, trust_all=True)[0])
 
 
 def test_embryos_differ_by_seed():

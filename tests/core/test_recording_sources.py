@@ -17,7 +17,7 @@ from napari_cellcycle.pipeline.track import track
 from napari_cellcycle.training.link.sources import (
     ctc_recording,
     experiment_recording,
-    find_ctc_recordings,
+    open_recordings,
     simulated_recording,
     split_in_time,
 )
@@ -56,7 +56,7 @@ def known(recording, side):
 def test_a_challenge_folder_gives_every_track_and_mother(tmp_path, ndim):
     folder = tmp_path / "toys"
     sequence(folder, ndim)
-    (found,) = find_ctc_recordings(folder)
+    (found,) = open_recordings([folder])[0]
     assert found.name == "toys/01" and found.labels.ndim == ndim
     assert found.movie.frame(0).shape == found.labels.shape[1:]
     assert (found.truth["track"] == found.truth["label"]).all()
@@ -69,12 +69,24 @@ def test_a_challenge_folder_gives_every_track_and_mother(tmp_path, ndim):
 @pytest.mark.parametrize("named", ["01", "01_GT", "01_ST"])
 def test_one_sequence_can_be_named_by_any_of_its_folders(tmp_path, named):
     sequence(tmp_path / "toys")
-    assert [r.name for r in find_ctc_recordings(tmp_path / "toys" / named)] == ["toys/01"]
+    assert [r.name for r in open_recordings([tmp_path / "toys" / named])[0]] == ["toys/01"]
+
+
+def test_sources_of_the_same_name_are_told_apart_by_the_folder_above(tmp_path):
+    for day in ("day 1", "day 2"):
+        sequence(tmp_path / day / "toys")
+        save_experiment(tracked(examples.division()), tmp_path / day / "mine.cellcycle")
+    places = [tmp_path / day for day in ("day 1", "day 2")]
+    told = open_recordings([place / "toys" for place in places])
+    assert [one.name for (one,) in told] == ["day 1/toys/01", "day 2/toys/01"]
+    mine = [place / "mine.cellcycle" for place in places]
+    names = [one.name for (one,) in open_recordings([*mine, mine[0]], trust_all=True)]
+    assert names == ["day 1/mine.cellcycle", "day 2/mine.cellcycle", "day 1/mine.cellcycle"]
 
 
 def test_masks_without_images_have_no_brightness(tmp_path):
     sequence(tmp_path / "toys", images=False)
-    (found,) = find_ctc_recordings(tmp_path / "toys")
+    (found,) = open_recordings([tmp_path / "toys"])[0]
     assert found.movie is None and found.pixel_size == (1.0, 1.0)
 
 
@@ -97,7 +109,7 @@ def grow(labels, pixels):
 
 
 def found_size(folder):
-    (found,) = find_ctc_recordings(folder)
+    (found,) = open_recordings([folder])[0]
     return int((found.labels.frame(0) > 0).sum())
 
 
@@ -135,14 +147,14 @@ def test_masks_of_another_movie_are_refused(tmp_path):
         ctc_recording(folder / "01", tmp_path / "aside", folder / "01_GT")
     write_movie_frames(replace(made.movie, pixels=made.movie.pixels[:4]), folder / "01")
     with pytest.raises(BadInput, match="the movie has"):
-        find_ctc_recordings(folder)
+        open_recordings([folder])[0]
 
 
 def test_a_folder_without_truth_is_refused(tmp_path):
     made = tracked(examples.division())
     write_movie_frames(made.movie, tmp_path / "toys" / "01")
     with pytest.raises(BadInput, match="no truth to learn from"):
-        find_ctc_recordings(tmp_path / "toys")
+        open_recordings([tmp_path / "toys"])[0]
     with pytest.raises(BadInput, match="who is whose parent"):
         ctc_recording(None, tmp_path / "toys" / "01", tmp_path / "toys")
 

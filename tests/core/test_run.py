@@ -7,15 +7,19 @@ from types import ModuleType
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
-from napari_cellcycle.config import RunSettings, SegmentSettings
+from napari_cellcycle.config import ClassifySettings, RunSettings, SegmentSettings
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.data.movie import Movie
+from napari_cellcycle.data.stages import free_stages
 from napari_cellcycle.data.tracks import Tracks
-from napari_cellcycle.errors import BadInput
+from napari_cellcycle.errors import BadInput, MissingModel
 from napari_cellcycle.io.experiment import is_experiment, open_experiment, save_experiment
+from napari_cellcycle.io.provenance import stages_to_json
 from napari_cellcycle.jobs import Job, run_inline
+from napari_cellcycle.models.store import ModelCard, save_model
 from napari_cellcycle.pipeline import run as room
 from napari_cellcycle.pipeline.shares import Share
 from napari_cellcycle.progress import Cancelled
@@ -120,6 +124,21 @@ def test_steps_run_one_by_one_give_the_same(movie, steps, tmp_path):
         whole.tracks.cells.astype({"stage": str}),
         check_dtype=False,
     )
+
+
+def test_a_model_that_no_step_can_open_is_refused_before_the_work(movie, tmp_path):
+    """Such as one of points, whose kinds are none of the stages of tracked cells."""
+    card = ModelCard(
+        name="kinds",
+        kind="stage",
+        architecture="kinds of points",
+        settings={"stages": stages_to_json(free_stages(["a", "b"]))},
+    )
+    save_model({"weight": torch.zeros(1)}, card, tmp_path)
+    settings, heard = RunSettings(classify=ClassifySettings(model="kinds")), Heard()
+    with pytest.raises(MissingModel, match="cannot tell the stages of tracked cells"):
+        room.run(movie, settings, model_folder=tmp_path, progress=heard)
+    assert not heard.done
 
 
 def fail(*_, **__):

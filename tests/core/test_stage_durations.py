@@ -3,10 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from tests.core.stage_lineages import lineage, one_cell, staged, together
 
 from napari_cellcycle.data.stages import H2B, LIVE_CELL, MITOSIS, NUCLEUS
+from napari_cellcycle.data.tracks import Tracks
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.evaluation.duration_table import (
     duration_table,
@@ -43,6 +45,22 @@ def test_a_stage_that_goes_on_in_the_daughters_is_one_stay():
     anaphase = joined[joined["stage"] == "anaphase"]
     assert anaphase[["track", "first", "frames"]].to_numpy().tolist() == [[2, 4, 3], [3, 4, 2]]
     assert anaphase["is_whole"].all()
+
+
+def test_a_stage_that_goes_on_through_two_divisions_is_one_stay_from_its_beginning():
+    """Whole if its beginning was seen in the grandmother, else cut off there."""
+    for first, begins in (("II", "start of the movie"), ("AI", "change")):
+        apart = together((0, first, "II", "II"), (4, "IIA"), (4, "III"))
+        mother = apart.cells.query("label == 2 and frame == 3").index[0]
+        born = apart.cells.query("label >= 4 and frame == 4").index
+        births = pd.DataFrame({"parent": mother, "child": born, "score": 1.0})
+        links = pd.concat([apart.links, births], ignore_index=True)
+        joined = stage_visits(staged(Tracks(apart.cells, links)), through_divisions=True)
+        stays = joined[(joined["stage"] == "interphase") & (joined["ends"] == "change")]
+        stay = stays[stays["last"] == 5].iloc[0]
+        start = first.index("I")
+        assert stay[["first", "frames", "begins"]].tolist() == [start, 6 - start, begins]
+        assert stay["is_whole"] == (begins == "change")
 
 
 def test_the_timing_of_a_division_is_that_counted_by_hand():

@@ -16,6 +16,19 @@ def test_perfect_stages_score_one():
     assert scores.table["cells"].tolist() == [4, 4, 4]
 
 
+@pytest.mark.parametrize("groups", [1, 2, 3])
+def test_of_too_few_groups_nothing_is_known_of_the_certainty(groups):
+    """One group drawn anew is always itself, which is no narrow interval."""
+    true = np.array(["interphase", "metaphase"] * 6)
+    told = np.where(np.arange(12) < 3, "metaphase", true)
+    scores = score_stages(true, told, NAMES, np.arange(12) % groups)
+    assert scores.has_interval == (groups >= 3)
+    assert scores.summary()["f1_low"].notna().all() == (groups >= 3)
+    assert (
+        ("too few groups" in str(scores)) == ("too few groups" in scores.certainty) == (groups < 3)
+    )
+
+
 def test_scores_are_those_counted_by_hand():
     true = ["interphase"] * 4 + ["metaphase"] * 2
     told = ["interphase", "interphase", "interphase", "metaphase", "metaphase", "interphase"]

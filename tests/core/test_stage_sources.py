@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from taught import corrected, untouched, with_pins
 from tests.core.crop_layouts import live_cell, write, zhong
 
 from napari_cellcycle.data.experiment import Experiment
@@ -11,6 +12,7 @@ from napari_cellcycle.data.movie import Movie
 from napari_cellcycle.data.stages import H2B, LIVE_CELL, MITOSIS, free_stages
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.features.crop_scale import crop_diameter
+from napari_cellcycle.training.stage import sequences
 from napari_cellcycle.training.stage.lessons import Cells
 from napari_cellcycle.training.stage.order import aligner_of, mean_lengths, notes_on
 from napari_cellcycle.training.stage.sources import (
@@ -20,6 +22,7 @@ from napari_cellcycle.training.stage.sources import (
     cut_sequences,
     examples_of,
     open_source,
+    source_of,
 )
 
 
@@ -60,6 +63,31 @@ def test_tracks_become_paths_and_divisions_groups(tmp_path):
     assert len(examples) == 16 and set(examples.group) == {0}
 
 
+def test_of_an_experiment_only_lineages_with_a_known_stage_are_cut(monkeypatch):
+    found = untouched()
+    cut = []
+    crops = sequences.crops
+    monkeypatch.setattr(sequences, "crops", lambda *a, **k: cut.append(len(a[1])) or crops(*a, **k))
+    whole, names = cut_sequences(source_of(corrected(), Path("x")), H2B, 2.13, 64)
+    assert sum(cut) == len(found.tracks)
+    cut.clear()
+    one = int(found.tracks.cells.index[5])
+    pinned = with_pins(found, {one: "metaphase"})
+    part, (name,) = cut_sequences(source_of(pinned, Path("x")), H2B, 2.13, 64)
+    assert 0 < sum(cut) == len(part.images) < len(found.tracks) / 2
+    assert (part.code >= 0).sum() == 1
+    same = np.isin(whole.group, np.flatnonzero(names == name))
+    rows = [row for path, kept in zip(whole.paths, same, strict=True) if kept for row in path]
+    np.testing.assert_array_equal(part.images, whole.images[np.unique(rows)])
+
+
+def test_crops_in_which_no_stage_can_be_seen_are_not_learned_from(tmp_path):
+    for stage in ("a", "b"):
+        write(tmp_path / "crops" / stage / "0.png", disc(2, 6))
+    with pytest.raises(BadInput, match="needs at least 12 to see a stage"):
+        open_source(tmp_path / "crops")
+
+
 def test_a_window_is_as_wide_as_so_many_cells(h2b):
     assert crop_diameter(np.stack([disc(10)] * 3)) == pytest.approx(20, abs=1.5)
     masks = np.stack([disc(7) > 0] * 3)
@@ -80,7 +108,9 @@ def test_orders_of_stages_are_told_for_all_cells_or_for_each(tmp_path):
     found, names = cut_sequences(source, MITOSIS, 2.4, 64)
     cells = Cells(found, np.array([f"data: {name}" for name in names]), (16,))
     one = aligner_of(cells, MITOSIS, "interphase, prophase, interphase", None)
-    assert one.transcripts == [(0, 1, 0)]
+    assert one.transcripts == [(0, 1, 0)] and one.settings.soft
+    hard = aligner_of(cells, MITOSIS, "interphase, prophase, interphase", None, soft=False)
+    assert not hard.settings.soft and hard.about != one.about
     table = tmp_path / "orders.csv"
     table.write_text('cell,transcript\nP0001_T1__B01,"interphase, metaphase"\n')
     assert aligner_of(cells, MITOSIS, None, table).transcripts == [(0, 3), (0, 3)]
@@ -88,6 +118,10 @@ def test_orders_of_stages_are_told_for_all_cells_or_for_each(tmp_path):
         "a training does not mix them"
     )
     assert notes_on(one) and not notes_on(aligner_of(cells, MITOSIS, None, table))
+    long = ", ".join(["interphase", "prophase"] * 5)
+    table.write_text(f'cell,transcript\nP0001_T1__B01,"{long}"\n')
+    with pytest.raises(BadInput, match=r"transcript of 'data: P0001_T1__B01' .* 10 stages"):
+        aligner_of(cells, MITOSIS, None, table)
     table.write_text("cell,transcript\nother,interphase\n")
     with pytest.raises(BadInput, match="no transcript of 'data: P0001_T1__B01'"):
         aligner_of(cells, MITOSIS, None, table)
@@ -99,8 +133,9 @@ def test_orders_of_stages_are_told_for_all_cells_or_for_each(tmp_path):
 
 
 def test_stages_last_as_long_as_their_set_says_where_frames_have_a_rate():
-    def source(interval, stages=H2B):
-        movie = Movie(np.zeros((2, 1, 8, 8)), (1.0, 1.0), interval, ("H2B",))
+    def source(interval, stages=H2B, guessed=()):
+        known = (1.0, 1.0), interval, ("H2B",), None, frozenset(guessed)
+        movie = Movie(np.zeros((2, 1, 8, 8)), *known)
         return StageSource("movie", Path(), stages, experiment=Experiment(movie, stages=stages))
 
     slow, fast = (mean_lengths([source(seconds)], H2B) for seconds in (600.0, 60.0))
@@ -108,6 +143,8 @@ def test_stages_last_as_long_as_their_set_says_where_frames_have_a_rate():
     minutes = dict(zip(H2B.names, fast, strict=True))
     assert 5 < minutes["metaphase"] < 90 and 240 < minutes["interphase"] < 3000
     assert mean_lengths([source(60.0), source(600.0)], H2B) is None
+    assert mean_lengths([source(60.0, guessed=["frame_interval"])], H2B) is None
+    assert mean_lengths([source(60.0, guessed=["pixel_size"])], H2B) is not None
     free = free_stages(["a", "b"])
     assert mean_lengths([source(60.0, free)], free) is None
     timed = dict(zip(H2B.names, mean_lengths([source(60.0)], H2B, "Prophase 12"), strict=True))
@@ -115,7 +152,7 @@ def test_stages_last_as_long_as_their_set_says_where_frames_have_a_rate():
     assert mean_lengths([source(30.0, free)], free, "a: 8, b = 2.5").tolist() == [16, 5]
     with pytest.raises(BadInput, match="leaves out b"):
         mean_lengths([source(60.0, free)], free, "a 8")
-    with pytest.raises(BadInput, match="no frame interval or several"):
+    with pytest.raises(BadInput, match="no frame interval, a guessed one or several"):
         mean_lengths([source(60.0), source(600.0)], H2B, "prophase 12")
     for wrong in ("", "prophase", "prophase -1", "prophase inf", "sleep 3"):
         with pytest.raises(BadInput, match="expected a stage and its minutes"):

@@ -10,8 +10,7 @@ from napari_cellcycle.config import ClassifySettings
 from napari_cellcycle.errors import BadInput
 
 if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
+    from napari_cellcycle.pipeline.classify_crops import ToldCrops
 
 
 def classify_folder(
@@ -37,30 +36,30 @@ def classify_folder(
         )
     model = stage_model_of(find_model(settings.model, "stage", model_folder), choose_device(device))
     with Bar() as bar:
-        table, told = _classified(folder, model, settings, bar)
+        told = _classified(folder, model, settings, bar)
     with writing_to(out):
         out.absolute().parent.mkdir(parents=True, exist_ok=True)
-        replace_file(out, table.to_csv(index=False, float_format="%.5f"))
-    say(f"{len(table):,} crops.")
-    _say_scores(table, told, model.stages.names)
+        replace_file(out, told.table.to_csv(index=False, float_format="%.5f"))
+    say(f"{len(told.table):,} crops.")
+    _say_scores(told, model.stages.names)
     say(f"The table is {out}.")
 
 
-def _classified(
-    folder: Path, model: Any, settings: ClassifySettings, bar: Bar
-) -> "tuple[pd.DataFrame, np.ndarray]":
-    """The table and, row by row, the stage that the folder of each crop names ("" if none)."""
+def _classified(folder: Path, model: Any, settings: ClassifySettings, bar: Bar) -> "ToldCrops":
     import numpy as np
 
     from napari_cellcycle.models.stage.nucleus.model import NucleusModel
-    from napari_cellcycle.pipeline.classify_crops import classify_crops
+    from napari_cellcycle.pipeline.classify_crops import ToldCrops, classify_crops
 
     if isinstance(model, NucleusModel):
         from napari_cellcycle.io.nucleus_folders import find_samples
         from napari_cellcycle.models.stage.nucleus.folders import predict_samples
 
         table = predict_samples(folder, model, batch_size=settings.batch_size, progress=bar)
-        return table, np.array([sample.state or "" for sample in find_samples(folder)])
+        samples = find_samples(folder)
+        true = np.array([sample.state or "" for sample in samples])
+        group = np.array([sample.dataset or str(n) for n, sample in enumerate(samples)])
+        return ToldCrops(table, true, group)
     channel = settings.channel or "0"
     if not channel.isdigit():
         raise BadInput(f"The channel of crops is {channel!r}, but its number from 0 was expected.")
@@ -69,19 +68,21 @@ def _classified(
     )
 
 
-def _say_scores(table: "pd.DataFrame", told: "np.ndarray", stages: tuple[str, ...]) -> None:
+def _say_scores(told: "ToldCrops", stages: tuple[str, ...]) -> None:
     """Compare with the folders, as far as these are named after stages of the model."""
     import numpy as np
 
     from napari_cellcycle.evaluation.stages import score_stages
 
-    strange = sorted(set(told.tolist()) - set(stages) - {""})
+    strange = sorted(set(told.true.tolist()) - set(stages) - {""})
     if strange:
         typer.echo(
             f"Note: the folders {', '.join(strange)} are named after no stage of the model "
             f"({', '.join(stages)}), so they are not scored.",
             err=True,
         )
-    known = np.isin(told, stages)
+    known = np.isin(told.true, stages)
     if known.any():
-        say(str(score_stages(told[known], table["stage"].to_numpy(str)[known], stages)))
+        stage = told.table["stage"].to_numpy(str)
+        scores = score_stages(told.true[known], stage[known], stages, told.group[known])
+        say(str(scores))

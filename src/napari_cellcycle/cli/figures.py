@@ -11,6 +11,7 @@ from napari_cellcycle.cli.options import Overwrite
 from napari_cellcycle.errors import BadInput
 
 if TYPE_CHECKING:
+    from napari_cellcycle.data.experiment import Experiment
     from napari_cellcycle.evaluation.figure_folder import Judged
 
 _Experiment = Annotated[Path, typer.Argument(help="Experiment folder: NAME.cellcycle")]
@@ -62,6 +63,7 @@ def figures(
         save_figure(learning, out / "learning.png")
     if judged is not None:
         _say_scores(judged)
+    _say_assumed(opened)
     say(f"Figures and tables are in {out}.")
 
 
@@ -94,7 +96,7 @@ def movie(
     pause: Annotated[
         float, typer.Option(min=0, help="Seconds for which the film rests on divisions")
     ] = 0.0,
-    size: Annotated[int, typer.Option(help="Pixels of the longer side")] = 720,
+    size: Annotated[int, typer.Option(help="Pixels of the longer side, 64 to 4096")] = 720,
     first: Annotated[int | None, typer.Option(help="First frame, counted from 0")] = None,
     last: Annotated[int | None, typer.Option(help="Last frame")] = None,
     plain: Annotated[bool, typer.Option("--plain", help="No scale bar, time and legend")] = False,
@@ -132,10 +134,13 @@ def movie(
         first=first,
         last=last,
     )
+    opened = open_experiment(experiment)
     with Bar() as bar:
-        note = write_film(open_experiment(experiment), out, settings, bar)
+        note = write_film(opened, out, settings, bar)
     if note:
         typer.echo(f"Note: {note}", err=True)
+    if settings.time_stamp:
+        _say_assumed(opened)
     say(f"The film is {out}.")
 
 
@@ -205,11 +210,18 @@ def report(
 
     refuse_existing(out, overwrite)
     chosen = None if cells is None else _numbers(cells)
+    opened = open_experiment(experiment)
     with Bar() as bar:
-        index = write_report(
-            open_experiment(experiment), out, chosen, channel=channel, side=side, progress=bar
-        )
+        index = write_report(opened, out, chosen, channel=channel, side=side, progress=bar)
+    _say_assumed(opened)
     say(f"The pages are in {out}; begin with {index}.")
+
+
+def _say_assumed(experiment: "Experiment") -> None:
+    """Note that times are only as good as a guess, where they are."""
+    words = experiment.movie.assumed_interval
+    if words:
+        typer.echo(f"Note: {words} To set it, make the experiment with --frame-interval.", err=True)
 
 
 def _numbers(text: str) -> list[int]:

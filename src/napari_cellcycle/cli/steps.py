@@ -213,14 +213,21 @@ def opened(movie: Path, pixel_size: str | None, frame_interval: float | None) ->
 
 
 def read_tracks(path: Path) -> dict[str, Any]:
-    """Masks and tracks of a result folder or an experiment, as fields of `Experiment`."""
+    """Masks and tracks of a result folder or an experiment, as fields of `Experiment`.
+
+    Of an experiment also its history, which tells the channel that its cells were found in.
+    """
     if (path / "experiment.json").is_file():
         from napari_cellcycle.io.experiment import open_experiment
 
         experiment = open_experiment(path)
         if experiment.tracks is None:
             raise BadInput(f"The cells of {path} are not tracked yet; run the step 'track' first.")
-        return {"labels": experiment.labels, "tracks": experiment.tracks}
+        return {
+            "labels": experiment.labels,
+            "tracks": experiment.tracks,
+            "history": experiment.history,
+        }
     from napari_cellcycle.io.ctc import read_ctc
 
     labels, tracks = read_ctc(path)

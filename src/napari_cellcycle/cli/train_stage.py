@@ -49,7 +49,7 @@ def stage(
         typer.Argument(
             help="Experiments with corrected stages (NAME.cellcycle), folders with one subfolder "
             "of crops a stage, tracks of LiveCellMiner or of the CellCognition benchmark, samples "
-            "of nuclei (4ncnn)"
+            "of nuclei or embryos with a LineageGraph.json (4ncnn)"
         ),
     ],
     name: Annotated[str, typer.Option(help="Name of the new model, such as my-stages")],
@@ -82,7 +82,8 @@ def stage(
         bool,
         typer.Option(
             "--trust-all",
-            help="Every stage of the experiments was checked, so learn from all of them",
+            help="Every stage (for nuclei every link) of the experiments was checked, so learn "
+            "from all of them",
         ),
     ] = False,
     transcript: Annotated[
@@ -103,6 +104,14 @@ def stage(
             "'prophase 10, metaphase 15': finds more with --transcript"
         ),
     ] = None,
+    soft: Annotated[
+        bool,
+        typer.Option(
+            "--soft/--no-soft",
+            help="With --transcript, learn from how likely each stage is in a frame, not from the "
+            "single best way through them",
+        ),
+    ] = True,
     channel: Annotated[
         str | None,
         typer.Option(
@@ -125,8 +134,9 @@ def stage(
 ) -> None:
     """Train a stage model: teach it from stages you set, sorted crops, or the order of stages.
 
-    Of an experiment, the stages that you set by hand are learned from, and nothing else;
-    --trust-all takes every stage as true. Whole lineages are kept aside for scoring, and the
+    Of an experiment, the stages that you set by hand are learned from, and nothing else; for
+    nuclei in volumes also what the links tell that you corrected. --trust-all takes every stage,
+    and for nuclei every link, as true. Whole lineages are kept aside for scoring, and the
     weights of the best round are kept. Beside the model come its card, the learning curve
     (NAME.curve.csv) and the split (NAME.split.txt). A stopped training goes on with --resume.
 
@@ -139,6 +149,7 @@ def stage(
         held_out_part=held_out_part,
         trust_all=trust_all,
         channel=channel,
+        soft=soft,
         simulated=simulated,
         epochs=epochs,
         patience=patience,
@@ -171,9 +182,8 @@ def stage(
 def _report(model: "Model", taught: "Taught", is_listed: bool) -> None:
     for what, score in (("before", taught.before), ("now", taught.score)):
         if score is not None:
-            low, high = score.interval
             say(
-                f"{what:<7} macro-F1 {score.macro_f1:.3f} ({low:.3f} to {high:.3f}), "
+                f"{what:<7} macro-F1 {score.macro_f1:.3f} ({score.certainty}), "
                 f"accuracy {score.accuracy:.3f} ({score.confusion.sum():,} cells)"
             )
     for note in taught.notes:

@@ -7,7 +7,6 @@ import numpy as np
 
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.movie import ArrayLike, Movie
-from napari_cellcycle.errors import BadInput
 
 
 def channel_of(experiment: Experiment) -> str | None:
@@ -23,12 +22,7 @@ def seen_in(movie: Movie, channel: str | None) -> Movie:
     """
     if channel is None:
         return movie
-    if channel not in movie.channels:
-        raise BadInput(
-            f"The movie has no channel called {channel!r}; it has {', '.join(movie.channels)}; "
-            "choose one of them, or none for the first."
-        )
-    pixels = _OneChannel(movie.pixels, movie.channels.index(channel))
+    pixels = _OneChannel(movie.pixels, movie.channel_number(channel))
     return replace(movie, pixels=pixels, channels=(channel,))
 
 

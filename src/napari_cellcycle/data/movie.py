@@ -5,6 +5,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from napari_cellcycle.errors import BadInput
+
 
 class ArrayLike(Protocol):
     """What numpy, dask, zarr and tensorstore arrays share and the core relies on."""
@@ -56,7 +58,31 @@ class Movie:
         """Shape of one channel of one frame: ([Z,] Y, X)."""
         return tuple(self.pixels.shape[2:])
 
+    @property
+    def assumed_interval(self) -> str:
+        """What to know of all times, in a sentence, if the frame interval is a guess; else ""."""
+        if "frame_interval" not in self.guessed:
+            return ""
+        seconds = f"{self.frame_interval:g} s between frames"
+        return f"All times assume {seconds}, as the file does not tell the frame interval."
+
     def frame(self, time: int, channel: str | None = None) -> np.ndarray:
-        """Load one channel of one frame as a plain ([Z,] Y, X) array; the first by default."""
-        index = 0 if channel is None else self.channels.index(channel)
-        return np.asarray(self.pixels[time, index])
+        """Load one channel of one frame as a plain ([Z,] Y, X) array; the first by default.
+
+        Raises `BadInput` if there is no such channel.
+        """
+        return np.asarray(self.pixels[time, self.channel_number(channel)])
+
+    def channel_number(self, channel: str | None) -> int:
+        """Place of a channel among the pixels; that of the first, 0, where none is named.
+
+        Raises `BadInput` if there is no such channel.
+        """
+        if channel is None:
+            return 0
+        if channel not in self.channels:
+            raise BadInput(
+                f"The movie has no channel called {channel!r}; it has {', '.join(self.channels)}; "
+                "choose one of them, or leave the channel empty for the first."
+            )
+        return self.channels.index(channel)

@@ -40,7 +40,7 @@ def brightness(bench: Bench, frame: int, box: Box) -> np.ndarray | None:
     movie = bench.movie
     if movie is None:
         return None
-    channel = 0 if bench.channel is None else movie.channels.index(bench.channel)
+    channel = movie.channel_number(bench.channel)
     return np.asarray(movie.pixels[(frame, channel, *box)])
 
 

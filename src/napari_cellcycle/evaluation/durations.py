@@ -83,18 +83,19 @@ def stage_visits(experiment: Experiment, *, through_divisions: bool = False) -> 
 
 
 def _joined(visits: pd.DataFrame, mothers: dict[int, int]) -> pd.DataFrame:
-    """Let stays that go on in a daughter begin where her mother's began."""
-    last = visits[visits["ends"] == "division"].set_index("track")
+    """Let stays that go on in a daughter begin where that of her oldest ancestor in it began."""
+    last = visits[visits["ends"] == "division"]
     mother = visits["track"].map(mothers).where(visits["begins"] == "birth")
-    goes_on = (mother.map(last["stage"]) == visits["stage"]).to_numpy()
-    if not goes_on.any():
-        return visits
-    own = mother[goes_on]
-    joined = visits.copy()
-    joined.loc[goes_on, "first"] = own.map(last["first"]).astype(np.int64)
-    joined.loc[goes_on, "begins"] = own.map(last["begins"])
+    before = mother.map(pd.Series(last.index, index=last["track"])).fillna(-1).to_numpy(np.int64)
+    stage = visits["stage"].to_numpy()
+    goes_on = (before >= 0) & (stage[before] == stage)
+    source = np.where(goes_on, before, np.arange(len(visits)))
+    while (source != source[source]).any():
+        source = source[source]
+    joined = visits.assign(
+        first=visits["first"].to_numpy()[source], begins=visits["begins"].to_numpy()[source]
+    )
     joined["frames"] = joined["last"] - joined["first"] + 1
     begun = joined["begins"].isin(["change", "birth"])
     joined["is_whole"] = begun & joined["ends"].isin(["change", "division"])
-    gone = joined["track"].isin(set(own)) & (joined["ends"] == "division")
-    return joined[~gone].reset_index(drop=True)
+    return joined.drop(index=np.unique(before[goes_on])).reset_index(drop=True)

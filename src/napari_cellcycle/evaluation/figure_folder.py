@@ -15,6 +15,7 @@ from napari_cellcycle.evaluation.duration_table import duration_table, mitosis_t
 from napari_cellcycle.evaluation.learning_figures import draw_features
 from napari_cellcycle.evaluation.lineage_figure import draw_lineage_tree
 from napari_cellcycle.evaluation.stage_figures import (
+    TEXT,
     draw_confusion,
     draw_durations,
     draw_label_matrix,
@@ -75,7 +76,8 @@ def write_figures(
     of stays, durations and divisions. With `truth` (masks and tracks with stages, matched by
     their masks) also the confusion matrix, scores with intervals (drawn by lineage) and the
     timing of changes, and what they are, which is returned. Earlier figures in `folder` are
-    replaced.
+    replaced. Where the frame interval of the movie is a guess, figures of times say so, and tables
+    of times have a column `assumed_interval_s`.
 
     Raises
     ------
@@ -93,14 +95,25 @@ def write_figures(
     folder = Path(folder).expanduser()
     with writing_to(folder), replaced_folder(folder, own=_OWN) as draft:
         matrix = stage_matrix(tracks, stages, len(experiment.movie), true)
-        interval = experiment.movie.frame_interval
-        save_figure(draw_label_matrix(matrix, stages, interval), draft / "label_matrix.png")
-        visits = visit_table(experiment)
-        _write(visits, draft / "stage_visits.csv")
-        _write(duration_table(experiment).reset_index(), draft / "stage_durations.csv")
-        _write(mitosis_table(experiment), draft / "divisions.csv")
-        save_figure(draw_durations(visits, stages), draft / "durations.png")
-        save_figure(draw_lineage_tree(experiment), draft / "lineages.svg")
+        movie, visits = experiment.movie, visit_table(experiment)
+        tables = {
+            "stage_visits": visits,
+            "stage_durations": duration_table(experiment).reset_index(),
+            "divisions": mitosis_table(experiment),
+        }
+        for name, table in tables.items():
+            if movie.assumed_interval:
+                table = table.assign(assumed_interval_s=movie.frame_interval)
+            _write(table, draft / f"{name}.csv")
+        figures = {
+            "label_matrix.png": draw_label_matrix(matrix, stages, movie.frame_interval),
+            "durations.png": draw_durations(visits, stages),
+            "lineages.svg": draw_lineage_tree(experiment),
+        }
+        for name, figure in figures.items():
+            if movie.assumed_interval:
+                figure.supxlabel(movie.assumed_interval, color=TEXT, fontsize=11)
+            save_figure(figure, draft / name)
         _draw_looks(experiment, true, draft, progress)
         return None if true is None else _judge(experiment, true, draft)
 

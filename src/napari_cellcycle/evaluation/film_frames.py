@@ -15,6 +15,8 @@ from napari_cellcycle.features.sights import parents
 from napari_cellcycle.progress import Progress, silent, track_progress
 
 UNKNOWN = (221, 221, 221)
+LARGEST_PX = 4096
+"""Most pixels of the longer side of a film; larger pictures would fill the memory."""
 _TAIL, _PAUSE_SECONDS = 6, 1.0
 
 
@@ -112,10 +114,21 @@ def check_film(experiment: Experiment, settings: FilmSettings) -> None:
         raise BadInput(
             f"Frames {first} to {last} are not in the movie; choose from 0 to {len(movie) - 1}."
         )
-    if settings.speed <= 0 or settings.size < 64 or settings.side <= 0 or settings.tails < 0:
+    low, high = settings.contrast
+    if not 0 <= low < high <= 100:
         raise BadInput(
-            "A film needs more than 0 frames a second, at least 64 pixels, a view of more than "
-            "0 micrometres, and tails of 0 frames or more."
+            f"The contrast is {low:g} to {high:g}, but two percentiles from 0 to 100 were "
+            "expected, the lower one first, such as 1 99.7."
+        )
+    if not 64 <= settings.size <= LARGEST_PX:
+        raise BadInput(
+            f"The longer side of the film is {settings.size:,} pixels; choose from 64 to "
+            f"{LARGEST_PX:,}."
+        )
+    if settings.speed <= 0 or settings.side <= 0 or settings.tails < 0:
+        raise BadInput(
+            "A film needs more than 0 frames a second, a view of more than 0 micrometres, and "
+            "tails of 0 frames or more."
         )
 
 

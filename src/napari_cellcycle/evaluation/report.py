@@ -117,6 +117,7 @@ def _page(
     parts += [_legend(experiment), f"<h2>Pictures</h2>{_image(picture, f'Cell {track}')}"]
     views = "" if strip.tiles.shape[1] == 1 else " Above: maximum over depth; below: middle plane."
     parts.append(f"<p>Each picture is {strip.side:.3g} µm wide; below it the frame.{views}</p>")
+    parts += _assumed(experiment)
     if any(str(name).startswith("p_") for name in tracks.cells):
         drawn = io.BytesIO()
         draw_probabilities(experiment, track).savefig(drawn, format="png", dpi=110)
@@ -183,8 +184,14 @@ def _index(experiment: Experiment, matrix: StageMatrix, order: list[int]) -> str
         )
     heads = ("Cell", "Mitosis begins", "Mitosis, min", "Frames", "Stages over time")
     total = f"<p>{len(order):,} cells, sorted by the onset of mitosis.</p>"
-    parts = ["<h1>Cells</h1>", total, _legend(experiment), _table(heads, "".join(rows))]
-    return _document("Cells", parts)
+    parts = ["<h1>Cells</h1>", total, *_assumed(experiment), _legend(experiment)]
+    return _document("Cells", [*parts, _table(heads, "".join(rows))])
+
+
+def _assumed(experiment: Experiment) -> list[str]:
+    """A line that says so where times are only as good as a guess."""
+    words = experiment.movie.assumed_interval
+    return [f"<p><b>{escape(words)}</b></p>"] if words else []
 
 
 def _bar(codes: np.ndarray, experiment: Experiment) -> str:

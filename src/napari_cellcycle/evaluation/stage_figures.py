@@ -95,9 +95,8 @@ def draw_confusion(scores: StageScores) -> "Figure":
     axes.set_yticks(ticks, names, fontsize=11, color=TEXT)
     axes.set_xlabel("predicted", color=TEXT, fontsize=11)
     axes.set_ylabel("true", color=TEXT, fontsize=11)
-    low, high = scores.interval
     title = f"accuracy {scores.accuracy:.3f}, macro-F1 {scores.macro_f1:.3f}"
-    axes.set_title(f"{title} ({low:.3f} to {high:.3f})", color=TEXT, fontsize=11)
+    axes.set_title(f"{title} ({scores.certainty})", color=TEXT, fontsize=11)
     bar = figure.colorbar(image, ax=axes, shrink=0.8)
     bar.set_label("share of the true stage", color=TEXT, fontsize=11)
     return figure

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+FEWEST_GROUPS = 3
+"""Drawing fewer groups anew shows nothing of how much others would differ."""
 _FIGURES = ("precision", "recall", "f1")
 
 
@@ -17,7 +19,7 @@ class StageScores:
     counts cells by true (row) and predicted (column) stage; `interval` holds the 95 per cent
     bounds of `macro_f1`, from drawing whole groups of cells anew with replacement, and
     `intervals` those of every figure of `table` (columns `precision_low`, `precision_high`, ...;
-    NaN where no draw holds the stage).
+    NaN where no draw holds the stage). Of fewer than `FEWEST_GROUPS` groups all bounds are NaN.
     """
 
     names: tuple[str, ...]
@@ -28,17 +30,30 @@ class StageScores:
     interval: tuple[float, float]
     intervals: pd.DataFrame = field(default_factory=pd.DataFrame)
 
+    @property
+    def has_interval(self) -> bool:
+        """Whether there were groups enough to tell how sure the figures are."""
+        return bool(np.isfinite(self.interval).all())
+
+    @property
+    def certainty(self) -> str:
+        """The interval of macro-F1 in words: "0.712 to 0.853", or why there is none."""
+        if not self.has_interval:
+            return "no interval: too few groups of cells"
+        low, high = self.interval
+        return f"{low:.3f} to {high:.3f}"
+
     def summary(self) -> pd.DataFrame:
         """One row a stage with its figures and their intervals beside them."""
         names = [n for f in _FIGURES for n in (f, f"{f}_low", f"{f}_high")]
         return self.table.join(self.intervals)[[*names, "cells"]]
 
     def __str__(self) -> str:
-        low, high = self.interval
+        sure = f"95 % interval {self.certainty}" if self.has_interval else self.certainty
         return (
             f"{self.table.round(3).to_string()}\n"
             f"accuracy {self.accuracy:.3f}, macro-F1 {self.macro_f1:.3f} "
-            f"(95 % interval {low:.3f}-{high:.3f})"
+            f"({sure})"
         )
 
 
@@ -54,7 +69,8 @@ def score_stages(
 
     `groups` (n,) says which sightings belong together (a cell, a lineage, a movie) and so are
     not independent; without it, each is its own. Macro-F1 is the mean over the stages that
-    occur in the truth. The interval is that of 1,000 bootstrap samples of groups.
+    occur in the truth. The interval is that of 1,000 bootstrap samples of groups; of fewer than
+    `FEWEST_GROUPS` there is none.
     """
     position = {name: code for code, name in enumerate(names)}
     codes = [np.array([position[name] for name in column], int) for column in (true, predicted)]
@@ -80,6 +96,10 @@ def score_stages(
         index=pd.Index(names, name="stage"),
     )[occurs]
     low, high = np.percentile(samples, [2.5, 97.5])
+    intervals = _intervals(resampled, pd.Index(names, name="stage"))[occurs]
+    if len(tables) < FEWEST_GROUPS:
+        low = high = np.nan
+        intervals[:] = np.nan
     return StageScores(
         names=tuple(names),
         table=table,
@@ -87,7 +107,7 @@ def score_stages(
         accuracy=float(hits.sum() / confusion.sum()),
         macro_f1=float(np.nanmean(f1)),
         interval=(float(low), float(high)),
-        intervals=_intervals(resampled, pd.Index(names, name="stage"))[occurs],
+        intervals=intervals,
     )
 
 

@@ -75,7 +75,7 @@ def follow_cell(
     Raises
     ------
     BadInput
-        There is no cell within one diameter of the place, or no such frame.
+        There is no cell within one diameter of the place, or no such frame or channel.
     """
     if not 0 <= frame < len(movie):
         raise BadInput(
@@ -144,7 +144,7 @@ class _Light:
 
     def __init__(self, movie: Movie, channel: str | None, diameter: float) -> None:
         self._movie = movie
-        self._channel = 0 if channel is None else movie.channels.index(channel)
+        self._channel = movie.channel_number(channel)
         self._diameter = diameter / np.asarray(movie.pixel_size)
 
     def __call__(self, time: int, place: np.ndarray) -> _Seen | None:

@@ -19,6 +19,8 @@ H2B_FOLDERS = {
     "apo": "apoptosis",
 }
 """Stage that each folder of the CellCognition H2B crops shows."""
+SMALLEST_PX = 12
+"""Least side of a crop, in pixels, in which a stage can be seen."""
 _SUFFIXES = {".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp"}
 
 
@@ -89,7 +91,8 @@ def read_crops(
     channel
         Which channel of colour images is read; None keeps all three, and pads with zeros.
     sorted_by_stage
-        False also takes images that lie in the folder itself; their stage is "".
+        False also takes images that lie in the folder itself, or that the index names no label
+        of; their stage is "".
 
     Raises
     ------
@@ -98,6 +101,8 @@ def read_crops(
     """
     folder = Path(folder).expanduser()
     index = _index(folder, sorted_by_stage)
+    if sorted_by_stage:
+        index = index[index["label"] != ""]
     if stages is not None:
         index = index[index["label"].isin(list(stages))]
         index = index.assign(label=index["label"].map(stages))
@@ -116,6 +121,16 @@ def read_crops(
     )
 
 
+def refuse_small(found: CropSet, folder: str | Path) -> None:
+    """Raise `BadInput` if crops are too small for any model to see a stage in them."""
+    height, width = found.images.shape[1:3]
+    if min(height, width) < SMALLEST_PX:
+        raise BadInput(
+            f"The crops in {folder} are {width} x {height} pixels, but a model needs at least "
+            f"{SMALLEST_PX} to see a stage; cut larger ones."
+        )
+
+
 def read_image(path: Path, channel: int | None = 0) -> np.ndarray:
     """One channel of an image (Y, X), float32; or all three of it (Y, X, 3) as stored, for None.
 
@@ -125,8 +140,9 @@ def read_image(path: Path, channel: int | None = 0) -> np.ndarray:
 
     try:
         image = np.asarray(imread(path))
-    except (OSError, ValueError, SyntaxError) as error:
-        raise BadInput(f"The crop {path} cannot be read ({error}); remove it.") from error
+    except Exception as error:  # what decoders raise of damaged files has no common kind
+        reason = " ".join(str(error).split())
+        raise BadInput(f"The crop {path} cannot be read ({reason}); remove it.") from error
     is_colour = image.ndim == 3 and image.shape[-1] in (2, 3, 4)
     if not (image.ndim == 2 or is_colour) or 0 in image.shape:
         raise BadInput(
@@ -163,7 +179,10 @@ def _index(folder: Path, sorted_by_stage: bool) -> pd.DataFrame:
     """Table of the crops: path relative to `folder`, label, group."""
     listed = folder / "index.csv"
     if listed.is_file():
-        index = pd.read_csv(listed, dtype={"path": str, "label": str})
+        try:
+            index = pd.read_csv(listed, dtype={"path": str, "label": str}, na_filter=False)
+        except (OSError, ValueError) as error:
+            raise BadInput(f"The index {listed} cannot be read ({error}); correct it.") from error
         missing = {"path", "label"} - set(index.columns)
         if missing:
             raise BadInput(
@@ -172,9 +191,12 @@ def _index(folder: Path, sorted_by_stage: bool) -> pd.DataFrame:
     else:
         found = sorted(p for p in folder.glob("*/*") if _is_image(p))
         label = [p.parent.name for p in found]
-        if not found and not sorted_by_stage:
-            found = sorted(p for p in folder.glob("*") if _is_image(p))
-            label = [""] * len(found)
+        if not sorted_by_stage:
+            loose = sorted(p for p in folder.glob("*") if _is_image(p))
+            found, label = found + loose, label + [""] * len(loose)
         path = [p.relative_to(folder).as_posix() for p in found]
         index = pd.DataFrame({"path": path, "label": label}, dtype=str)
-    return index if "group" in index else index.assign(group=np.arange(len(index)))
+    if "group" not in index:
+        return index.assign(group=np.arange(len(index)))
+    alone = index["group"].astype(str) == ""
+    return index.assign(group=index["path"].where(alone, index["group"])) if alone.any() else index

@@ -37,6 +37,11 @@ class Embryo:
     left_out: int
 
 
+def is_embryo(folder: str | Path) -> bool:
+    """Whether a folder holds an embryo with a lineage graph."""
+    return (Path(folder).expanduser() / GRAPH).is_file()
+
+
 def read_graph(path: str | Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Nodes (`time`, `label`) and edges (`parent`, `child`, rows of nodes) of a lineage graph.
 
@@ -126,7 +131,7 @@ def open_embryo(
     BadInput
         A file is missing in the middle, files do not fit each other, or the graph is no forest.
     """
-    folder = Path(folder)
+    folder = Path(folder).expanduser()
     nodes, edges = read_graph(folder / GRAPH)
     images, masks = (_files(folder / name) for name in (IMAGES, MASKS))
     times = sorted(set(images) & set(masks))

@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
 from scipy import ndimage
 
-from napari_cellcycle.config import Settings
+from napari_cellcycle.config import ExtractSettings
 from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.data.movie import Movie
 from napari_cellcycle.data.stages import NUCLEUS
@@ -30,16 +29,6 @@ MARK = "extraction.json"
 _OWN = "|".join([*FOLDERS.values(), re.escape(MARK), r"\d{4}-\d\d-\d\d"])
 """What `write_samples` writes."""
 Box = tuple[slice, ...]
-
-
-class ExtractSettings(Settings):
-    """What is written of each nucleus."""
-
-    timeframe: int = Field(1, ge=1, description="Frames before and after that are written")
-    padding: float = Field(2.0, ge=1, description="Size of the box in sizes of the nucleus")
-    cube: int = Field(0, ge=0, description="Side of a fixed cube in voxels instead; 0: none")
-    max_samples: int = Field(0, ge=0, description="Most samples of each class; 0: all")
-    seed: int = Field(0, ge=0, description="Chooses which, where there are more")
 
 
 @dataclass(frozen=True)

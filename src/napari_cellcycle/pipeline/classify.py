@@ -44,10 +44,12 @@ def classify(
 
     Returns the tracks with the column `stage` and, a stage each, the columns `p_<stage>` (its
     chance given all that was seen of the lineage) and `seen_<stage>` (what the network saw in
-    that frame alone). Raises `BadInput` if masks or tracks do not fit the movie or a pinned
-    stage is not among the model's, `MissingModel` if the model is not there.
+    that frame alone). Raises `BadInput` if masks or tracks do not fit the movie, it has no
+    such channel, or a pinned stage is not among the model's; `MissingModel` if there is no such
+    model.
     """
     settings = settings or ClassifySettings()
+    movie.channel_number(settings.channel)
     check_labels_fit(movie, labels)
     _check_tracks_fit(movie, tracks)
     network = open_stage_model(model if model is not None else settings.model, device)

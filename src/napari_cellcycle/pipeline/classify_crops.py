@@ -1,6 +1,7 @@
 """Tell the stage of cells in a folder of crops, without a movie."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,23 @@ from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.features.crop_scale import crop_diameter
 from napari_cellcycle.features.sights import Sight
-from napari_cellcycle.io.crop_folders import H2B_FOLDERS, read_crops
+from napari_cellcycle.io.crop_folders import H2B_FOLDERS, read_crops, refuse_small
 from napari_cellcycle.models.stage.model import StageModel
 from napari_cellcycle.progress import Progress, silent
 
-SMALLEST_PX = 12
-"""Least side of a crop, in pixels, in which a stage can be seen."""
+
+@dataclass(frozen=True)
+class ToldCrops:
+    """Crops whose stage was told, one row each.
+
+    `table` has the columns `file`, `stage` and one probability `p_<stage>` a stage; `true` (n,)
+    str is the stage that the folder or the index names, "" where neither does; `group` (n,) says
+    which crops show the same cell, or belong together otherwise.
+    """
+
+    table: pd.DataFrame
+    true: np.ndarray
+    group: np.ndarray
 
 
 def classify_crops(
@@ -25,12 +37,11 @@ def classify_crops(
     channel: int = 0,
     batch_size: int = 256,
     progress: Progress = silent,
-) -> tuple[pd.DataFrame, np.ndarray]:
-    """Stages of the crops of a folder, and what their folders say, (n,) str ("" in a flat one).
+) -> ToldCrops:
+    """Tell the stages of the crops of a folder, flat or sorted.
 
-    The table has the columns `file`, `stage` and one probability `p_<stage>` a stage. Each crop is
-    taken for a frame of its own with one cell in its middle, so models with a memory see lives of
-    one frame. How large the cells are is measured on all crops together.
+    Each crop is taken for a frame of its own with one cell in its middle, so models with a memory
+    see lives of one frame. How large the cells are is measured on all crops together.
 
     Raises `BadInput` if there are no crops, they are too small, or the model needs the frames
     around a cell's own.
@@ -42,11 +53,7 @@ def classify_crops(
         )
     colour = getattr(model, "channels", 1) > 1
     found = read_crops(folder, channel=None if colour else channel, sorted_by_stage=False)
-    if min(found.images.shape[1:3]) < SMALLEST_PX:
-        raise BadInput(
-            f"The crops in {folder} are {found.images.shape[2]} x {found.images.shape[1]} pixels, "
-            f"but a model needs at least {SMALLEST_PX} to see a stage; cut larger ones."
-        )
+    refuse_small(found, folder)
     if colour:
         diameter = crop_diameter(found.images[..., channel])
         probabilities = model.tell(found.images, diameter, batch_size)  # type: ignore[attr-defined]
@@ -58,7 +65,7 @@ def classify_crops(
     stage = names[probabilities.argmax(axis=1)]
     told = [_stage_of(name, model.stages.names) for name in found.stage.tolist()]
     table = pd.DataFrame({"file": found.file, "stage": stage, **columns})
-    return table, np.array(told, dtype=object).astype(str)
+    return ToldCrops(table, np.array(told, dtype=object).astype(str), found.group)
 
 
 def _stage_of(folder: str, stages: tuple[str, ...]) -> str:

@@ -176,11 +176,7 @@ def frame_levels(movie: Movie, time: int, channel: str | None = None) -> Levels:
 
 
 def _check(movie: Movie, channel: str | None) -> None:
-    if channel is not None and channel not in movie.channels:
-        raise BadInput(
-            f"The movie has no channel called {channel!r}; it has {', '.join(movie.channels)}; "
-            "choose one of them, or leave the channel empty for the first."
-        )
+    movie.channel_number(channel)
     if min(movie.frame_shape[-2:]) < _LEAST_SIDE_PX:
         height, width = movie.frame_shape[-2:]
         raise BadInput(
@@ -194,7 +190,7 @@ def _read(movie: Movie, time: int, channel: str | None, region: Region | None) -
     if region is None or region == Region.whole(movie.frame_shape):
         image = movie.frame(time, channel)
     else:
-        number = 0 if channel is None else movie.channels.index(channel)
+        number = movie.channel_number(channel)
         planes = (slice(None),) * (movie.ndim - 2)
         image = np.asarray(movie.pixels[(time, number, *planes, *region.slices[1:])])
     if image.dtype.kind in "fc" and not np.isfinite(image).all():

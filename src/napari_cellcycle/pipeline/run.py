@@ -98,8 +98,8 @@ def run(
 
     Raises `UserError` from any step, and `Cancelled` from `progress`.
     """
-    _check_models(settings, model_folder)
     experiment = Experiment(subject) if isinstance(subject, Movie) else subject
+    _check(experiment.movie, settings, model_folder)
     is_first = experiment.labels is None and experiment.tracks is None and not _is_done(folder)
     place = _Place(device, _made(experiment, folder), model_folder, progress)
     steps: list[tuple[str, Callable[..., Experiment], Settings]] = [
@@ -167,13 +167,18 @@ def add_stages(
     return _stored(_classified(experiment, settings, place), place)
 
 
-def _check_models(settings: RunSettings, model_folder: str | None) -> None:
-    """Refuse a model that is not there now, rather than after minutes of work."""
+def _check(movie: Movie, settings: RunSettings, model_folder: str | None) -> None:
+    """Refuse a channel or model that is not there now, rather than after minutes of work."""
+    from napari_cellcycle.models.stage.model import opener_of
+
+    for of_step in (settings.segment, settings.classify):
+        movie.channel_number(of_step.channel)
     name = settings.segment.model
     if name != "threshold" and not is_cellpose(name):
         find_model(name, "segment", model_folder)
     find_model(settings.track.model, "link", model_folder)
-    find_model(settings.classify.model, "stage", model_folder)
+    classifier = find_model(settings.classify.model, "stage", model_folder)
+    opener_of(classifier.card)
 
 
 def _segmented(experiment: Experiment, settings: SegmentSettings, place: _Place) -> Experiment:
@@ -255,9 +260,12 @@ def _tracked(experiment: Experiment, settings: TrackSettings, place: _Place) -> 
 def _classified(experiment: Experiment, settings: ClassifySettings, place: _Place) -> Experiment:
     if experiment.labels is None or experiment.tracks is None:
         raise BadInput("There are no tracks to classify yet; run Track first, or import tracks.")
+    from napari_cellcycle.data.channel import channel_of
     from napari_cellcycle.models.stage.model import stages_of
     from napari_cellcycle.pipeline.classify import classify
 
+    seen = settings.channel or channel_of(experiment)
+    settings = settings.model_copy(update={"channel": seen})
     chosen = str(place.own_model(settings.model, "stage") or settings.model)
     with _timed("classify", settings, place) as step:
         tracks = classify(

@@ -210,7 +210,7 @@ def cut_one(source: Source, place: Place, whole: np.ndarray | None = None) -> np
     high = np.clip(np.ceil(place.centre_px + _MARGIN * side_px / 2) + 2, low + 1, shape).astype(int)
     window = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
     if whole is None:
-        channel = 0 if source.channel is None else movie.channels.index(source.channel)
+        channel = movie.channel_number(source.channel)
         part = np.asarray(movie.pixels[(place.frame, channel, *window)])
     else:
         part = whole[window]

@@ -76,15 +76,23 @@ def open_stage_model(model: StageModel | str | Path, device: str = "auto") -> St
 
 def stage_model_of(model: Model, device: Any) -> StageModel:
     """A stored stage model, ready for use on a torch `device`."""
-    kind = model.card.architecture
+    module, name = opener_of(model.card)
+    opener = getattr(import_module(f"napari_cellcycle.models.stage.{module}"), name)
+    opened: StageModel = opener.open(model, device)
+    return opened
+
+
+def opener_of(card: ModelCard) -> tuple[str, str]:
+    """Module and class that open a stage model of this card, without loading them.
+
+    Raises `MissingModel` if it is of a kind that cannot tell the stages of tracked cells.
+    """
+    kind = card.architecture
     if kind in OPENERS:
-        module, name = OPENERS[kind]
-        opener = getattr(import_module(f"napari_cellcycle.models.stage.{module}"), name)
-        opened: StageModel = opener.open(model, device)
-        return opened
+        return OPENERS[kind]
     raise MissingModel(
-        f"The stage model {model.card.name!r} is of a kind that this version does not know "
-        f"({kind!r}); choose 'rnn', or install a newer version."
+        f"The stage model {card.name!r} is of a kind that cannot tell the stages of tracked "
+        f"cells here ({kind!r}); choose another one, such as 'rnn', or install a newer version."
     )
 
 

@@ -152,15 +152,9 @@ def _dealt(
     sources: Sequence[Path], held_out: Sequence[Path], settings: TeachSettings, progress: Progress
 ) -> tuple[list[tuple[Recording, float]], list[Recording], str]:
     """What is learned from, with weights, what is kept aside, and the split in a sentence."""
-
-    def opened(places: Sequence[Path]) -> list[Recording]:
-        return [
-            recording
-            for place in places
-            for recording in open_recordings(place, trust_all=settings.trust_all, progress=progress)
-        ]
-
-    learned, aside = opened(sources), opened(held_out)
+    found = open_recordings([*sources, *held_out], trust_all=settings.trust_all, progress=progress)
+    learned = [recording for part in found[: len(sources)] for recording in part]
+    aside = [recording for part in found[len(sources) :] for recording in part]
     split = "nothing was kept aside"
     if held_out:
         split = "kept aside for scoring: " + "; ".join(recording.name for recording in aside)

@@ -1,6 +1,6 @@
 """Recordings to learn from, out of challenge folders, corrected experiments and the simulator."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from napari_cellcycle.data.channel import channel_of, seen_in
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.data.tracks import BY_USER, Tracks
@@ -21,6 +22,7 @@ from napari_cellcycle.io.movies import open_movie
 from napari_cellcycle.progress import Progress, silent
 from napari_cellcycle.simulate import Simulation, random_settings, simulate
 from napari_cellcycle.training.link.recordings import Recording, fully_known
+from napari_cellcycle.training.source_names import told_apart
 
 TRACK_FILE = "man_track.txt"
 _SAME_IDS = 0.95
@@ -88,30 +90,35 @@ def ctc_recording(
     )
 
 
-def find_ctc_recordings(folder: str | Path, progress: Progress = silent) -> list[Recording]:
+def find_sequences(folder: str | Path) -> list[Path]:
     """All sequences of a data set folder that have a truth, or the one sequence that is named.
 
-    `folder` holds 01, 01_GT, 01_ST, ..., or is one of them. The masks are the silver truth, or
-    the gold truth if it has all frames, or else the markers of the truth.
+    `folder` holds 01, 01_GT, 01_ST, ..., or is one of them. The paths are those of the images,
+    which need not be there.
 
     Raises `BadInput` if there is no truth.
     """
     folder = Path(folder).expanduser()
     stem = folder.name.removesuffix("_GT").removesuffix("_ST")
     if (folder.with_name(f"{stem}_GT") / "TRA" / TRACK_FILE).is_file():
-        return [_sequence(folder.with_name(stem), progress)]
+        return [folder.with_name(stem)]
     truths = sorted(folder.glob(f"*_GT/TRA/{TRACK_FILE}"))
     if not truths:
         raise BadInput(
             f"{folder} has no truth to learn from: expected a folder of the Cell Tracking "
             f"Challenge with 01_GT/TRA/{TRACK_FILE} in it, or an experiment, NAME.cellcycle."
         )
-    return [
-        _sequence(folder / path.parent.parent.name.removesuffix("_GT"), progress) for path in truths
-    ]
+    return [folder / path.parent.parent.name.removesuffix("_GT") for path in truths]
 
 
-def _sequence(images: Path, progress: Progress) -> Recording:
+def sequence_recording(
+    images: Path, *, name: str | None = None, progress: Progress = silent
+) -> Recording:
+    """A sequence of images of a data set, with its truth.
+
+    The masks are the silver truth, or the gold truth if it has all frames, or else the markers of
+    the truth.
+    """
     truth = find_truth(images)
     assert truth.tracking is not None
     masks, frames = truth.tracking, len(frame_files(truth.tracking))
@@ -119,7 +126,7 @@ def _sequence(images: Path, progress: Progress) -> Recording:
         if place is not None and len(frame_files(place)) == frames:
             masks = place
             break
-    return ctc_recording(images, masks, truth.tracking, progress=progress)
+    return ctc_recording(images, masks, truth.tracking, name=name, progress=progress)
 
 
 def _tra(truth: Path) -> Path:
@@ -201,8 +208,12 @@ def experiment_recording(
 
 
 def recording_of_links(experiment: Experiment, name: str, *, trust_all: bool = False) -> Recording:
-    """A tracked experiment with what is known of its links: see `experiment_recording`."""
-    labels, tracks, movie = experiment.labels, experiment.tracks, experiment.movie
+    """A tracked experiment with what is known of its links: see `experiment_recording`.
+
+    It shows the channel that its cells were segmented in, as tracking does.
+    """
+    labels, tracks = experiment.labels, experiment.tracks
+    movie = seen_in(experiment.movie, channel_of(experiment))
     assert labels is not None and tracks is not None
     past, future = decided(tracks, experiment.confirmed)
     cells = tracks.cells
@@ -220,16 +231,28 @@ def recording_of_links(experiment: Experiment, name: str, *, trust_all: bool = F
 
 
 def open_recordings(
-    source: str | Path, *, trust_all: bool = False, progress: Progress = silent
-) -> list[Recording]:
-    """Recordings of a source of any kind: an experiment or a folder of the challenge.
+    sources: Sequence[str | Path], *, trust_all: bool = False, progress: Progress = silent
+) -> list[list[Recording]]:
+    """Recordings of each source of any kind: an experiment or a folder of the challenge.
 
-    Raises `BadInput` if it is neither, or has nothing to learn from.
+    Their names tell them apart: the same recording has the same wherever it is given, and no two
+    others do. Raises `BadInput` if a source is neither, or has nothing to learn from.
     """
-    source = Path(source).expanduser()
-    if is_experiment(source):
-        return [experiment_recording(source, trust_all=trust_all)]
-    return find_ctc_recordings(source, progress)
+    given = [Path(source).expanduser() for source in sources]
+    parts = [[place] if is_experiment(place) else find_sequences(place) for place in given]
+    places = [place for part in parts for place in part]
+    names = {
+        place: name if is_experiment(place) or "/" in name else f"{place.parent.name}/{name}"
+        for place, name in zip(places, told_apart(places), strict=True)
+    }
+
+    def opened(place: Path) -> Recording:
+        name = names[place]
+        if is_experiment(place):
+            return experiment_recording(place, trust_all=trust_all, name=name)
+        return sequence_recording(place, name=name, progress=progress)
+
+    return [[opened(place) for place in part] for part in parts]
 
 
 def knows_anything(recording: Recording) -> bool:

@@ -89,7 +89,9 @@ def _cut(
 ) -> tuple[Any, np.ndarray]:
     if preset.food == "nuclei":
         wanted = preset.extra["preset"]
-        return open_nuclei(source.place, wanted, channel=channel, progress=progress)
+        return open_nuclei(
+            source.place, wanted, channel=channel, trust_all=source.trust_all, progress=progress
+        )
     if preset.food == "colour crops":
         return colour_examples(source, stages, progress)
     colourful = source.crops is not None and source.crops.images.ndim == 4

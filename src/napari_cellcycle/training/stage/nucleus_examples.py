@@ -11,12 +11,13 @@ from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.data.movie import Movie
 from napari_cellcycle.data.stages import NUCLEUS
 from napari_cellcycle.data.tracks import Tracks
-from napari_cellcycle.features.events import PAPER, RELAXED, STABLE, UNKNOWN, events
+from napari_cellcycle.features.events import STABLE, UNKNOWN
 from napari_cellcycle.features.sights import parents, sights
 from napari_cellcycle.models.stage.nucleus.presets import NucleusPreset
 from napari_cellcycle.models.stage.nucleus.samples import cut, scaled
 from napari_cellcycle.progress import Progress, silent, track_progress
 from napari_cellcycle.simulate import random_settings, simulate
+from napari_cellcycle.training.stage.nucleus_states import States, lineage_states
 
 KEPT = {"clean": 0.5, "near": 0.6, "other": 0.15}
 """Shares of the stable cells that are kept: those that the published rule calls stable, those
@@ -79,26 +80,29 @@ def movie_examples(
     tracks: Tracks,
     preset: NucleusPreset,
     *,
+    states: States | None = None,
     group: int = 0,
     channel: str | None = None,
     everything: bool = False,
     progress: Progress = silent,
 ) -> NucleusExamples:
-    """Cut the cells of a movie whose state its lineage tells.
+    """Cut the cells of a movie whose state is known, by default by its lineage.
 
-    Of the many stable ones a share is kept, more of those near a division, unless `everything`
-    is asked for. Frames too near to the ends of the movie for what `preset` sees are left out.
+    Of the many stable ones that nobody set by hand a share is kept, more of those near a division,
+    unless `everything` is asked for. Frames too near to the ends of the movie for what `preset`
+    sees are left out.
     """
-    code = events(tracks, labels, RELAXED, movie=movie, channel=channel)
-    clean = events(tracks, labels, PAPER, movie=movie, channel=channel) == code
+    states = states or lineage_states(movie, labels, tracks, channel)
+    code, clean = states.code, states.clean
     frame = tracks.cells["frame"].to_numpy()
     reach = preset.reach
-    usable = (code != UNKNOWN) & (frame >= reach) & (frame < len(movie) - reach)
+    usable = states.known & (frame >= reach) & (frame < len(movie) - reach)
     if not everything:
         rng = np.random.default_rng([group, 13])
         near = np.where(_near(tracks, code), KEPT["near"], KEPT["other"])
         share = np.where(clean, KEPT["clean"], near)
-        usable &= (code != STABLE) | (rng.random(len(code)) < share)
+        drawn = rng.random(len(code)) < share
+        usable &= (code != STABLE) | states.by_hand | drawn
     chosen = tracks.cells.index[usable]
     some = Tracks(tracks.cells.loc[chosen], tracks.links.iloc[:0])
     rows = np.flatnonzero(usable)

@@ -4,15 +4,18 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_cellcycle.data.channel import channel_of
 from napari_cellcycle.data.stages import NUCLEUS
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.io.experiment import is_experiment, open_experiment
+from napari_cellcycle.io.lineage_graph import is_embryo, open_embryo
 from napari_cellcycle.io.nucleus_folders import find_samples
 from napari_cellcycle.models.stage.nucleus.folders import stacked
 from napari_cellcycle.models.stage.nucleus.presets import NucleusPreset
 from napari_cellcycle.models.stage.nucleus.samples import scaled
 from napari_cellcycle.progress import Progress, silent
 from napari_cellcycle.training.stage.nucleus_examples import NucleusExamples, movie_examples
+from napari_cellcycle.training.stage.nucleus_states import corrected_states
 
 
 def open_nuclei(
@@ -20,14 +23,17 @@ def open_nuclei(
     preset: NucleusPreset,
     *,
     channel: str | None = None,
+    trust_all: bool = False,
     progress: Progress = silent,
 ) -> tuple[NucleusExamples, np.ndarray]:
-    """Samples of an experiment, or of a folder of samples, and the names of their groups.
+    """Samples of an experiment, an embryo or a folder of samples, and the names of their groups.
 
-    Of an experiment, the lineage tells what becomes of each nucleus, and the movie is one group; of
-    samples, their folder tells, and a group are those of one data set.
+    Of an experiment, what the user set and corrected tells what becomes of each nucleus (see
+    `corrected_states`), with `trust_all` the whole lineage, and the movie is one group; an
+    embryo with a lineage graph tells all of it; of samples, their folder tells, and a group are
+    those of one data set.
 
-    Raises `BadInput` if it is neither, or no state is known.
+    Raises `BadInput` if it is none of them, or no state is known.
     """
     place = Path(place).expanduser()
     if is_experiment(place):
@@ -38,6 +44,19 @@ def open_nuclei(
                 "track them first."
             )
         parts = (experiment.movie, experiment.labels, experiment.tracks)
+        channel = channel or channel_of(experiment)
+        states = corrected_states(experiment, channel, trust_all=trust_all)
+        if not states.known.any():
+            raise BadInput(
+                f"No nucleus of {place} has a state that you set, or links that you corrected, so "
+                "there is nothing to learn from: correct some, or add --trust-all if you have "
+                "checked that all links are right."
+            )
+        found = movie_examples(*parts, preset, states=states, channel=channel, progress=progress)
+        return found, np.array(["all frames"])
+    if is_embryo(place):
+        embryo = open_embryo(place, progress=progress)
+        parts = (embryo.movie, embryo.labels, embryo.tracks)
         found = movie_examples(*parts, preset, channel=channel, progress=progress)
         return found, np.array(["all frames"])
     samples = [sample for sample in find_samples(place) if sample.state in NUCLEUS.names]

@@ -24,6 +24,8 @@ def aligner_of(
     transcript: str | None,
     transcripts: Path | None,
     mean_length: np.ndarray | None = None,
+    *,
+    soft: bool = True,
 ) -> Aligner:
     """What lays sequences onto the order of their stages.
 
@@ -31,6 +33,7 @@ def aligner_of(
     within lives. `transcripts` is a table (CSV) with the columns `cell` (the name of a lineage or
     a track of crops, as in NAME.split.txt, with or without its source) and `transcript`, of which
     each cell shows the whole. `mean_length` (S,) is how many frames stages last, if known.
+    `soft` is that of `AlignerSettings`.
 
     Raises `BadInput` if both are given, a stage is unknown, or a cell has no transcript.
     """
@@ -38,7 +41,8 @@ def aligner_of(
         raise BadInput("Both --transcript and --transcripts are given: leave one of them out.")
     if transcript is not None:
         one = parse_transcript(transcript, stages)
-        return Aligner(stages, one, HOLDING_BACK_PARTS, mean_length=mean_length)
+        settings = HOLDING_BACK_PARTS.model_copy(update={"soft": soft})
+        return Aligner(stages, one, settings, mean_length=mean_length)
     assert transcripts is not None
     try:
         table = pd.read_csv(transcripts, dtype=str, keep_default_na=False)
@@ -51,7 +55,8 @@ def aligner_of(
         )
     told = dict(zip(table["cell"], table["transcript"], strict=True))
     order = []
-    for name in cells.names[np.asarray(cells.data.group)].tolist():
+    names = cells.names[np.asarray(cells.data.group)].tolist()
+    for name, path in zip(names, cells.data.paths, strict=True):
         own = told.get(name, told.get(name.partition(": ")[2]))
         if own is None:
             raise BadInput(
@@ -59,7 +64,14 @@ def aligner_of(
                 "source."
             )
         order.append(parse_transcript(own, stages))
+        if len(path) < len(order[-1]):
+            raise BadInput(
+                f"The transcript of {name!r} in {transcripts} names {len(order[-1])} stages, but "
+                f"one of its cells is seen in {len(path)} frames only: leave out the stages that "
+                "it cannot show, or its source."
+            )
     settings = HOLDING_BACK if mean_length is None else AlignerSettings()
+    settings = settings.model_copy(update={"soft": soft})
     return Aligner(stages, order, settings, mean_length=mean_length)
 
 
@@ -79,19 +91,24 @@ def mean_lengths(
     """Frames that stages last in the mean, (S,): by `lasting`, else by the set of stages.
 
     `lasting` names stages and their minutes, as in "prophase 10, metaphase 15". None, so that
-    lengths have to be learned, if a source has no frame rate, several have not the same one, or
-    stages may last any time and are not named.
+    lengths have to be learned, if the frame rate of a source is unknown or a guess, several have
+    not the same one, or stages may last any time and are not named.
 
     Raises `BadInput` if `lasting` cannot be read, or there is no frame rate to use it with.
     """
     told = {} if lasting is None else _minutes(lasting, stages)
-    movies = [source.experiment.movie for source in sources if source.experiment is not None]
+    movies = [
+        source.experiment.movie
+        for source in sources
+        if source.experiment is not None and not source.experiment.movie.assumed_interval
+    ]
     intervals = {movie.frame_interval for movie in movies}
     if len(movies) < len(sources) or len(intervals) != 1:
         if told:
             raise BadInput(
                 "How many minutes stages last tells nothing here, as the sources have no frame "
-                "interval or several: leave out --lasting, or give movies of one frame interval."
+                "interval, a guessed one or several: leave out --lasting, or give movies of one "
+                "frame interval that is known."
             )
         return None
     missing = set(stages.names) - set(told)

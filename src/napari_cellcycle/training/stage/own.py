@@ -2,31 +2,30 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from importlib.metadata import version
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from pydantic import Field
 
 from napari_cellcycle.config import Settings
 from napari_cellcycle.data.stages import NUCLEUS, StageSet
 from napari_cellcycle.errors import BadInput, MissingModel
 from napari_cellcycle.evaluation.stages import StageScores, score_stages
-from napari_cellcycle.io.storage import replace_file, writing_to
 from napari_cellcycle.models.stage.model import stages_of
-from napari_cellcycle.models.store import Model, ModelCard, find_model, save_model
+from napari_cellcycle.models.store import Model, find_model, save_model
 from napari_cellcycle.progress import Progress, silent
 from napari_cellcycle.training.checkpoint import Checkpoint
-from napari_cellcycle.training.fit import Epoch, FitSettings, records
+from napari_cellcycle.training.fit import Epoch, FitSettings
 from napari_cellcycle.training.own_name import check_name
+from napari_cellcycle.training.source_names import told_apart
 from napari_cellcycle.training.stage.lessons import Cells, cells_of, row_groups
-from napari_cellcycle.training.stage.preset import StageLearned, StageLesson, StagePreset
+from napari_cellcycle.training.stage.preset import StageLesson, StagePreset
 from napari_cellcycle.training.stage.presets import PRESETS
+from napari_cellcycle.training.stage.record import card_of, split_in_words, write_beside
 from napari_cellcycle.training.stage.sources import StageSource, common_stages, open_source
-from napari_cellcycle.training.stage.split import Split, kept_aside, write_split
+from napari_cellcycle.training.stage.split import kept_aside
 
 _GENTLER = 0.3
 """Share of the learning rate with which a stored model is taught further, so as not to forget."""
@@ -43,6 +42,11 @@ class StageTeachSettings(Settings):
     )
     channel: str | None = Field(
         None, description="Channel of the movie, or number of the colour of crops"
+    )
+    soft: bool = Field(
+        True,
+        description="Of the order of stages alone, learn from how likely each stage is in a frame, "
+        "not from the single best way through them",
     )
     simulated: int = Field(0, ge=0, description="Simulated movies to learn from besides")
     epochs: int | None = Field(None, ge=1, description="Most rounds of training; empty: as usual")
@@ -126,12 +130,16 @@ def teach_stages(
         )
     if lasting is not None and not by_order:
         raise BadInput("--lasting helps to learn from the order of stages: add --transcript.")
+    if not settings.soft and not by_order:
+        raise BadInput(
+            "--no-soft is of the order of stages alone: add --transcript, or leave it out."
+        )
     if by_order and settings.simulated:
         raise BadInput("Simulated movies tell their stages, so leave out --simulated here.")
     if settings.simulated and chosen.simulates is None:
         raise BadInput(f"Nothing is simulated for the preset {preset!r}: leave out --simulated.")
-    opened = _opened(chosen, sources, settings, by_order, progress)
-    aside = _opened(chosen, held_out, settings, by_order, progress)
+    both = _opened(chosen, [*sources, *held_out], settings, by_order, progress)
+    opened, aside = both[: len(sources)], both[len(sources) :]
     begin, stages, notes = _beginning(start, chosen, [*opened, *aside], model_folder)
     cells = cells_of(opened, chosen, stages, settings.channel, by_order, progress)
     kept = cells_of(aside, chosen, stages, settings.channel, by_order, progress) if aside else None
@@ -143,7 +151,7 @@ def teach_stages(
         from napari_cellcycle.training.stage.order import aligner_of, mean_lengths, notes_on
 
         known = mean_lengths(opened, stages, lasting)
-        aligner = aligner_of(learned, stages, transcript, transcripts, known)
+        aligner = aligner_of(learned, stages, transcript, transcripts, known, soft=settings.soft)
         notes += notes_on(aligner)
         about["order"] = aligner.about
     lesson = StageLesson(
@@ -164,17 +172,18 @@ def teach_stages(
         _scored(result.before, kept, stages),
         tuple(notes),
     )
-    card = _card(name, chosen, begin, result, taught, fitted).model_copy(
+    scores = {"kept aside": taught.score, "kept aside, before": taught.before}
+    card = card_of(name, chosen, begin, result, scores, fitted).model_copy(
         update={
             "data": [
                 f"{s.name}: {n} cells and frames" for s, n in zip(opened, cells.counts, strict=True)
             ],
-            "split": _split_in_words(learned, kept, held_out),
+            "split": split_in_words(learned, kept, held_out),
             "command": command,
             "seconds": round(time.perf_counter() - began, 1),
         }
     )
-    _write_beside(out_folder, name, result.history, learned, kept)
+    write_beside(out_folder, name, result.history, learned, kept)
     model = save_model(result.state, card, out_folder)
     unfinished.unlink(missing_ok=True)
     return model, taught
@@ -187,19 +196,25 @@ def _opened(
     by_order: bool,
     progress: Progress,
 ) -> list[StageSource]:
+    """The sources, each with a name that tells it from the others."""
     if preset.food == "nuclei":
-        found = [Path(place).expanduser() for place in places]
-        return [StageSource(place.name, place, NUCLEUS) for place in found]
-    return [
-        open_source(
-            place,
-            trust_all=settings.trust_all,
-            channel=settings.channel,
-            order_alone=by_order,
-            progress=progress,
-        )
-        for place in places
-    ]
+        trust = settings.trust_all
+        found = [
+            StageSource("", Path(place).expanduser(), NUCLEUS, trust_all=trust) for place in places
+        ]
+    else:
+        found = [
+            open_source(
+                place,
+                trust_all=settings.trust_all,
+                channel=settings.channel,
+                order_alone=by_order,
+                progress=progress,
+            )
+            for place in places
+        ]
+    names = told_apart(places)
+    return [replace(source, name=name) for source, name in zip(found, names, strict=True)]
 
 
 def _beginning(
@@ -341,59 +356,3 @@ def _scored(told: np.ndarray | None, kept: Cells | None, stages: StageSet) -> St
     return score_stages(
         names[code[known]], names[told[known].argmax(axis=1)], stages.names, group[known]
     )
-
-
-def _card(
-    name: str,
-    preset: StagePreset,
-    start: Model | None,
-    result: StageLearned,
-    taught: Taught,
-    settings: FitSettings,
-) -> ModelCard:
-    scores = {"kept aside": taught.score, "kept aside, before": taught.before}
-    packages = ("napari-cellcycle", "torch", "numpy")
-    return ModelCard(
-        name=name,
-        kind="stage",
-        architecture=preset.architecture,
-        description=preset.description,
-        settings={**result.settings, "training": settings.model_dump()},
-        metrics={key: figures(score) for key, score in scores.items() if score is not None},
-        licence="that of the data it was trained on",
-        parent=None if start is None else start.card.name,
-        software={package: version(package) for package in packages},
-    )
-
-
-def figures(score: StageScores) -> dict[str, Any]:
-    """Scores as a model card holds them, rounded."""
-    return {
-        "macro_f1": round(score.macro_f1, 4),
-        "interval": [round(bound, 4) for bound in score.interval],
-        "accuracy": round(score.accuracy, 4),
-        "f1": {str(name): round(float(f1), 4) for name, f1 in score.table["f1"].items()},
-        "cells": {str(name): int(n) for name, n in score.table["cells"].items()},
-    }
-
-
-def _split_in_words(learned: Cells, kept: Cells | None, held_out: Sequence[Path]) -> str:
-    if kept is None:
-        return "nothing was kept aside"
-    where = "other sources" if held_out else "whole groups drawn by the seed"
-    return (
-        f"kept aside for scoring: {where}, {len(kept.names)} of "
-        f"{len(kept.names) + len(learned.names)} groups; the best round is chosen by them"
-    )
-
-
-def _write_beside(
-    folder: Path, name: str, history: list[Epoch], learned: Cells, kept: Cells | None
-) -> None:
-    """Store the learning curve and the split."""
-    curve = folder / f"{name}.curve.csv"
-    with writing_to(curve):
-        folder.mkdir(parents=True, exist_ok=True)
-        replace_file(curve, pd.DataFrame(records(history)).to_csv(index=False))
-    aside = () if kept is None else tuple(kept.names.tolist())
-    write_split(Split(tuple(learned.names.tolist()), aside), folder / f"{name}.split.txt")

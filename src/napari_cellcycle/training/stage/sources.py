@@ -6,15 +6,23 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_cellcycle.data.channel import channel_of
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.stages import H2B, LIVE_CELL, MITOSIS, StageSet, free_stages
+from napari_cellcycle.data.tracks import Tracks
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.features.crop_scale import crop_diameter
 from napari_cellcycle.features.crops import crops, median_diameter
 from napari_cellcycle.features.mask_crops import mask_crops
 from napari_cellcycle.features.paths import founders
 from napari_cellcycle.features.sights import parents, sights
-from napari_cellcycle.io.crop_folders import H2B_FOLDERS, CropSet, has_crops, read_crops
+from napari_cellcycle.io.crop_folders import (
+    H2B_FOLDERS,
+    CropSet,
+    has_crops,
+    read_crops,
+    refuse_small,
+)
 from napari_cellcycle.io.experiment import is_experiment, open_experiment
 from napari_cellcycle.io.live_cell_miner import is_live_cell_miner, read_live_cell_miner
 from napari_cellcycle.io.zhong import is_zhong, read_zhong
@@ -36,7 +44,7 @@ class StageSource:
     """Cells that may be learned from, not cut out yet: crops, or a tracked experiment.
 
     `stages` is the set that the source tells, `known` the names that it shows. `place` is the
-    folder that it comes from.
+    folder that it comes from. With `trust_all` everything in it is taken as true.
     """
 
     name: str
@@ -45,6 +53,7 @@ class StageSource:
     crops: CropSet | None = None
     experiment: Experiment | None = None
     channel: str | None = None
+    trust_all: bool = False
 
     @property
     def known(self) -> tuple[str, ...]:
@@ -77,17 +86,24 @@ def open_source(
     if is_experiment(place):
         return _experiment(place, trust_all, channel, order_alone)
     progress(0, 1, "Reading crops")
+    stages, found = _crops_of(place, channel)
+    refuse_small(found, place)
+    return StageSource(place.name, place, stages, found)
+
+
+def _crops_of(place: Path, channel: str | None) -> tuple[StageSet, CropSet]:
+    """Crops of any layout, and the stages that they tell."""
     if is_live_cell_miner(place):
-        return StageSource(place.name, place, LIVE_CELL, read_live_cell_miner(place))
+        return LIVE_CELL, read_live_cell_miner(place)
     if is_zhong(place):
-        return StageSource(place.name, place, MITOSIS, read_zhong(place))
+        return MITOSIS, read_zhong(place)
     if has_crops(place):
         found = _read_crops(place, channel)
         names = {name: H2B_FOLDERS.get(name, name) for name in np.unique(found.stage).tolist()}
         if not set(names.values()) <= set(H2B.names):
-            return StageSource(place.name, place, free_stages(sorted(names)), found)
+            return free_stages(sorted(names)), found
         stage = np.array([names[name] for name in found.stage.tolist()])
-        return StageSource(place.name, place, H2B, replace(found, stage=stage))
+        return H2B, replace(found, stage=stage)
     raise BadInput(
         f"{place} holds nothing to learn stages from: expected an experiment (NAME.cellcycle), a "
         "folder with one subfolder of crops a stage, tracks of LiveCellMiner or of the "
@@ -133,7 +149,13 @@ def _experiment(
 def source_of(
     experiment: Experiment, place: Path, channel: str | None = None, *, trust_all: bool = False
 ) -> StageSource:
-    """A tracked experiment, whose pinned stages are true; with `trust_all` all stages are."""
+    """A tracked experiment, whose pinned stages are true; with `trust_all` all stages are.
+
+    Its cells are seen in `channel`, by default that in which they were segmented. Raises
+    `BadInput` if the movie has no such channel.
+    """
+    channel = channel or channel_of(experiment)
+    experiment.movie.channel_number(channel)
     tracks = experiment.tracks
     assert tracks is not None
     cells = tracks.cells
@@ -192,7 +214,8 @@ def cut_sequences(
     experiment = source.experiment
     assert experiment is not None and experiment.labels is not None
     assert experiment.tracks is not None
-    movie, labels, tracks = experiment.movie, experiment.labels, experiment.tracks
+    movie, labels = experiment.movie, experiment.labels
+    tracks = experiment.tracks if order_alone else _told_lineages(experiment.tracks)
     diameter = median_diameter(labels, movie.pixel_size)
     found = sequences_of(
         movie,
@@ -208,8 +231,16 @@ def cut_sequences(
     if not order_alone:
         found = found.subset(np.array([bool(transcript(found.code[p])) for p in found.paths]))
     rows, group = np.unique(found.group, return_inverse=True)
-    track = tracks.track_id.to_numpy()[rows]
+    track = experiment.tracks.track_id.loc[tracks.cells.index[rows]].tolist()
     return replace(found, group=group), np.array([f"lineage {number}" for number in track])
+
+
+def _told_lineages(tracks: Tracks) -> Tracks:
+    """The lineages in which the stage of any cell is known."""
+    first = founders(parents(tracks), tracks.cells["frame"].to_numpy())
+    known = np.isin(first, first[tracks.cells[_TRUTH].to_numpy() != ""])
+    cells = tracks.cells[known]
+    return Tracks(cells, tracks.links[tracks.links["child"].isin(cells.index)])
 
 
 def _of_crops(

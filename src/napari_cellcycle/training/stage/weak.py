@@ -119,10 +119,14 @@ class Aligner(nn.Module):
         return np.asarray(np.maximum(share, 0.02 / len(share)))
 
     @property
-    def about(self) -> dict[str, list[Any]]:
-        """What it was told: orders and lengths of stages."""
+    def about(self) -> dict[str, Any]:
+        """What it was told: orders and lengths of stages, and how it learns from them."""
         lengths = [] if self._fixed is None else self._fixed.tolist()
-        return {"transcripts": [list(map(int, t)) for t in self.transcripts], "lengths": lengths}
+        return {
+            "transcripts": [list(map(int, t)) for t in self.transcripts],
+            "lengths": lengths,
+            "soft": self.settings.soft,
+        }
 
     @property
     def knows_lengths(self) -> bool:
