@@ -10,7 +10,7 @@ import pandas as pd
 
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.tracks import BY_USER, Tracks
-from napari_cellcycle.io.foreign import Foreign
+from napari_cellcycle.io.foreign import LARGEST_ID, Foreign
 from napari_cellcycle.io.placing import MaskSizes, Placed
 
 FORMS = {
@@ -221,7 +221,10 @@ def import_report(
             verbs = _ONE if count == 1 else _SEVERAL
             said.append(f"{many(count, *words)} {rest.format(**verbs)}.")
     if counts.get("shifted"):
-        said.append("Every cell has a new id, because ids begin at 1 here.")
+        said.append(
+            f"Every cell has a new id, because those of the file are not all from 1 to "
+            f"{LARGEST_ID - 1:,}."
+        )
     said += _calibrated(found)
     if place is not None:
         counts |= {
