@@ -13,7 +13,7 @@ from napari_cellcycle.data.movie import Movie
 from napari_cellcycle.data.stages import H2B, LIVE_CELL, MITOSIS, NUCLEUS, StageSet, free_stages
 from napari_cellcycle.data.tracks import Tracks
 from napari_cellcycle.errors import BadInput
-from napari_cellcycle.io.ctc import is_ctc, label_by_track, read_ctc, write_ctc
+from napari_cellcycle.io.ctc import is_ctc, label_by_track, read_ctc, read_ctc_counted, write_ctc
 from napari_cellcycle.io.exchange_check import (
     EXACT,
     ROUNDED,
@@ -220,7 +220,8 @@ def _read(
     if form == "csv":
         return read_cell_table(path, movie=movie, columns=columns)
     if form == "ctc":
-        return Foreign(read_ctc(path, progress=progress)[1])
+        _, tracks, left_out = read_ctc_counted(path, progress=progress)
+        return Foreign(tracks, left_out=left_out)
     raise BadInput(f"There is no form {form!r}; choose one of {', '.join(FORMS)}.")
 
 

@@ -188,6 +188,19 @@ _REASONS = {
         ("link was", "links were"),
         "left out because the cell has two children already: the two better links were kept",
     ),
+    "maskless": (
+        ("track of the track file has", "tracks of the track file have"),
+        "no mask in any frame, and {was} left out",
+    ),
+    "further": (
+        ("link was", "links were"),
+        "left out because the track file names more than two children of a track: the first two "
+        "were kept",
+    ),
+    "spans": (
+        ("track begins or ends", "tracks begin or end"),
+        "in other frames than the track file says: the masks were believed",
+    ),
     "hidden": (("spot", "spots"), "that TrackMate's filters hide {was} left out"),
     "outlines": (
         ("outline was", "outlines were"),

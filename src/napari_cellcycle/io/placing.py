@@ -16,7 +16,6 @@ from napari_cellcycle.io.foreign import own_labels
 from napari_cellcycle.io.points import spots
 from napari_cellcycle.progress import Progress, silent, track_progress
 
-
 HALF_A_PIXEL = 0.5 + 1e-6
 """How far, along each axis, the middle of a mask may be from the place that was made of it."""
 
