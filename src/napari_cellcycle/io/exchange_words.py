@@ -81,10 +81,15 @@ def export_report(
     form: str,
     masks: MaskSizes | None,
     differing: Mapping[str, int],
+    unused: int = 0,
 ) -> Report:
-    """Say what is in a file that was written and read again, and what it could not hold."""
+    """Say what is in a file that was written and read again, and what it could not hold.
+
+    `unused` stages of the experiment are none in the file.
+    """
     assert experiment.tracks is not None
     counts = contents(experiment.tracks) | {"confirmed": len(experiment.confirmed)}
+    counts["unused"] = unused
     if masks is not None:
         counts["masks"] = int((masks.of_cells > 0).sum()) + masks.spare
         counts["spare"] = masks.spare
@@ -154,10 +159,11 @@ _MARKS = {
     "rejected": ("rejected link", "rejected links"),
     "confirmed": ("confirmation", "confirmations"),
 }
+_UNUSED = {"unused": ("stage that no cell has", "stages that no cell has")}
 _LOST: dict[str, dict[str, tuple[str, str]]] = {
-    "trackmate": _MARKS,
+    "trackmate": _MARKS | _UNUSED,
     "geff": {},
-    "csv": _MARKS,
+    "csv": _MARKS | _UNUSED,
     "ctc": {
         "stages": ("stage", "stages"),
         "pinned": ("pinned stage", "pinned stages"),

@@ -21,8 +21,9 @@ class Foreign:
 
     `pixel_size` is in micrometres along [z,] y, x and `frame_interval` in seconds, `None` where
     the file is silent; `movie` is where it says that the movie is. `stages` and `confirmed`
-    are those of an experiment that was exported. `left_out` counts what a forest of cells cannot
-    hold, by the names in `exchange_words`.
+    are those of an experiment that was exported; `stage_names` are, in order, the stages that
+    cells may have, where the file says no more of them. `left_out` counts what a forest of cells
+    cannot hold, by the names in `exchange_words`.
     """
 
     tracks: Tracks
@@ -30,6 +31,7 @@ class Foreign:
     frame_interval: float | None = None
     movie: str | None = None
     stages: StageSet | None = None
+    stage_names: tuple[str, ...] = ()
     confirmed: frozenset[tuple[str, int]] = frozenset()
     left_out: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
