@@ -123,7 +123,8 @@ def _with_decimal_commas(table: pd.DataFrame, words: set[str]) -> pd.DataFrame:
     Only columns of nothing but numbers, and not of `words`, are changed.
     """
     numbers = table.select_dtypes("number")
-    if (np.isfinite(numbers) & (numbers % 1 != 0)).to_numpy().any():
+    values = numbers.to_numpy(np.float64, na_value=np.nan)
+    if (np.isfinite(values) & (values != np.floor(values))).any():
         return table
     commas = {}
     for name in table.columns.difference([*numbers.columns, *words]):
