@@ -8,6 +8,7 @@ import pytest
 from geff.core_io import write_arrays
 from geff_spec import Axis, GeffMetadata
 
+from napari_cellcycle.data.stages import H2B
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.io.exchange import form_of, import_tracks
 from napari_cellcycle.io.geff_import import read_foreign_geff
@@ -216,7 +217,9 @@ def test_the_geff_of_an_experiment_folder_opens_as_well(tmp_path):
     from napari_cellcycle.io.geff import write_geff
 
     tracks = family.__wrapped__().tracks
-    write_geff(tracks, tmp_path / "tracks.geff", pixel_size=(0.5, 0.5), frame_interval=60)
+    codes = {"stage": H2B.names}
+    write_geff(tracks, tmp_path / "tracks.geff", pixel_size=(1, 1), frame_interval=60, codes=codes)
+    assert read_foreign_geff(tmp_path / "tracks.geff").stage_names == H2B.names
     read, report = import_tracks(tmp_path / "tracks.geff")
     assert (
         links(read) == links(tracks)

@@ -64,7 +64,8 @@ def read_foreign_geff(
     extra = graph["metadata"].extra.get(_EXTRA, {})
     if "cells" in extra:
         own = read_geff(found)
-        return Foreign(own, *_calibration(graph["metadata"], own.axes))
+        told = tuple(name for name in extra["cells"]["values"].get("stage", []) if name)
+        return Foreign(own, *_calibration(graph["metadata"], own.axes), stage_names=told)
     nodes, edges, skipped, anew = _tables(graph, found)
     nodes, edges, unsolved = _solution(nodes, edges)
     called = extra.get("names")
