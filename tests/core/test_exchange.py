@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.labels import LabelStack
-from napari_cellcycle.data.stages import H2B
+from napari_cellcycle.data.stages import H2B, free_stages
 from napari_cellcycle.data.tracks import Tracks
 from napari_cellcycle.errors import BadInput, CannotWrite
 from napari_cellcycle.io.exchange import (
@@ -233,6 +233,22 @@ def test_an_import_is_an_experiment_with_stages_and_masks_by_track(family, tmp_p
         assert read.labels.frame(row.frame)[int(row.y), int(row.x)] == row.label
     assert read.tracks.track_id.tolist() == read.tracks.cells["label"].tolist()
     assert read.history[-1].name == "import" and read.history[-1].notes == report.sentences
+
+
+def test_stages_that_no_cell_has_come_back_or_are_told(family, tmp_path):
+    few = family.tracks.cells[["frame", "label", "y", "x"]].assign(stage="")
+    few.loc[12, "stage"] = "prophase"
+    some = replace(family, tracks=replace(family.tracks, cells=few))
+    own = replace(some, stages=free_stages(["prophase", "G1/S", "early"]))
+    for experiment in (some, own):
+        report = export_experiment(experiment, tmp_path / "a.xml", "trackmate")
+        assert report.complete and "that no cell has" not in str(report)
+        read, _ = import_experiment(tmp_path / "a.xml", family.movie, family.labels)
+        assert read.stages == experiment.stages
+    report = export_experiment(own, tmp_path / "a.csv", "csv")
+    assert "2 stages that no cell has" in str(report)
+    report = export_experiment(own, tmp_path / "a.geff", "geff")
+    assert "that no cell has" not in str(report)
 
 
 def test_a_file_tells_the_calibration_where_the_movie_does_not(family, tmp_path):

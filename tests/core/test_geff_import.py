@@ -8,6 +8,7 @@ import pytest
 from geff.core_io import write_arrays
 from geff_spec import Axis, GeffMetadata
 
+from napari_cellcycle.data.stages import H2B
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.io.exchange import form_of, import_tracks
 from napari_cellcycle.io.geff_import import read_foreign_geff
@@ -107,6 +108,27 @@ def test_micrometres_and_minutes_become_pixels_and_frames(tmp_path):
         import_tracks(path)
 
 
+def test_ids_too_large_for_other_programs_are_numbered_anew_with_their_links(tmp_path):
+    large = IDS + np.uint64(2**63)
+    edges = np.vstack([EDGES + np.uint64(2**63), np.array([[7, 2**63 + 9]], np.uint64)])
+    path = written(tmp_path / "a.geff", {"t": TIME, "y": Y, "x": X}, edges, ids=large)
+    tracks, report = import_tracks(path)
+    assert tracks.cells.index.tolist() == [1, 2, 3, 4] and tracks.cells["x"].tolist() == X.tolist()
+    assert links(tracks) == [(1, 2), (2, 3), (2, 4)]
+    assert report.counts["shifted"] == 4 and "Every cell has a new id" in str(report)
+    large[1] = large[0]
+    path = written(tmp_path / "b.geff", {"t": TIME, "y": Y, "x": X}, ids=large)
+    with pytest.raises(BadInput, match=f"two cells with the number {2**63 + 3}"):
+        import_tracks(path)
+
+
+def test_a_frame_is_not_mixed_up_with_another_property_of_time(tmp_path):
+    nodes = {"frame": TIME, "t": TIME * 60.0, "label": [1, 1, 2, 3], "seg_id": [9, 9, 9, 9]}
+    cells = import_tracks(written(tmp_path / "a.geff", nodes | {"y": Y, "x": X}))[0].cells
+    assert cells["frame"].tolist() == TIME.tolist() and cells["label"].tolist() == [1, 1, 2, 3]
+    assert cells["t"].tolist() == (TIME * 60.0).tolist()
+
+
 def test_calibration_is_taken_from_the_scale_of_axes(tmp_path):
     scaled = {"unit": "pixel", "scaled_unit": "nanometer", "type": "space"}
     axes = [
@@ -195,7 +217,9 @@ def test_the_geff_of_an_experiment_folder_opens_as_well(tmp_path):
     from napari_cellcycle.io.geff import write_geff
 
     tracks = family.__wrapped__().tracks
-    write_geff(tracks, tmp_path / "tracks.geff", pixel_size=(0.5, 0.5), frame_interval=60)
+    codes = {"stage": H2B.names}
+    write_geff(tracks, tmp_path / "tracks.geff", pixel_size=(1, 1), frame_interval=60, codes=codes)
+    assert read_foreign_geff(tmp_path / "tracks.geff").stage_names == H2B.names
     read, report = import_tracks(tmp_path / "tracks.geff")
     assert (
         links(read) == links(tracks)

@@ -14,6 +14,7 @@ from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.data.tracks import Tracks
 from napari_cellcycle.errors import BadInput, CannotWrite
 from napari_cellcycle.io.ctc import find_truth, is_ctc, label_by_track, read_ctc, write_ctc
+from napari_cellcycle.io.exchange import import_tracks
 from napari_cellcycle.io.frames import frame_names
 
 DATA = Path(os.environ.get("CELLCYCLE_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -160,6 +161,62 @@ def test_a_result_without_cells_is_a_result(tmp_path):
     write_ctc(labels, tracks, tmp_path / "out")
     assert valid(tmp_path / "out", 8) == {}
     assert len(read_ctc(tmp_path / "out")[1]) == 0
+
+
+def test_a_folder_in_which_a_frame_is_missing_is_refused_by_its_name(tmp_path):
+    labels, tracks = lineage({1: ([0, 1, 2, 3, 4, 5, 6, 7], 0)})
+    write_ctc(labels, tracks, tmp_path / "out")
+    (tmp_path / "out" / "mask003.tif").unlink()
+    with pytest.raises(BadInput, match=r"has no mask003\.tif, but masks of every frame"):
+        read_ctc(tmp_path / "out")
+    (tmp_path / "out" / "mask005.tif").unlink()
+    with pytest.raises(BadInput, match=r"has no mask003\.tif \(and 1 more\)"):
+        read_ctc(tmp_path / "out")
+
+
+def said_of(folder, family, lines):
+    """What an import says of masks with a track file of these lines."""
+    labels, tracks = lineage(family)
+    write_ctc(labels, tracks, folder)
+    (folder / "res_track.txt").write_text(lines)
+    read, report = import_tracks(folder)
+    ends = read.cells["label"].to_dict()
+    pairs = read.links[["parent", "child"]].map(ends.get).drop_duplicates().to_numpy().tolist()
+    return pairs, report
+
+
+def test_a_third_daughter_is_told(tmp_path):
+    family = {n: ([0] if n == 1 else [1], 0) for n in (1, 2, 3, 4)}
+    lines = "1 0 0 0\n2 1 1 1\n3 1 1 1\n4 1 1 1\n"
+    pairs, report = said_of(tmp_path / "RES", family, lines)
+    assert pairs == [[1, 2], [1, 3]]
+    assert "1 link was left out because the track file names more than two children" in str(report)
+    assert not report.complete
+
+
+def test_tracks_without_masks_and_their_daughters_are_told(tmp_path):
+    lines = "1 0 1 0\n2 2 3 9\n8 0 3 0\n9 0 1 0\n"
+    pairs, report = said_of(tmp_path / "RES", {1: ([0, 1], 0), 2: ([2, 3], 0)}, lines)
+    assert pairs == [[1, 1], [2, 2]]
+    assert "2 tracks of the track file have no mask in any frame, and were left out" in str(report)
+    assert "1 link names a cell that the file does not have" in str(report)
+
+
+def test_tracks_that_begin_or_end_elsewhere_than_the_file_says_are_told(tmp_path):
+    family = {1: ([0, 1, 2], 0), 2: ([1, 2], 0)}
+    _, report = said_of(tmp_path / "RES", family, "1 0 3 0\n2 1 2 0\n")
+    assert "1 track begins or ends in other frames than the track file says" in str(report)
+    _, report = said_of(tmp_path / "RES", family, "1 0 2 0\n2 1 2 0\n")
+    assert report.complete
+
+
+def test_frames_may_be_counted_from_the_number_of_the_first_file(tmp_path):
+    folder = tmp_path / "RES"
+    said_of(folder, {1: ([0, 1, 2], 0)}, "1 7 9 0\n")
+    for path in sorted(folder.glob("*.tif"), reverse=True):
+        path.rename(folder / f"mask{int(path.stem[4:]) + 7:03d}.tif")
+    tracks, report = import_tracks(folder)
+    assert tracks.cells["frame"].tolist() == [0, 1, 2] and report.complete
 
 
 def test_truth_is_found_beside_the_images(tmp_path):

@@ -1,5 +1,6 @@
 """Every kind of movie file opens at once, lazily, and means what it says."""
 
+import re
 import time
 import tracemalloc
 
@@ -8,7 +9,9 @@ import pytest
 import tifffile
 import zarr
 
+from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.labels import LabelStack
+from napari_cellcycle.io.experiment import open_experiment, save_experiment
 from napari_cellcycle.io.frames import (
     check_labels_fit,
     open_labels,
@@ -303,3 +306,43 @@ def test_frames_written_as_files_are_read_back(tmp_path):
     array = pixels(3, 2, 4, 12, 13)
     write_movie_frames(movie_from_array(array, "TCZYX"), tmp_path / "01", "channel 2")
     same(open_movie(tmp_path / "01"), array[:, 1:])
+
+
+def numbered(folder, names):
+    """A folder of frames of these names, whose pixels are the number in the name."""
+    folder.mkdir()
+    for name in names:
+        value = int(name.split("t")[1].split("_")[0].split(".")[0])
+        tifffile.imwrite(folder / name, np.full((4, 4), value, np.uint16))
+    return folder
+
+
+@pytest.mark.parametrize("name", ["t{:03d}.tif", "c2_t{:03d}_ch00.tif"])
+def test_a_missing_frame_is_told_by_its_name(tmp_path, name):
+    folder = numbered(tmp_path / "01", [name.format(n) for n in (0, 1, 2, 4, 5, 7)])
+    words = f"holds no {name.format(3)} and 1 more, and the movie goes on without"
+    with pytest.warns(UserWarning, match=re.escape(words)):
+        movie = open_movie(folder)
+    assert [int(movie.frame(time).max()) for time in range(6)] == [0, 1, 2, 4, 5, 7]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [f"t{n:03d}.tif" for n in range(10, 90, 8)],
+        [f"t{n}.tif" for n in (5, 6, 7)],
+        [f"t{n}.tif" for n in (0, 299, 601, 905)],
+        ["t0_w1.tif", "t1_w1.tif", "t1_w2.tif", "t4_w1.tif"],
+        ["t0.tif", "t3_bis.tif"],
+    ],
+)
+def test_names_that_count_no_frames_or_regular_ones_are_no_holes(tmp_path, names):
+    assert len(open_movie(numbered(tmp_path / "01", names))) == len(names)
+
+
+def test_a_missing_frame_is_told_once_and_not_by_the_experiment(tmp_path):
+    folder = numbered(tmp_path / "01", [f"t{n}.tif" for n in (0, 1, 3)])
+    with pytest.warns(UserWarning, match=r"holds no t2\.tif"):
+        movie = open_movie(folder)
+    save_experiment(Experiment(movie), tmp_path / "a.cellcycle")
+    assert len(open_experiment(tmp_path / "a.cellcycle").movie) == 3

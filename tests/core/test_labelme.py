@@ -49,6 +49,21 @@ def changed(path: Path, **entries) -> Path:
     return path
 
 
+@pytest.mark.parametrize("kind", [{}, {"shape_type": None}])
+def test_a_shape_of_no_kind_is_a_polygon_and_stays_one(tmp_path, kind):
+    path = written(tmp_path)
+    found = json.loads(path.read_text())
+    outline = [[5, 5], [9, 5], [9, 8], [5, 8]]
+    found["shapes"] = [{"label": "cell", "line_color": None, "points": outline, **kind}]
+    path.write_text(json.dumps(found))
+    image = read_labelled(path)
+    assert image.shapes[0].box == (5, 5, 8, 9) and image.shapes[0].mask.all()
+    write_labelled(image, tmp_path / "again.json")
+    again = read_labelled(tmp_path / "again.json")
+    assert np.array_equal(again.masks(), image.masks())
+    assert again.shapes[0].fields["points"] == outline
+
+
 def test_an_annotation_reads_back_as_it_was_written(tmp_path):
     image = annotated_image(3)
     write_labelled(image, tmp_path / "a.json")

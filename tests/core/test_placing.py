@@ -66,6 +66,31 @@ def test_a_bent_cell_is_found_by_its_label_where_labels_can_be_trusted():
     assert alone.tracks.cells["label"].iloc[0] != 5 or alone.without
 
 
+def two_hooked_cells():
+    """A long cell, 1, and one bent around it, 2: the middles of both lie in cell 1."""
+    frame = np.zeros((40, 60), np.int32)
+    frame[5:9, 4:56] = frame[32:36, 4:56] = frame[5:36, 52:56] = frame[5:19, 4:8] = 2
+    frame[18:22, 10:50] = 1
+    return LabelStack(frame[None])
+
+
+def test_cells_keep_the_masks_whose_middles_they_are_though_these_lie_on_another():
+    cells = points((0, 1, 19.5, 29.5), (0, 2, 19.525547, 31.777372))
+    found = placed(cells, two_hooked_cells())
+    assert found.tracks.cells["label"].tolist() == [1, 2] and found.spare == 0
+
+
+def test_a_label_counts_more_than_a_place_where_nearly_all_labels_are_masks():
+    frames = np.repeat(two_hooked_cells().base, 4, axis=0)
+    frames[:, 0, 0], frames[:, 0, 59] = 3, 4
+    frames[0][frames[0] == 1] = 9
+    rows = [(t, 2, 19, 34) for t in range(4)]
+    rows += [(t, *cell) for t in range(4) for cell in ((3, 0, 0), (4, 0, 59))]
+    found = placed(points(*rows), LabelStack(frames))
+    assert found.tracks.cells["label"].tolist() == [2, 2, 2, 2] + [3, 4] * 4
+    assert found.without == 0 and found.spare == 4
+
+
 def test_points_of_one_track_share_a_label_that_no_mask_has():
     links = pd.DataFrame({"parent": [1], "child": [2], "score": [1.0]})
     masks = LabelStack(np.repeat(two_squares().base, 2, axis=0))

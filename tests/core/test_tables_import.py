@@ -65,6 +65,32 @@ def test_tabs_and_a_byte_order_mark_do_not_matter(table):
     assert import_tracks(path)[0].cells["x"].tolist() == [2]
 
 
+@pytest.mark.parametrize("sign", [";", "\t"])
+def test_a_decimal_comma_may_first_come_in_a_later_row(table, sign):
+    rows = "frame;track;y;x;area;note;stage\n0;1;10;20;5;a 1,5;1,5\n1;1;10,5;;-2,5e1;;\n"
+    path = table(rows.replace(";;-2", ";20;-2").replace(";", sign))
+    cells = import_tracks(path)[0].cells
+    assert cells["y"].tolist() == [10.0, 10.5] and cells["area"].tolist() == [5.0, -25.0]
+    assert cells["note"].iloc[0] == "a 1,5" and cells["stage"].iloc[0] == "1,5"
+
+
+def test_where_numbers_have_points_a_comma_is_none(table):
+    cells = import_tracks(table("frame;y;x;plate\n0;1.5;2;1,2\n1;2;2;1,3\n"))[0].cells
+    assert cells["y"].tolist() == [1.5, 2.0] and cells["plate"].tolist() == ["1,2", "1,3"]
+
+
+@pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "SEP=;\r"])
+def test_the_line_with_which_excel_names_its_sign_is_no_row(table, first):
+    path = table(f"{first}\nframe;y;x,1\n0;1,5;2\n")
+    cells = import_tracks(path, columns={"x": "x,1"})[0].cells
+    assert cells["y"].tolist() == [1.5] and cells["x"].tolist() == [2]
+
+
+def test_a_table_that_excel_saved_as_unicode_is_read(table):
+    cells = import_tracks(table("frame\ty\tx\tGröße\n0\t1\t2\t3\n", encoding="utf-16"))[0].cells
+    assert cells["x"].tolist() == [2] and cells["Größe"].tolist() == [3]
+
+
 def test_micrometres_become_pixels_of_the_movie(table):
     path = table("frame,y_um,x_um\n0,1,2\n")
     assert import_tracks(path, movie=MOVIE)[0].cells["x"].tolist() == [4.0]
@@ -118,6 +144,7 @@ def test_labels_that_two_cells_of_a_frame_share_are_given_anew(table):
         ("frame,y,x\n0,1,2\n0,1,left\n", "has no place"),
         ("id,frame,y,x\n1,0,1,2\n1,1,1,2\n", "two cells with the number 1"),
         ("id,frame,y,x\na,0,1,2\n", "names a cell a"),
+        ("id,frame,y,x\n18014398509481984,0,1,2\n", "below 9,007,199,254,740,992 are expected"),
         ("track_id,frame,y,x\n1,0,1,2\n1,0,2,2\n", "Track 1 in .* has two cells in frame 0"),
     ],
 )

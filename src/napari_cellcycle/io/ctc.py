@@ -18,8 +18,11 @@ from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.data.tracks import BY_MODEL, Tracks
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.io.arrays import FrameArray
+from napari_cellcycle.io.ctc_links import links_by_lines
+from napari_cellcycle.io.frame_numbers import frame_numbers, missing_frames
 from napari_cellcycle.io.frames import (
     LARGEST_ID,
+    frame_files,
     frame_names,
     frame_pattern,
     open_labels,
@@ -92,9 +95,17 @@ def read_ctc(
     Raises
     ------
     BadInput
-        No masks, no track file, a line that is not four numbers, or a parent that is unknown
-        or lives on after its child began.
+        No masks, a frame that is missing between others, no track file, a line that is not four
+        numbers, or a parent that is unknown or lives on after its child began.
     """
+    labels, tracks, _ = read_ctc_counted(folder, progress=progress)
+    return label_by_track(labels, tracks) if by_track else (labels, tracks)
+
+
+def read_ctc_counted(
+    folder: str | Path, *, progress: Progress = silent
+) -> tuple[LabelStack, Tracks, dict[str, int]]:
+    """As `read_ctc`, and what of the track file was left out, counted as by `links_by_lines`."""
     folder = Path(folder).expanduser()
     found = [folder / name for name in _TRACK_FILES if (folder / name).is_file()]
     if not found:
@@ -104,14 +115,29 @@ def read_ctc(
         )
     lines = read_track_lines(found[0])
     labels = open_labels(folder)
+    first = _first_frame(folder)
     frames = track_progress(enumerate(labels), len(labels), progress, "Reading masks")
     parts = [centres(mask).assign(frame=time) for time, mask in frames]
     cells = pd.concat(parts, ignore_index=True)
     cells.index = pd.RangeIndex(1, len(cells) + 1, name="cell_id")
     axes = ["z", "y", "x"][-labels.ndim :]
     cells = cells[["frame", "label", *axes]].assign(by=BY_MODEL)
-    tracks = Tracks(cells, _links(cells, lines, found[0]))
-    return label_by_track(labels, tracks) if by_track else (labels, tracks)
+    links, left_out = links_by_lines(cells, lines, found[0], first)
+    return labels, Tracks(cells, links), left_out
+
+
+def _first_frame(folder: Path) -> int:
+    """The number in the name of the first frame; refuses a folder in which a later one is gone."""
+    files = frame_files(folder)
+    missing = missing_frames(files, step=1)
+    if missing:
+        more = f" (and {len(missing) - 1:,} more)" if len(missing) > 1 else ""
+        raise BadInput(
+            f"{folder} has no {missing[0]}{more}, but masks of every frame from "
+            f"{files[0].name} to {files[-1].name} are expected: add what is missing, an empty mask "
+            "where no cell was seen."
+        )
+    return (frame_numbers(files) or [0])[0]
 
 
 def write_ctc(
@@ -222,33 +248,6 @@ def read_track_lines(path: Path) -> pd.DataFrame:
             "there is no parent."
         )
     return lines
-
-
-def _links(cells: pd.DataFrame, lines: pd.DataFrame, path: Path) -> pd.DataFrame:
-    ordered = cells.sort_values(["label", "frame"])
-    ids, label = ordered.index.to_numpy(), ordered["label"].to_numpy()
-    same = label[1:] == label[:-1]
-    first = pd.Series(ids[np.r_[True, ~same]], label[np.r_[True, ~same]]) if len(ids) else None
-    last = pd.Series(ids[np.r_[~same, True]], label[np.r_[~same, True]]) if len(ids) else None
-    parent, child = ids[:-1][same], ids[1:][same]
-    if first is not None and last is not None:
-        born = lines[(lines["parent"] > 0)].sort_values(["parent", "begin", "label"])
-        seen = born["label"].isin(first.index) & born["parent"].isin(last.index)
-        born = born[seen]
-        born = born[born.groupby("parent").cumcount() < 2]
-        mothers = last.loc[born["parent"]].to_numpy()
-        daughters = first.loc[born["label"]].to_numpy()
-        frame = cells["frame"]
-        late = frame.loc[mothers].to_numpy() >= frame.loc[daughters].to_numpy()
-        if late.any():
-            wrong = born.iloc[int(np.flatnonzero(late)[0])]
-            raise BadInput(
-                f"In {path} track {wrong['parent']} is the parent of {wrong['label']} but is still "
-                "seen when that begins: a parent must end before its children begin."
-            )
-        parent, child = np.r_[parent, mothers], np.r_[child, daughters]
-    links = pd.DataFrame({"parent": parent, "child": child, "score": 1.0, "by": BY_MODEL})
-    return links.sort_values("child", ignore_index=True)
 
 
 def stretches(tracks: Tracks) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,7 @@ from napari_cellcycle.data.movie import Movie
 from napari_cellcycle.data.stages import H2B, LIVE_CELL, MITOSIS, NUCLEUS, StageSet, free_stages
 from napari_cellcycle.data.tracks import Tracks
 from napari_cellcycle.errors import BadInput
-from napari_cellcycle.io.ctc import is_ctc, label_by_track, read_ctc, write_ctc
+from napari_cellcycle.io.ctc import is_ctc, label_by_track, read_ctc, read_ctc_counted, write_ctc
 from napari_cellcycle.io.exchange_check import (
     EXACT,
     ROUNDED,
@@ -87,7 +87,8 @@ def export_experiment(
     differing = differences(tracks, found.tracks, *columns, tolerance)
     if form == "geff":
         differing |= mark_differences(experiment, found)
-    return export_report(experiment, path, form, masks, differing)
+    unused = len(set(experiment.stages.names) - set(_stages(found).names))
+    return export_report(experiment, path, form, masks, differing, unused)
 
 
 def import_tracks(
@@ -164,8 +165,7 @@ def import_experiment(
         software={"napari-cellcycle": __version__},
         notes=report.sentences,
     )
-    stages = found.stages or _stages(tracks)
-    experiment = Experiment(movie, labels, tracks, stages, confirmed=found.confirmed)
+    experiment = Experiment(movie, labels, tracks, _stages(found), confirmed=found.confirmed)
     return experiment.with_result(step), report
 
 
@@ -220,7 +220,8 @@ def _read(
     if form == "csv":
         return read_cell_table(path, movie=movie, columns=columns)
     if form == "ctc":
-        return Foreign(read_ctc(path, progress=progress)[1])
+        _, tracks, left_out = read_ctc_counted(path, progress=progress)
+        return Foreign(tracks, left_out=left_out)
     raise BadInput(f"There is no form {form!r}; choose one of {', '.join(FORMS)}.")
 
 
@@ -280,14 +281,17 @@ def _named(parts: Iterable[str]) -> str:
     return " and ".join(name.replace("_", " ") for name in sorted(parts, reverse=True))
 
 
-def _stages(tracks: Tracks) -> StageSet:
-    """The stages that the cells of a file have: a set that is known here, or their names."""
-    if "stage" not in tracks.cells:
+def _stages(found: Foreign) -> StageSet:
+    """The stages of a file, or of its cells: a set that is known here, or their names."""
+    if found.stages is not None:
+        return found.stages
+    cells, told = found.tracks.cells, found.stage_names
+    if "stage" not in cells:
         return H2B
-    chances = [str(name)[2:] for name in tracks.cells if str(name).startswith("p_")]
-    used = [str(name) for name in tracks.cells["stage"].dropna().unique()]
+    chances = [str(name)[2:] for name in cells if str(name).startswith("p_")]
+    used = sorted({*map(str, cells["stage"].dropna())} - {""})
     for known in (H2B, MITOSIS, LIVE_CELL, NUCLEUS):
-        if set(used) <= set(known.names) and set(chances) in (set(), set(known.names)):
+        whole = all(set(names) in (set(), set(known.names)) for names in (told, chances))
+        if whole and set(used) <= set(known.names):
             return known
-    names = [*dict.fromkeys([*chances, *sorted(used)])]
-    return free_stages([name for name in names if name]) if names else H2B
+    return free_stages([name for name in dict.fromkeys([*told, *chances, *used]) if name])

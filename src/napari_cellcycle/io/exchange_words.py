@@ -10,7 +10,7 @@ import pandas as pd
 
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.tracks import BY_USER, Tracks
-from napari_cellcycle.io.foreign import Foreign
+from napari_cellcycle.io.foreign import LARGEST_ID, Foreign
 from napari_cellcycle.io.placing import MaskSizes, Placed
 
 FORMS = {
@@ -81,10 +81,15 @@ def export_report(
     form: str,
     masks: MaskSizes | None,
     differing: Mapping[str, int],
+    unused: int = 0,
 ) -> Report:
-    """Say what is in a file that was written and read again, and what it could not hold."""
+    """Say what is in a file that was written and read again, and what it could not hold.
+
+    `unused` stages of the experiment are none in the file.
+    """
     assert experiment.tracks is not None
     counts = contents(experiment.tracks) | {"confirmed": len(experiment.confirmed)}
+    counts["unused"] = unused
     if masks is not None:
         counts["masks"] = int((masks.of_cells > 0).sum()) + masks.spare
         counts["spare"] = masks.spare
@@ -154,10 +159,11 @@ _MARKS = {
     "rejected": ("rejected link", "rejected links"),
     "confirmed": ("confirmation", "confirmations"),
 }
+_UNUSED = {"unused": ("stage that no cell has", "stages that no cell has")}
 _LOST: dict[str, dict[str, tuple[str, str]]] = {
-    "trackmate": _MARKS,
+    "trackmate": _MARKS | _UNUSED,
     "geff": {},
-    "csv": _MARKS,
+    "csv": _MARKS | _UNUSED,
     "ctc": {
         "stages": ("stage", "stages"),
         "pinned": ("pinned stage", "pinned stages"),
@@ -187,6 +193,19 @@ _REASONS = {
     "crowds": (
         ("link was", "links were"),
         "left out because the cell has two children already: the two better links were kept",
+    ),
+    "maskless": (
+        ("track of the track file has", "tracks of the track file have"),
+        "no mask in any frame, and {was} left out",
+    ),
+    "further": (
+        ("link was", "links were"),
+        "left out because the track file names more than two children of a track: the first two "
+        "were kept",
+    ),
+    "spans": (
+        ("track begins or ends", "tracks begin or end"),
+        "in other frames than the track file says: the masks were believed",
     ),
     "hidden": (("spot", "spots"), "that TrackMate's filters hide {was} left out"),
     "outlines": (
@@ -221,7 +240,10 @@ def import_report(
             verbs = _ONE if count == 1 else _SEVERAL
             said.append(f"{many(count, *words)} {rest.format(**verbs)}.")
     if counts.get("shifted"):
-        said.append("Every cell has a new id, because ids begin at 1 here.")
+        said.append(
+            f"Every cell has a new id, because those of the file are not all from 1 to "
+            f"{LARGEST_ID - 1:,}."
+        )
     said += _calibrated(found)
     if place is not None:
         counts |= {

@@ -21,8 +21,9 @@ class Foreign:
 
     `pixel_size` is in micrometres along [z,] y, x and `frame_interval` in seconds, `None` where
     the file is silent; `movie` is where it says that the movie is. `stages` and `confirmed`
-    are those of an experiment that was exported. `left_out` counts what a forest of cells cannot
-    hold, by the names in `exchange_words`.
+    are those of an experiment that was exported; `stage_names` are, in order, the stages that
+    cells may have, where the file says no more of them. `left_out` counts what a forest of cells
+    cannot hold, by the names in `exchange_words`.
     """
 
     tracks: Tracks
@@ -30,6 +31,7 @@ class Foreign:
     frame_interval: float | None = None
     movie: str | None = None
     stages: StageSet | None = None
+    stage_names: tuple[str, ...] = ()
     confirmed: frozenset[tuple[str, int]] = frozenset()
     left_out: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -144,16 +146,38 @@ def checked_ids(ids: pd.Series | pd.Index, path: object) -> np.ndarray:
     bad = ~(np.isfinite(values) & (values == np.floor(values)) & (np.abs(values) < LARGEST_ID))
     if bad.any():
         raise BadInput(
-            f"{path} names a cell {list(ids)[int(np.argmax(bad))]}, but whole numbers are "
-            "expected; number the cells."
+            f"{path} names a cell {list(ids)[int(np.argmax(bad))]}, but whole numbers below "
+            f"{LARGEST_ID:,} are expected; number the cells 1, 2, 3 and so on."
         )
-    twice = pd.Series(values).duplicated()
+    whole = values.astype(np.int64)
+    _refuse_twice(pd.Index(whole), path)
+    return whole
+
+
+def small_ids(
+    ids: np.ndarray, ends: np.ndarray, path: object
+) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Ids as `checked_ids`, the `ends` (n, 2) of links, and whether both were numbered anew.
+
+    That is done, 1, 2, 3 and so on, where ids are whole but too large, such as hashes. Ends that
+    are no cell are then 0.
+    """
+    cells = pd.Index(ids)
+    extremes = [abs(int(ids.min())), abs(int(ids.max()))] if len(ids) else [0]
+    large = ids.dtype.kind in "iu" and max(extremes) >= LARGEST_ID
+    if not large:
+        return checked_ids(cells, path), ends.astype(np.int64), False
+    _refuse_twice(cells, path)
+    return np.arange(1, len(ids) + 1), cells.get_indexer(ends.ravel()).reshape(-1, 2) + 1, True
+
+
+def _refuse_twice(ids: pd.Index, path: object) -> None:
+    twice = ids.duplicated()
     if twice.any():
         raise BadInput(
-            f"{path} has two cells with the number {int(values[int(np.argmax(twice))])}; give "
+            f"{path} has two cells with the number {ids[int(np.argmax(twice))]}; give "
             "every cell in every frame a number of its own."
         )
-    return values.astype(np.int64)
 
 
 def _pruned(cells: pd.DataFrame, links: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:

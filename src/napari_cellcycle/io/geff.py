@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from napari_cellcycle.data.tracks import Tracks, no_candidates
-from napari_cellcycle.errors import BadInput
+from napari_cellcycle.errors import BadInput, CannotWrite
+from napari_cellcycle.io.property_keys import changed, property_keys, property_names
 
 _EXTRA = "napari-cellcycle"
 _CANDIDATES = "candidates"
@@ -30,9 +31,10 @@ def write_geff(
 ) -> None:
     """Write tracks to a new folder: a node per cell (its id is `cell_id`), an edge per link.
 
-    Every column becomes a property. Text columns are stored as whole numbers, -1 for missing,
-    whose meaning stands in the metadata under `extra`, as do the pairs of cells that the user
-    said are no link. The property `track_id` is added for other software.
+    Every column becomes a property, whose key is its name where a folder can be called so. Text
+    columns are stored as whole numbers, -1 for missing, whose meaning stands in the metadata
+    under `extra`, as do the names of properties with other keys, and the pairs of cells that the
+    user said are no link. The property `track_id` is added for other software.
 
     Parameters
     ----------
@@ -42,13 +44,20 @@ def write_geff(
         Preferred order of the values of a text column, such as the stages; others follow.
     labels
         Path of the masks relative to `path`, for the metadata.
+
+    Raises
+    ------
+    CannotWrite
+        What was written cannot be read again.
     """
     from geff.core_io import write_arrays
 
     cells = tracks.cells
     stored = cells if "track_id" in cells else cells.assign(track_id=tracks.track_id)
-    nodes, node_notes = _encode(stored, codes or {})
-    edges, edge_notes = _encode(tracks.links.drop(columns=["parent", "child"]), {})
+    first = ["frame", "label", *tracks.axes, "track_id"]
+    keys = property_keys([*first, *map(str, stored)]), property_keys(map(str, tracks.links))
+    nodes, node_notes = _encode(stored, codes or {}, keys[0])
+    edges, edge_notes = _encode(tracks.links.drop(columns=["parent", "child"]), {}, keys[1])
     extra = {
         "cells": {**node_notes, "columns": list(map(str, cells.columns))},
         "links": {**edge_notes, "columns": list(map(str, tracks.links.columns))},
@@ -57,12 +66,14 @@ def write_geff(
         "rejected": tracks.rejected[["parent", "child"]].to_numpy().tolist(),
     }
     metadata = _metadata(tracks, pixel_size, frame_interval, labels, extra)
+    metadata.node_props_metadata, metadata.edge_props_metadata = map(property_names, keys)
     ids = cells.index.to_numpy().astype(np.uint64)
     ends = tracks.links[["parent", "child"]].to_numpy().astype(np.uint64).reshape(-1, 2)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         write_arrays(path, ids, nodes, ends, edges, metadata, structure_validation=False)
     _write_candidates(tracks.candidates, path)
+    _check_written(path, tracks)
 
 
 def read_geff(path: Path) -> Tracks:
@@ -73,29 +84,64 @@ def read_geff(path: Path) -> Tracks:
     BadInput
         Not such a folder, or damaged.
     """
-    from geff.core_io import read_to_memory
-
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            found = read_to_memory(path, structure_validation=False)
-        extra = found["metadata"].extra[_EXTRA]
-        dtype, name = extra["index"]
-        index = pd.Index(found["node_ids"].astype(dtype), name=name)
-        cells = _decode(found["node_props"], extra["cells"], index)
-        ends = {
-            end: found["edge_ids"][:, place].astype(extra["ends"][place])
-            for place, end in enumerate(("parent", "child"))
-        }
-        rows = pd.RangeIndex(len(found["edge_ids"]))
-        links = _decode(found["edge_props"], extra["links"], rows, ends)
-        pairs = np.array(extra.get("rejected", []), np.int64).reshape(-1, 2)
+        found = _opened(path).build()
+        cells, links = _tables(found)
+        rejected_pairs = found["metadata"].extra[_EXTRA].get("rejected", [])
+        pairs = np.array(rejected_pairs, np.int64).reshape(-1, 2)
         rejected = pd.DataFrame(pairs, columns=["parent", "child"])
         return Tracks(cells, links, rejected, _read_candidates(path))
     except Exception as error:
         raise BadInput(
             f"The tracks in {path} cannot be read ({type(error).__name__}: "
             f"{' '.join(str(error).split())[:120]}): restore that folder from a copy."
+        ) from error
+
+
+def _opened(path: Path) -> Any:
+    """The geff as `geff` reads it, its properties found but not loaded yet."""
+    from geff import GeffReader
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        reader = GeffReader(path, validate=False)
+        reader.read_node_props()
+        reader.read_edge_props()
+    return reader
+
+
+def _tables(found: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Cells and links of a geff that was written here."""
+    extra = found["metadata"].extra[_EXTRA]
+    dtype, name = extra["index"]
+    index = pd.Index(found["node_ids"].astype(dtype), name=name)
+    cells = _decode(found["node_props"], extra["cells"], index)
+    ends = {
+        end: found["edge_ids"][:, place].astype(extra["ends"][place])
+        for place, end in enumerate(("parent", "child"))
+    }
+    rows = pd.RangeIndex(len(found["edge_ids"]))
+    return cells, _decode(found["edge_props"], extra["links"], rows, ends)
+
+
+def _check_written(path: Path, tracks: Tracks) -> None:
+    """Raise `CannotWrite` unless all columns, in full length, can be read; no value is."""
+    try:
+        reader = _opened(path)
+        lengths = [
+            {part["values"].shape[0] for part in props.values()} | {ids.shape[0]}
+            for props, ids in ((reader.node_props, reader.nodes), (reader.edge_props, reader.edges))
+        ]
+        none = [np.zeros(ids.shape[0], bool) for ids in (reader.nodes, reader.edges)]
+        found = [list(table) for table in _tables(reader.build(*none))]
+        wanted = [list(map(str, table)) for table in (tracks.cells, tracks.links)]
+        if (lengths, found) != ([{len(tracks)}, {len(tracks.links)}], wanted):
+            raise ValueError("it holds other columns or fewer rows")
+    except Exception as error:
+        raise CannotWrite(
+            f"The tracks were written to {path}, but cannot be read from there again "
+            f"({type(error).__name__}: {' '.join(str(error).split())[:120]}), and what was there "
+            "before is untouched: choose another folder or disk, and please report this."
         ) from error
 
 
@@ -159,14 +205,15 @@ def _metadata(
 
 
 def _encode(
-    table: pd.DataFrame, codes: Mapping[str, Sequence[str]]
+    table: pd.DataFrame, codes: Mapping[str, Sequence[str]], keys: Mapping[str, str]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Turn columns into arrays that geff can hold, and note what is needed to go back."""
     props: dict[str, Any] = {}
     notes: dict[str, Any] = {"dtypes": {}, "values": {}, "categories": {}, "ordered": []}
-    for name, column in table.items():
-        key, dtype = str(name), str(column.dtype)
-        notes["dtypes"][key] = dtype
+    notes["names"] = changed(keys)
+    for title, column in table.items():
+        name, dtype = str(title), str(column.dtype)
+        notes["dtypes"][name] = dtype
         missing = None
         if dtype in _RAW:
             values = column.to_numpy()
@@ -176,11 +223,11 @@ def _encode(
             values = column.to_numpy(kind, na_value=0)
             missing = missing if missing.any() else None
         else:
-            values, notes["values"][key] = _coded(column, codes.get(key, ()))
+            values, notes["values"][name] = _coded(column, codes.get(name, ()))
             if isinstance(column.dtype, pd.CategoricalDtype):
-                notes["categories"][key] = str(column.dtype.categories.dtype)
-                notes["ordered"] += [key] if column.dtype.ordered else []
-        props[key] = {"values": np.ascontiguousarray(values), "missing": missing}
+                notes["categories"][name] = str(column.dtype.categories.dtype)
+                notes["ordered"] += [name] if column.dtype.ordered else []
+        props[keys[name]] = {"values": np.ascontiguousarray(values), "missing": missing}
     return props, notes
 
 
@@ -200,11 +247,13 @@ def _decode(
     ready: Mapping[str, np.ndarray] | None = None,
 ) -> pd.DataFrame:
     columns: dict[str, Any] = {}
+    keys = {name: key for key, name in notes.get("names", {}).items()}
     for name in notes["columns"]:
         if ready is not None and name in ready:
             columns[name] = ready[name]
             continue
-        values, missing = props[name]["values"], props[name]["missing"]
+        prop = props[keys.get(name, name)]
+        values, missing = prop["values"], prop["missing"]
         columns[name] = _restored(
             np.asarray(values),
             missing,

@@ -15,11 +15,18 @@ from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.errors import BadInput, CannotWrite
 from napari_cellcycle.io.foreign import tidied
 from napari_cellcycle.io.geff import _EXTRA
+from napari_cellcycle.io.property_keys import changed, property_keys, property_names
 from napari_cellcycle.io.provenance import stages_to_json
 from napari_cellcycle.io.storage import replaced_folder, writing_to
 
 RENAMED = {"frame": "t", "label": "seg_id"}
 """Columns of cells that other programs know by another name."""
+
+ADDED = ("track_id", "lineage_id")
+"""Properties of cells that follow from the links."""
+
+SOLUTION = "solution"
+"""What a graph of candidates calls the property that says which of them were chosen."""
 
 _OWN = r"zarr\.json|\.zattrs|\.zgroup|\.zmetadata|nodes|edges"
 """What a geff consists of."""
@@ -30,9 +37,10 @@ def write_plain_geff(experiment: Experiment, path: str | Path) -> None:
 
     A node is a cell in one frame and its id is `cell_id`; its properties are `t`, [`z`,] `y`,
     `x` in pixels (micrometres and seconds stand in the metadata), `seg_id` (its value in the
-    masks), `track_id` (one cell from birth to division), `lineage_id`, and every other column.
-    Edges have `score` and `by`. Rejected links, what was confirmed, and what is known of
-    stages stand under `extra`.
+    masks), `track_id` (one cell from birth to division), `lineage_id`, and every other column;
+    one that has such a name of its own gets a number (`t_2`). Edges have `score` and `by`.
+    Rejected links, what was confirmed, what is known of stages, and the names of columns whose
+    properties are called otherwise stand under `extra`.
 
     Raises
     ------
@@ -51,15 +59,20 @@ def write_plain_geff(experiment: Experiment, path: str | Path) -> None:
         raise CannotWrite(
             f"{path} exists and is no geff, and nothing was written: choose a new name."
         )
-    cells = tracks.cells.rename(columns=RENAMED)
-    cells["track_id"] = tracks.track_id
-    cells["lineage_id"] = _founders(tracks.mothers, tracks.track_id)
-    nodes: Any = {str(name): _property(cells[name]) for name in cells}
-    links = tracks.links
-    edges: Any = {str(n): _property(links[n]) for n in links if n not in ("parent", "child")}
+    cells, links = tracks.cells, tracks.links.drop(columns=["parent", "child"])
+    others = map(str, cells.columns.drop([*RENAMED, *tracks.axes]))
+    named = property_keys(others, (*RENAMED.values(), *tracks.axes, *ADDED, SOLUTION))
+    keys = named | RENAMED | {axis: axis for axis in tracks.axes}
+    link_keys = property_keys(map(str, links), [SOLUTION])
+    nodes: Any = {keys[str(name)]: _property(column) for name, column in cells.items()}
+    nodes["track_id"] = _property(tracks.track_id)
+    nodes["lineage_id"] = _property(_founders(tracks.mothers, tracks.track_id))
+    edges: Any = {link_keys[str(name)]: _property(column) for name, column in links.items()}
     ids = tracks.cells.index.to_numpy().astype(np.uint64)
-    ends = links[["parent", "child"]].to_numpy().astype(np.uint64).reshape(-1, 2)
-    metadata = _metadata(experiment)
+    ends = tracks.links[["parent", "child"]].to_numpy().astype(np.uint64).reshape(-1, 2)
+    metadata = _metadata(experiment, {"cells": changed(named), "links": changed(link_keys)})
+    metadata.node_props_metadata = property_names(named)
+    metadata.edge_props_metadata = property_names(link_keys)
     with writing_to(path), replaced_folder(path, _OWN) as draft, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         draft.rmdir()  # geff takes any folder that is there for another geff
@@ -100,7 +113,7 @@ def _property(column: pd.Series) -> dict[str, Any]:
     return {"values": values, "missing": missing if missing.any() else None}
 
 
-def _metadata(experiment: Experiment) -> Any:
+def _metadata(experiment: Experiment, names: dict[str, dict[str, str]]) -> Any:
     from geff_spec import Axis, DisplayHint, GeffMetadata
 
     movie, tracks = experiment.movie, experiment.tracks
@@ -129,6 +142,7 @@ def _metadata(experiment: Experiment) -> Any:
         "rejected": tracks.rejected[["parent", "child"]].to_numpy().tolist(),
         "confirmed": sorted(map(list, experiment.confirmed)),
         "stages": stages_to_json(experiment.stages),
+        "names": names,
     }
     return GeffMetadata(
         directed=True,

@@ -13,9 +13,9 @@ from napari_cellcycle.data.movie import Movie
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.io.calibration import MICROMETRES, SECONDS
 from napari_cellcycle.io.column_names import recognised
-from napari_cellcycle.io.foreign import Foreign, checked_ids, checked_places, grown, whole_frames
+from napari_cellcycle.io.foreign import Foreign, checked_places, grown, small_ids, whole_frames
 from napari_cellcycle.io.geff import _EXTRA, read_geff
-from napari_cellcycle.io.geff_export import RENAMED, is_geff
+from napari_cellcycle.io.geff_export import ADDED, RENAMED, SOLUTION, is_geff
 from napari_cellcycle.io.provenance import stages_from_json
 
 _PARTS = ("frame", "z", "y", "x", "label")
@@ -64,12 +64,17 @@ def read_foreign_geff(
     extra = graph["metadata"].extra.get(_EXTRA, {})
     if "cells" in extra:
         own = read_geff(found)
-        return Foreign(own, *_calibration(graph["metadata"], own.axes))
-    nodes, edges, skipped = _tables(graph, found)
+        told = tuple(name for name in extra["cells"]["values"].get("stage", []) if name)
+        return Foreign(own, *_calibration(graph["metadata"], own.axes), stage_names=told)
+    nodes, edges, skipped, anew = _tables(graph, found)
     nodes, edges, unsolved = _solution(nodes, edges)
-    names = _names(nodes, graph["metadata"], columns)
+    called = extra.get("names")
+    usual = {} if called is None else {n: key for n, key in RENAMED.items() if key in nodes}
+    called = called or {}
+    names = _names(nodes, graph["metadata"], usual | dict(columns or {}))
     cells = _cells(nodes, names, graph["metadata"], movie, found)
-    links, scored = _scored(edges, columns)
+    cells = cells.rename(columns=called.get("cells", {}))
+    links, scored = _scored(edges.rename(columns=called.get("links", {})), columns)
     rejected = pd.DataFrame(
         np.array(extra.get("rejected", []), np.int64).reshape(-1, 2), columns=["parent", "child"]
     )
@@ -77,6 +82,8 @@ def read_foreign_geff(
     if not scored:
         tracks = replace(tracks, links=tracks.links.assign(score=1.0))
     left_out |= {"candidates": unsolved, "shapes": skipped}
+    if anew:
+        left_out["shifted"] = len(tracks)
     axes = [names[axis] for axis in tracks.axes]
     stages = stages_from_json(extra["stages"]) if "stages" in extra else None
     return Foreign(
@@ -104,13 +111,16 @@ def _read(path: Path) -> Any:
         ) from error
 
 
-def _tables(graph: Any, path: Path) -> tuple[pd.DataFrame, pd.DataFrame, int]:
-    """Nodes by id, edges with `parent` and `child`, and how many properties were skipped."""
-    nodes, skipped = _table(graph["node_props"], len(graph["node_ids"]))
-    nodes.index = pd.Index(checked_ids(pd.Series(graph["node_ids"]), path))
-    edges, _ = _table(graph["edge_props"], len(graph["edge_ids"]))
-    ends = graph["edge_ids"].astype(np.int64).reshape(-1, 2)
-    return nodes, edges.assign(parent=ends[:, 0], child=ends[:, 1]), skipped
+def _tables(graph: Any, path: Path) -> tuple[pd.DataFrame, pd.DataFrame, int, bool]:
+    """Nodes by id, and edges with `parent` and `child`.
+
+    Also how many properties were skipped, and whether the cells were numbered anew.
+    """
+    ids, ends, anew = small_ids(graph["node_ids"], graph["edge_ids"].reshape(-1, 2), path)
+    nodes, skipped = _table(graph["node_props"], len(ids))
+    edges, _ = _table(graph["edge_props"], len(ends))
+    edges = edges.assign(parent=ends[:, 0], child=ends[:, 1])
+    return nodes.set_index(pd.Index(ids)), edges, skipped, anew
 
 
 def _table(props: Mapping[str, Any], count: int) -> tuple[pd.DataFrame, int]:
@@ -144,10 +154,10 @@ def _table(props: Mapping[str, Any], count: int) -> tuple[pd.DataFrame, int]:
 def _solution(nodes: pd.DataFrame, edges: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, int]:
     """Only what was chosen of a graph of candidates, and how many nodes were not."""
     count = len(nodes)
-    if "solution" in nodes:
-        nodes = nodes[nodes["solution"].fillna(False).astype(bool)].drop(columns="solution")
-    if "solution" in edges:
-        edges = edges[edges["solution"].fillna(False).astype(bool)].drop(columns="solution")
+    if SOLUTION in nodes:
+        nodes = nodes[nodes[SOLUTION].fillna(False).astype(bool)].drop(columns=SOLUTION)
+    if SOLUTION in edges:
+        edges = edges[edges[SOLUTION].fillna(False).astype(bool)].drop(columns=SOLUTION)
     edges = edges[edges[["parent", "child"]].isin(nodes.index).all(axis=1)]
     return nodes, edges, count - len(nodes)
 
@@ -193,11 +203,8 @@ def _cells(
     label = names.get("label", recognised(nodes, wanted=("track",)).get("track"))
     if label is not None:
         columns["label"] = nodes[label].array
-    back = {theirs: ours for ours, theirs in RENAMED.items()}
-    taken = {*names.values(), "track_id", "lineage_id", *columns}
-    for name in nodes:
-        if name not in taken:
-            columns[back.get(str(name), str(name))] = nodes[name].array
+    taken = {*names.values(), *ADDED, *columns}
+    columns |= {str(name): nodes[name].array for name in nodes if name not in taken}
     cells = pd.DataFrame(columns, index=nodes.index)
     checked_places(cells, path)
     return cells

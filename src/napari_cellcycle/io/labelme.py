@@ -242,13 +242,13 @@ def _usual_fields() -> dict[str, Any]:
 def _shape(found: Any, size: tuple[int, int], where: str) -> Shape:
     try:
         label, points = str(found["label"]), np.array(found["points"], float).reshape(-1, 2)
-        kind = str(found.get("shape_type", "polygon"))
+        kind = str(found.get("shape_type") or "polygon")  # old files have no other shapes
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise BadInput(
             f"{where} cannot be read ({type(error).__name__}: {error}); expected a label and "
             "points; open the file in X-AnyLabeling and save it again."
         ) from error
-    fields = {k: v for k, v in found.items() if k not in ("label", "mask")}
+    fields = {k: v for k, v in found.items() if k not in ("label", "mask")} | {"shape_type": kind}
     if kind == "mask":
         del fields["points"]
         mask, corner = _read_mask(found.get("mask"), points, size, where)

@@ -1,5 +1,6 @@
 """Movies from files of any known kind, and from arrays."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from napari_cellcycle.errors import BadInput
 from napari_cellcycle.io.arrays import ArrayFrames, FrameArray
 from napari_cellcycle.io.axes import refuse_rgb, resolve_axes
 from napari_cellcycle.io.calibration import Calibration
-from napari_cellcycle.io.frames import open_any
+from napari_cellcycle.io.frame_numbers import missing_frames
+from napari_cellcycle.io.frames import FolderFrames, open_any
 from napari_cellcycle.progress import Progress, silent, track_progress
 
 DEFAULT_PIXEL_SIZE = {"Z": 2.0, "Y": 0.65, "X": 0.65}
@@ -31,6 +33,8 @@ def open_movie(
 ) -> Movie:
     """Open a movie without reading its pixels.
 
+    Warns where a folder seems to lack a file between others, since later frames then move up.
+
     Parameters
     ----------
     path
@@ -50,6 +54,30 @@ def open_movie(
         Nothing there, no image, colour, frames of different sizes, a file cut short, or axes
         that cannot be told apart. Reading a frame raises it too, where only that frame is bad.
     """
+    movie = open_known_movie(path, pixel_size=pixel_size, frame_interval=frame_interval, axes=axes)
+    frames = getattr(movie.pixels, "read", None)
+    if isinstance(frames, FolderFrames):
+        files = [Path(name) for name in frames.paths]
+        missing = missing_frames(files)
+        if 0 < len(missing) < len(files):  # more, and the numbers do not count frames
+            more = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
+            warnings.warn(
+                f"{path} holds no {missing[0]}{more}, and the movie goes on without: the frames "
+                "after it count one earlier each. If that is not meant, add what is missing and "
+                "open the movie again.",
+                stacklevel=2,
+            )
+    return movie
+
+
+def open_known_movie(
+    path: str | Path,
+    *,
+    pixel_size: PixelSize | None = None,
+    frame_interval: float | None = None,
+    axes: str | None = None,
+) -> Movie:
+    """Open a movie as `open_movie` does, but say nothing of missing files a second time."""
     path = Path(path).expanduser()
     frames, shape, dtype, found = open_any(path, axes, what="a movie")
     source = str(path.absolute())

@@ -16,6 +16,12 @@ from napari_cellcycle.io.foreign import own_labels
 from napari_cellcycle.io.points import spots
 from napari_cellcycle.progress import Progress, silent, track_progress
 
+HALF_A_PIXEL = 0.5 + 1e-6
+"""How far, along each axis, the middle of a mask may be from the place that was made of it."""
+
+NEARLY_ALL = 0.9
+"""Part of the cells whose labels are masks of their frames in files whose labels are believed."""
+
 
 class MaskSizes(NamedTuple):
     """Pixels of the mask of each cell (0: it has none), and how many masks have no cell."""
@@ -53,12 +59,13 @@ def mask_sizes(labels: LabelStack, tracks: Tracks, progress: Progress = silent) 
 
 
 def placed(tracks: Tracks, labels: LabelStack, progress: Progress = silent) -> Placed:
-    """Give every cell the label of the mask under its place, one cell a mask.
+    """Give every cell the label of the mask that it lies on, one cell a mask.
 
-    A label that a cell brings counts where the mask under its place has it, and, if that is the
-    rule in the file, also where the place lies beside the mask, as in a bent cell. Of several
-    cells on one mask the nearest to its middle has it. Cells without a mask get labels that no
-    mask has.
+    The mask whose label a cell brings is its own if its place is in it or is its middle. If that
+    is the rule in the file, and nearly all labels are masks, it is so wherever the place lies, as
+    in a bent cell, whose middle may be on another. Else the mask under the place counts; of
+    several cells on one mask the nearest to its middle has it. Cells without a mask get labels
+    that no mask has.
 
     Raises
     ------
@@ -73,7 +80,7 @@ def placed(tracks: Tracks, labels: LabelStack, progress: Progress = silent) -> P
     inside = ((at >= 0) & (at < np.array(labels.shape[1:]))).all(axis=1)
     under = np.zeros(len(cells), np.int64)
     away = np.full(len(cells), np.inf)
-    has_own = np.zeros(len(cells), bool)
+    has_own, in_middle = np.zeros(len(cells), bool), np.zeros(len(cells), bool)
     masks, top = 0, 0
     for time, rows in _by_frame(frame, len(labels), progress, "Placing cells"):
         mask = labels.frame(time)
@@ -82,10 +89,13 @@ def placed(tracks: Tracks, labels: LabelStack, progress: Progress = silent) -> P
         middle = centres(mask).set_index("label")
         masks, top = masks + len(middle), max(top, int(middle.index.max()) if len(middle) else 0)
         has_own[rows] = np.isin(own[rows], middle.index)
+        off = middle[tracks.axes].reindex(own[rows]).to_numpy() - place[rows]
+        in_middle[rows] = (np.abs(off) <= HALF_A_PIXEL).all(axis=1)
         on = here[under[here] > 0]
         way = place[on] - middle.loc[under[on], tracks.axes].to_numpy()
         away[on] = (way**2).sum(axis=1)
-    label = _claimed(frame, own, under, away, has_own)
+    at_own = in_middle | ((own == under) & (under > 0))
+    label = _claimed(frame, own, under, away, has_own, at_own)
     free = own_labels(tracks, pd.Series(np.nan, cells.index), above=max(top, 0))
     found = label > 0
     done = replace(tracks, cells=cells.assign(label=np.where(found, label, free)))
@@ -111,23 +121,22 @@ def spotted(tracks: Tracks, movie: Movie) -> tuple[LabelStack, Tracks]:
 
 
 def _claimed(
-    frame: np.ndarray, own: np.ndarray, under: np.ndarray, away: np.ndarray, has_own: np.ndarray
+    frame: np.ndarray,
+    own: np.ndarray,
+    under: np.ndarray,
+    away: np.ndarray,
+    has_own: np.ndarray,
+    at_own: np.ndarray,
 ) -> np.ndarray:
     """The label that each cell gets of the masks of its frame, 0 for none."""
-    agree = (own == under) & (under > 0)
-    trusted = agree.sum() * 2 > (under > 0).sum()
-    rows = np.arange(len(frame))
+    trusted = at_own.sum() * 2 > (at_own | (under > 0)).sum()
+    own_first = trusted and has_own.mean() >= NEARLY_ALL
     claims = [
-        pd.DataFrame({"row": rows[agree], "label": own[agree], "rank": 0, "away": away[agree]}),
-        pd.DataFrame(
-            {"row": rows[under > 0], "label": under[under > 0], "rank": 1, "away": away[under > 0]}
-        ),
+        _claim(at_own, own, away, rank=0),
+        _claim(under > 0, under, away, rank=2),
     ]
     if trusted:
-        beside = has_own & ~agree
-        claims.append(
-            pd.DataFrame({"row": rows[beside], "label": own[beside], "rank": 2, "away": 0.0})
-        )
+        claims.append(_claim(has_own & ~at_own, own, away, rank=1 if own_first else 3))
     wanted = pd.concat(claims, ignore_index=True)
     wanted["frame"] = frame[wanted["row"]]
     label = np.zeros(len(frame), np.int64)
@@ -139,6 +148,12 @@ def _claimed(
         label[won["row"]] = won["label"]
         taken = taken.append(pd.MultiIndex.from_frame(won[["frame", "label"]]))
     return label
+
+
+def _claim(of: np.ndarray, label: np.ndarray, away: np.ndarray, rank: int) -> pd.DataFrame:
+    """The masks that some cells ask for; those of a lower rank are given away first."""
+    rows = np.flatnonzero(of)
+    return pd.DataFrame({"row": rows, "label": label[rows], "rank": rank, "away": away[rows]})
 
 
 def _check_fit(tracks: Tracks, labels: LabelStack) -> None:

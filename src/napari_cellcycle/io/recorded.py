@@ -13,7 +13,7 @@ from napari_cellcycle.data.movie import ArrayLike, Movie
 from napari_cellcycle.errors import BadInput, UserError
 from napari_cellcycle.io.arrays import FrameArray
 from napari_cellcycle.io.labelstore import StoredFrames, fresh_entry, is_same_folder, scale_of
-from napari_cellcycle.io.movies import have_same_pixels, open_movie
+from napari_cellcycle.io.movies import have_same_pixels, open_known_movie
 from napari_cellcycle.io.omezarr import create_image, open_array, stored_at
 from napari_cellcycle.io.storage import remove_unfinished
 from napari_cellcycle.progress import Progress, silent, track_progress
@@ -78,7 +78,7 @@ def reopen_movie(entry: Mapping[str, Any], folder: Path, instead: str | Path | N
         pixels: ArrayLike = _stored_pixels(folder / entry["stored"])
     else:
         path = Path(instead) if instead is not None else _found(entry, folder)
-        opened = open_movie(path, axes=entry.get("axes"))
+        opened = open_known_movie(path, axes=entry.get("axes"))
         pixels, source = opened.pixels, opened.source
     if tuple(pixels.shape) != tuple(entry["shape"]):
         raise BadInput(
@@ -110,7 +110,7 @@ def _reopens(movie: Movie, progress: Progress) -> bool:
     if getattr(movie.pixels, "source", None) == movie.source:
         return True
     try:
-        return have_same_pixels(open_movie(str(movie.source)), movie, progress)
+        return have_same_pixels(open_known_movie(str(movie.source)), movie, progress)
     except (UserError, OSError):
         return False
 

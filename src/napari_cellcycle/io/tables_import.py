@@ -1,7 +1,9 @@
 """Tracks from a table of cells (CSV) of any program."""
 
+import codecs
 import re
 from collections.abc import Mapping
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ _DERIVED = {
 """Columns of our own table that follow from others, or become something else."""
 
 _NO_NUMBER = ["", "NA", "N/A", "NaN", "nan", "null", "None", "NULL", "<NA>", "#N/A"]
+_COMMA_NUMBER = r"\s*[-+]?\d+(,\d+)?([eE][-+]?\d+)?\s*"
 _HEADER_ROWS = 3
 """TrackMate's tables have up to so many rows of words below the names of columns."""
 
@@ -46,13 +49,15 @@ def read_cell_table(
         No table, a column that is missing, or a value that cannot be what it should be.
     """
     path = Path(path).expanduser()
-    table = _read(path, columns)
+    table, sign = _read(path, columns)
     names = recognised(table, columns)
     if "frame" not in names:
         raise _lacking(table, "frame", path)
     if "cell_id" not in names and "parent" in names:
         names.setdefault("mother", names.pop("parent"))
     table, units = _without_units(table, names["frame"])
+    if sign != ",":
+        table = _with_decimal_commas(table, {names[key] for key in _TEXT if key in names})
     cells, sizes = _cells(table, names, units, movie, path)
     links = _links(table, cells, names, path)
     tracks, left_out = grown(cells, links)
@@ -61,23 +66,24 @@ def read_cell_table(
     return Foreign(tracks, sizes, interval, left_out=left_out)
 
 
-def _read(path: Path, columns: Mapping[str, str] | None) -> pd.DataFrame:
+def _read(path: Path, columns: Mapping[str, str] | None) -> tuple[pd.DataFrame, str]:
+    """The table as it stands in the file, and the sign between its values."""
     try:
-        with path.open(encoding="utf-8-sig") as file:
-            head, second = file.readline(), file.readline()
-        sign = max(",;\t", key=head.count)
-        decimal = "," if sign != "," and re.search(r"\d,\d", second) else "."
-        there = pd.read_csv(path, sep=sign, nrows=0, encoding="utf-8-sig").columns
-        text = {name for key, name in recognised(there, columns).items() if key in _TEXT}
-        missing = {name: [""] if name in text else _NO_NUMBER for name in there}
-        return pd.read_csv(
-            path,
+        text = _text(path)
+        first, _, rest = text.partition("\n")
+        told = re.fullmatch(r'"?sep=(.)"?\s*', first, re.IGNORECASE)  # Excel's way of saying it
+        if told:
+            text, first = rest, rest.partition("\n")[0]
+        sign = told[1] if told else max(",;\t", key=first.count)
+        there = pd.read_csv(StringIO(text), sep=sign, nrows=0).columns
+        words = {name for key, name in recognised(there, columns).items() if key in _TEXT}
+        missing = {name: [""] if name in words else _NO_NUMBER for name in there}
+        table = pd.read_csv(
+            StringIO(text),
             sep=sign,
-            decimal=decimal,
-            encoding="utf-8-sig",
             keep_default_na=False,
             na_values=missing,
-            dtype=dict.fromkeys(text, str),
+            dtype=dict.fromkeys(words, str),
             low_memory=False,
             float_precision="round_trip",
         )
@@ -85,11 +91,19 @@ def _read(path: Path, columns: Mapping[str, str] | None) -> pd.DataFrame:
         raise BadInput(
             f"{path} cannot be read ({error.strerror or error}); check the path."
         ) from error
-    except (UnicodeDecodeError, ValueError) as error:
+    except (UnicodeError, ValueError) as error:
         raise BadInput(
             f"{path} is no table of cells ({' '.join(str(error).split())[:120]}); a CSV file with "
             "one row per cell and frame is expected, names of columns first."
         ) from error
+    return table, sign
+
+
+def _text(path: Path) -> str:
+    """What stands in a file, in UTF-8 or in what its first bytes say."""
+    raw = path.read_bytes()
+    is_wide = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return raw.decode("utf-16" if is_wide else "utf-8-sig")
 
 
 def _without_units(table: pd.DataFrame, frame: str) -> tuple[pd.DataFrame, dict[str, str]]:
@@ -101,6 +115,26 @@ def _without_units(table: pd.DataFrame, frame: str) -> tuple[pd.DataFrame, dict[
     said = table.iloc[:words].fillna("").astype(str).agg(" ".join).to_dict()
     rest = table.iloc[words:].reset_index(drop=True)
     return rest.apply(_number_if_all), {str(name): text for name, text in said.items()}
+
+
+def _with_decimal_commas(table: pd.DataFrame, words: set[str]) -> pd.DataFrame:
+    """The table with 10,5 read as 10.5, unless it has numbers with a point as well.
+
+    Only columns of nothing but numbers, and not of `words`, are changed.
+    """
+    numbers = table.select_dtypes("number")
+    values = numbers.to_numpy(np.float64, na_value=np.nan)
+    if (np.isfinite(values) & (values != np.floor(values))).any():
+        return table
+    commas = {}
+    for name in table.columns.difference([*numbers.columns, *words]):
+        column = table[name].astype("string")
+        found = column.dropna().str.fullmatch(_COMMA_NUMBER)
+        if len(found) and found.all():
+            commas[name] = pd.to_numeric(column.str.replace(",", "."), errors="coerce").astype(
+                "float64"
+            )
+    return table.assign(**commas)
 
 
 def _number_if_all(column: pd.Series) -> pd.Series:

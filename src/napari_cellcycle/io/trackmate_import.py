@@ -64,6 +64,7 @@ def read_trackmate(path: str | Path) -> Foreign:
         None if sizes is None else sizes[-len(tracks.axes) :],
         interval * unit if interval and unit else None,
         found.movie(),
+        stage_names=found.stage_names(),
         left_out={name: count for name, count in left_out.items() if count},
     )
 
@@ -178,6 +179,11 @@ class _Document:
             value = float(self.image[name])
             return value if np.isfinite(value) and value > 0 else None
         return None
+
+    def stage_names(self) -> tuple[str, ...]:
+        """What the codes of stages mean, those that no cell has among them."""
+        codes = dict(self.meaning["Spot"].values()).get("stage") or []
+        return tuple(name for name in map(str, codes) if name)
 
     def movie(self) -> str | None:
         """Where the file says that its movie is."""
