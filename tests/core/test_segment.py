@@ -101,6 +101,22 @@ def test_a_movie_without_cells_says_what_to_try():
         segment(noise, SegmentSettings(diameter=14))
 
 
+@pytest.mark.parametrize("model", ["cellcycle-nuclei", "threshold", "cyto3", Centre()])
+def test_cells_of_a_pixel_are_refused_at_once_whatever_finds_them(model):
+    words = "Cells of 1.2 µm are 2.4 pixels across at 0.5 µm per pixel, but need 3 .* pixel size"
+    with pytest.raises(BadInput, match=words):
+        segment(recording(), SegmentSettings(diameter=1.2), model=model)
+    assert not getattr(model, "given", None)
+
+
+def test_cells_of_three_pixels_are_looked_for_and_none_smaller_are_found_by_themselves():
+    segmenter = Centre()
+    segment(recording(), SegmentSettings(diameter=1.5), model=segmenter)
+    segmenter.find_diameter = lambda *_: 0.4
+    segment(recording(), model=segmenter)
+    assert {settings.diameter for settings in segmenter.given} == {1.5}
+
+
 def test_values_that_are_no_numbers_are_named_with_their_frame():
     movie = recording(dtype=np.float32)
     movie.pixels[1, 0, 3, 3] = np.nan

@@ -1,11 +1,15 @@
 """A frame, a region or a piece at a time: what is found there fits what is found in the whole."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 import zarr
+from corrections import corrected
 
 from napari_cellcycle.config import SegmentSettings
+from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.data.movie import Movie
 from napari_cellcycle.data.region import Region
@@ -16,7 +20,7 @@ from napari_cellcycle.models.segment.normalise import stretch
 from napari_cellcycle.pipeline.huge import segment_pieces
 from napari_cellcycle.pipeline.prepare import frame_levels, prepare
 from napari_cellcycle.pipeline.preview import preview
-from napari_cellcycle.pipeline.resegment import resegment
+from napari_cellcycle.pipeline.resegment import BRIDGE, resegment
 from napari_cellcycle.pipeline.segment import segment
 
 SIZED = SegmentSettings(diameter=10)
@@ -269,16 +273,62 @@ def test_a_new_cell_gets_a_new_label_and_no_links():
     assert kept.cells["filled"].dtype == bool
 
 
-def test_what_followed_a_vanished_cell_becomes_a_track_of_its_own():
+def test_the_track_of_a_vanished_cell_goes_on_across_the_gap():
     old = squares((10, 10, 1), (50, 50, 2))
     labels, tracks = tracked(old, old, old)
     movie = movie_of(shown(old), shown(squares((50, 50))), shown(old))
     again, kept = resegment(labels, tracks, movie, 1, SIZED, model=Bright())
     assert not again.frame(1)[15, 15]
     assert again.frame(0)[15, 15] == 1
-    assert again.frame(2)[15, 15] == 3
+    assert again.frame(2)[15, 15] == 1
     assert kept.track_id.tolist() == kept.cells["label"].tolist()
-    assert sorted(kept.cells["label"]) == [1, 2, 2, 2, 3]
+    assert sorted(kept.cells["label"]) == [1, 1, 2, 2, 2]
+    bridge = kept.links.set_index(["parent", "child"]).loc[(1, 5)]
+    assert bridge["score"] == BRIDGE and bridge["by"] == "model"
+
+
+def divided(mother=1, daughters=(2, 3)):
+    """Masks and tracks of a cell in two frames that divides, and is seen in two more."""
+    one, two = squares((10, 10, mother)), squares((10, 10, 2), (50, 50, 3))
+    labels, tracks = tracked(one, one, two, two)
+    ids = tracks.cells.reset_index().set_index(["frame", "label"])["cell_id"]
+    born = [(ids[1, mother], ids[2, daughter]) for daughter in daughters]
+    births = pd.DataFrame(born, columns=["parent", "child"]).assign(score=0.8, by="user")
+    links = pd.concat([tracks.links, births], ignore_index=True)
+    return labels, replace(tracks, links=links), ids, shown(one), shown(two)
+
+
+@pytest.mark.parametrize("rejected", [False, True])
+def test_as_where_a_mother_is_not_found_right_before_her_division(rejected):
+    labels, tracks, ids, one, two = divided()
+    if rejected:
+        pair = {"parent": [ids[0, 1]], "child": [ids[2, 2]]}
+        tracks = replace(tracks, rejected=pd.DataFrame(pair))
+    movie = movie_of(one, np.full_like(one, 100), two, two)
+    _, kept = resegment(labels, tracks, movie, 1, SIZED, model=Bright())
+    viewer = corrected(
+        Experiment(movie, labels, tracks), "adopt_masks", frame=1, masks=np.zeros((80, 80))
+    ).tracks
+    born = sorted(kept.links["child"][kept.links["parent"] == ids[0, 1]])
+    assert born == ([] if rejected else [ids[2, 2], ids[2, 3]])
+    ends = ["parent", "child"]
+    assert sorted(kept.links[ends].values.tolist()) == sorted(viewer.links[ends].values.tolist())
+
+
+def test_two_daughters_of_one_daughter_that_is_gone_do_not_make_three():
+    labels, _, _, one, _ = divided()
+    more = squares((10, 10, 2), (30, 30, 4), (50, 50, 3))
+    cells = [labels.frame(time) for time in range(3)]
+    labels, later = tracked(*cells, more)
+    ids = later.cells.reset_index().set_index(["frame", "label"])["cell_id"]
+    pairs = [((0, 1), (1, 1)), ((1, 1), (2, 2)), ((1, 1), (2, 3)), ((2, 2), (3, 2))]
+    pairs += [((2, 2), (3, 4)), ((2, 3), (3, 3))]
+    links = pd.DataFrame([(ids[a], ids[b]) for a, b in pairs], columns=["parent", "child"])
+    tracks = replace(later, links=links.assign(score=0.8, by="model"))
+    movie = movie_of(one, one, shown(squares((50, 50))), shown(more))
+    _, kept = resegment(labels, tracks, movie, 2, SIZED, model=Bright())
+    born = kept.links["child"][kept.links["parent"] == ids[1, 1]]
+    assert born.tolist() == [ids[2, 3]]
 
 
 def test_one_old_mask_of_two_cells_gives_its_label_to_the_larger():

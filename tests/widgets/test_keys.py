@@ -7,7 +7,7 @@ from examples import two_walkers
 from pointer import LEFT, NONE, PLAIN
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QDockWidget, QWidget
+from qtpy.QtWidgets import QApplication, QDialog, QDockWidget, QLabel, QWidget
 from test_correcting import User
 from test_review_panel import press
 from test_tools import Cut, blob
@@ -124,3 +124,68 @@ def test_arrows_in_the_fields_of_the_audit_change_the_fields(viewer):
     press(audit, Qt.Key.Key_Down)
     assert audit.kind.currentData() == "division"
     window.close()
+
+
+def review_of(user):
+    return user.dock.panels.panel("review")
+
+
+def test_n_opens_the_review_and_goes_to_the_first_place_and_on(user, qtbot):
+    cells = user.draft.ids[user.draft.column("parent") > 0][5:7]
+    with user.draft.recording():
+        user.draft.set_values("link_score", cells, 0.02)
+    user.press(Qt.Key.Key_N)
+    review = review_of(user)
+    qtbot.waitUntil(lambda: review.current is not None, timeout=20_000)
+    assert review.isVisible() and review.current is review.shown[0]
+    assert user.session.frame == review.shown[0].frame
+    user.press(Qt.Key.Key_N)
+    assert review.current is review.shown[1]
+    user.press(Qt.Key.Key_N, SHIFT)
+    assert review.current is review.shown[0]
+
+
+def test_n_works_while_points_are_chosen_and_brings_the_review_to_the_front(user, qtbot):
+    user.dock.below.asked.emit("review")
+    review = review_of(user)
+    qtbot.waitUntil(lambda: len(review.shown) > 0, timeout=20_000)
+    user.dock.below.asked.emit("table")
+    qtbot.waitUntil(lambda: not review.isVisible(), timeout=5000)
+    user.viewer.add_points(np.zeros((1, 3)))
+    user.press(Qt.Key.Key_N)
+    assert review.isVisible() and review.current is review.shown[0]
+
+
+def test_a_correction_after_n_found_nothing_does_not_move_the_viewer(user, qtbot):
+    review = user.dock.panels.show("review")
+    qtbot.waitUntil(lambda: review.finder.is_idle and len(review.shown) > 0, timeout=20_000)
+    review.rows.show([], [])  # as if nothing were left to check
+    user.press(Qt.Key.Key_N)
+    frame = user.session.frame
+    with qtbot.waitSignal(review.finder.found, timeout=20_000):
+        user.press(Qt.Key.Key_D)
+    assert review.shown and review.current is None and user.session.frame == frame
+
+
+def test_n_without_tracks_says_what_to_do(viewer, sample):
+    User(viewer, sample).press(Qt.Key.Key_N)
+    review = sample.panels.panel("review")
+    assert review.isVisible() and "Track" in review.words.text()
+
+
+def test_the_movie_is_played_and_stopped_by_napari_s_key(user, qtbot):
+    both = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier
+    dims = user.viewer.window._qt_viewer.dims
+    user.press(Qt.Key.Key_P, both)
+    qtbot.waitUntil(lambda: dims.is_playing, timeout=5000)
+    user.press(Qt.Key.Key_P, both)
+    qtbot.waitUntil(lambda: not dims.is_playing, timeout=5000)
+
+
+def test_the_help_sheet_tells_the_keys_of_the_review_and_of_playing(dock):
+    dock.help_button.click()
+    sheet = next(w for w in dock.findChildren(QDialog) if w.isVisible())
+    words = " ".join(label.text() for label in sheet.findChildren(QLabel))
+    for keys in ("1, 2, 3", "Enter", "N, Shift N", "Ctrl Alt P"):
+        assert f"<b>{keys}</b>" in words
+    sheet.close()

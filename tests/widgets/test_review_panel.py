@@ -17,7 +17,6 @@ from napari_cellcycle.widgets.below import show_below
 from napari_cellcycle.widgets.review_panel import ReviewPanel
 from napari_cellcycle.widgets.review_thread import Finder
 
-SHIFT = Qt.KeyboardModifier.ShiftModifier
 WAIT = 20_000
 
 
@@ -73,7 +72,7 @@ def edit(panel, qtbot, act):
         act()
 
 
-def test_n_goes_to_the_likeliest_place_and_chooses_its_cell(window, review):
+def test_next_goes_to_the_likeliest_place_and_chooses_its_cell(window, review):
     likely, less = cell(window, 2, 1), cell(window, 3, 2)
     doubted(window, less, score=0.05)
     with window.draft.recording():
@@ -81,15 +80,15 @@ def test_n_goes_to_the_likeliest_place_and_chooses_its_cell(window, review):
     panel = review()
     assert len(panel.shown) == 2
     assert "2 places to check" in panel.facts.text()
-    press(panel, Qt.Key.Key_N)
+    panel.next_button.click()
     assert panel.current is panel.shown[0]
     assert panel.current.cells[0] == likely
     assert window.session.frame == 2
     assert window.session.track == window.draft.label(likely)
     assert "2 % sure" in panel.reason.text()
-    press(panel, Qt.Key.Key_N)
+    panel.next_button.click()
     assert (window.session.frame, window.session.track) == (3, window.draft.label(less))
-    press(panel, Qt.Key.Key_N, SHIFT)
+    panel.former_button.click()
     assert window.session.frame == 2
 
 
@@ -103,7 +102,7 @@ def test_a_number_takes_a_mend_and_undo_brings_the_doubt_back(window, review, qt
     panel = review()
     place = next(n for n, d in enumerate(panel.shown) if {begin, end} <= set(d.cells))
     for _ in range(place + 1):
-        press(panel, Qt.Key.Key_N)
+        panel.next_button.click()
     assert "goes on as cell" in panel.mends[0].text()
     before = len(panel.shown)
     edit(panel, qtbot, lambda: press(panel, Qt.Key.Key_1))
@@ -117,13 +116,13 @@ def test_enter_confirms_and_the_doubt_does_not_come_back(window, review, qtbot):
     likely, less = cell(window, 2, 1), cell(window, 3, 2)
     doubted(window, likely, less)
     panel = review()
-    press(panel, Qt.Key.Key_N)
+    panel.next_button.click()
     first = panel.current
     edit(panel, qtbot, lambda: press(panel, Qt.Key.Key_Return))
     assert first.key in window.draft.confirmed
     assert len(panel.shown) == 1
     assert panel.current is None
-    press(panel, Qt.Key.Key_N)
+    panel.next_button.click()
     assert panel.current.key != first.key
     edit(panel, qtbot, panel.confirm_button.click)
     assert not panel.shown
@@ -138,13 +137,13 @@ def test_n_goes_on_where_a_doubt_was_mended(window, review, qtbot):
     doubted(window, *cells)
     panel = review()
     assert len(panel.shown) == 3
-    press(panel, Qt.Key.Key_N)
-    press(panel, Qt.Key.Key_N)
+    panel.next_button.click()
+    panel.next_button.click()
     middle, last = panel.current, panel.shown[2]
     edit(panel, qtbot, lambda: press(panel, Qt.Key.Key_Return))
     edit(panel, qtbot, lambda: window.session.do("confirm", kind="frame", number=0))
     assert middle.key not in {doubt.key for doubt in panel.shown}
-    press(panel, Qt.Key.Key_N)
+    panel.next_button.click()
     assert panel.current.key == last.key
 
 
@@ -226,7 +225,7 @@ def test_another_result_has_its_own_list(window, review, qtbot):
 def test_digits_belong_to_the_list_only_while_it_has_the_focus(window, review):
     doubted(window, cell(window, 2, 1))
     panel = review()
-    press(panel, Qt.Key.Key_N)
+    panel.next_button.click()
     assert panel.current is not None
     window.viewer.window._qt_viewer.canvas.native.setFocus()
     press(panel, Qt.Key.Key_1)

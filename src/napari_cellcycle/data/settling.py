@@ -7,6 +7,7 @@ import pandas as pd
 
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.labels import LabelStack
+from napari_cellcycle.data.row_of import NONE, RowOf
 from napari_cellcycle.data.tracks import Tracks
 
 
@@ -37,7 +38,8 @@ def _repainted(labels: LabelStack | None, changes: pd.DataFrame) -> LabelStack |
         return None
     for frame, rows in changes.groupby("frame"):
         mask = labels.frame(int(frame))  # type: ignore[arg-type]
-        lookup = np.arange(max(int(mask.max()), int(rows["label"].max())) + 1, dtype=np.int32)
-        lookup[rows["label"]] = rows["new"]
-        labels = labels.with_frame(int(frame), lookup[mask])  # type: ignore[arg-type]
+        rows = rows.sort_values("label")
+        row = RowOf(rows["label"].to_numpy())(mask)
+        new = np.where(row == NONE, mask, rows["new"].to_numpy(np.int32)[row])
+        labels = labels.with_frame(int(frame), new)  # type: ignore[arg-type]
     return labels

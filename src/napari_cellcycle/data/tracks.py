@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+MOST_CHILDREN = 2
 BY_MODEL, BY_USER = "model", "user"
 
 

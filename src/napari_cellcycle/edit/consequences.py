@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from napari_cellcycle.data.cells import NOBODY
 from napari_cellcycle.data.changes import Change, Rows, Values, touched_cells
 from napari_cellcycle.data.draft import Draft
+from napari_cellcycle.data.row_of import NONE, RowOf
 from napari_cellcycle.edit.bench import Bench
 from napari_cellcycle.edit.resolve import resolve
 from napari_cellcycle.pipeline.decode import decode_cells
@@ -79,19 +79,20 @@ def _lineage(draft: Draft, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     Found track by track, from relative to relative.
     """
-    parent, label = draft.column("parent"), draft.column("label")
-    is_relative = np.zeros(draft.next_cell, bool)
+    label = draft.column("label")
+    parent = RowOf(draft.ids)(draft.column("parent"))
+    is_relative = np.zeros(len(draft) + 1, bool)  # the last is nobody, row -1
     new = np.unique(label[draft.rows(cells[np.isin(cells, draft.ids)])])
     while len(new):
         rows = np.flatnonzero(np.isin(label, new))
-        is_relative[draft.ids[rows]] = True
+        is_relative[rows] = True
         mothers = parent[rows]
-        near = np.flatnonzero(is_relative[parent] & ~is_relative[draft.ids])
-        above = draft.rows(mothers[(mothers != NOBODY) & ~is_relative[mothers]])
+        near = np.flatnonzero(is_relative[parent] & ~is_relative[:-1])
+        above = mothers[(mothers != NONE) & ~is_relative[mothers]]
         new = np.unique(label[np.concatenate([near, above])])
-    rows = np.flatnonzero(is_relative[draft.ids])
+    rows = np.flatnonzero(is_relative[:-1])
     above = parent[rows]
-    return rows, np.where(above != NOBODY, np.searchsorted(draft.ids[rows], above), -1)
+    return rows, np.where(above != NONE, np.searchsorted(rows, above), -1)
 
 
 def _is_about_stages(change: Change) -> bool:

@@ -10,13 +10,12 @@ import numpy as np
 
 from napari_cellcycle.data.cells import NOBODY
 from napari_cellcycle.data.draft import Draft
-from napari_cellcycle.data.tracks import BY_MODEL
+from napari_cellcycle.data.tracks import BY_MODEL, MOST_CHILDREN
 from napari_cellcycle.edit.bench import Bench
-from napari_cellcycle.edit.relink import MOST_CHILDREN, Parent, relink
+from napari_cellcycle.edit.relink import Parent, relink
 from napari_cellcycle.errors import Fix, Refused
+from napari_cellcycle.pipeline.resegment import BRIDGE
 
-_BRIDGE = 0.5
-"""How sure it is that a track goes on across cells that were taken out of it."""
 _LET_GO = Parent(NOBODY, 0.0, BY_MODEL)
 
 
@@ -169,7 +168,7 @@ def _bridges(draft: Draft, gone: set[int]) -> dict[int, Parent]:
         kept = [one for one in draft.children(ancestor) if one not in gone] if ancestor else []
         rejected = any((ancestor, one) in draft.rejected for one in born)
         bridged = ancestor != NOBODY and len(kept) + len(born) <= MOST_CHILDREN and not rejected
-        bridge = Parent(ancestor, _BRIDGE, BY_MODEL) if bridged else _LET_GO
+        bridge = Parent(ancestor, BRIDGE, BY_MODEL) if bridged else _LET_GO
         found |= dict.fromkeys(born, bridge)
     return found
 

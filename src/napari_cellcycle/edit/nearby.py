@@ -6,6 +6,7 @@ import numpy as np
 
 from napari_cellcycle.data.cells import NOBODY
 from napari_cellcycle.data.draft import Draft
+from napari_cellcycle.data.row_of import NONE, RowOf
 
 
 class Nearby:
@@ -20,17 +21,19 @@ class Nearby:
         self._draft = draft
         ends, score = draft.considered
         ids, parent = draft.ids, draft.column("parent")
-        reached = np.zeros(max(draft.next_cell, int(ends.max(initial=0)) + 1), bool)
-        reached[cells] = True
+        row_of = RowOf(ids)
+        above, at = row_of(parent), row_of(ends)
+        reached = np.zeros(len(ids) + 1, bool)  # the last is nobody, row -1
+        reached[draft.rows(cells)] = True
         for _ in range(steps):
-            linked = np.flatnonzero((reached[parent] | reached[ids]) & (parent != NOBODY))
-            near = np.flatnonzero(reached[ends[0]] | reached[ends[1]] | reached[ends[2]])
-            reached[ids[linked]] = reached[parent[linked]] = True
-            reached[ends[:, near]] = True
-            reached[NOBODY] = False
-        self._rows = np.flatnonzero(reached[ids])
+            linked = np.flatnonzero((reached[above] | reached[:-1]) & (above != NONE))
+            near = np.flatnonzero(reached[at[0]] | reached[at[1]] | reached[at[2]])
+            reached[linked] = reached[above[linked]] = True
+            reached[at[:, near]] = True
+            reached[NONE] = False
+        self._rows = np.flatnonzero(reached[:-1])
         self.ids = ids[self._rows]
-        near = np.flatnonzero(reached[ends[0]] & reached[ends[1]])
+        near = np.flatnonzero(reached[at[0]] & reached[at[1]])
         options = ends[:, near].T
         there = np.isin(options, self.ids)
         there[:, 2] |= options[:, 2] == NOBODY

@@ -12,10 +12,8 @@ import numpy as np
 from napari_cellcycle.data.boxes import Box, corner_of
 from napari_cellcycle.data.cells import NOBODY
 from napari_cellcycle.data.draft import Draft
-from napari_cellcycle.data.tracks import BY_USER
+from napari_cellcycle.data.tracks import BY_USER, MOST_CHILDREN
 from napari_cellcycle.errors import Refused
-
-MOST_CHILDREN = 2
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ UNKNOWN_HALO_PX = 64
 LARGEST_PLANE = 16_000_000
 LARGEST_VOLUME = 200_000_000
 """Pixels; a larger frame is never read whole."""
+LEAST_DIAMETER_PX = 3.0
+"""Smaller cells cannot be told from noise; enlarging them to look takes minutes and gigabytes."""
 _LEAST_SIDE_PX = 2
 _STRIP_PX = 8_000_000
 _PROBE_PX = 1024
@@ -100,7 +102,8 @@ def prepare(
     Raises
     ------
     BadInput
-        There is no such channel or frame, or frames are too small to show a cell.
+        There is no such channel or frame, or frames are too small to show a cell, or cells too
+        small to be seen at this pixel size.
     UserError
         The device that was asked for cannot be used.
     MissingModel
@@ -111,6 +114,7 @@ def prepare(
         model = None
     times = chosen_frames(len(movie), settings)
     _check(movie, settings.channel)
+    _check_diameter(settings.diameter, movie.pixel_size[-1])
     progress(0, len(movie), "Opening the model")
     segmenter = model or open_model(settings, device, folder)
     prepared = Prepared(movie, settings, segmenter)
@@ -122,7 +126,8 @@ def prepare(
     found = segmenter.find_diameter(images, movie.pixel_size, settings)
     if not found:
         return prepared
-    return Prepared(movie, settings.model_copy(update={"diameter": found}), segmenter)
+    diameter = max(found, LEAST_DIAMETER_PX * movie.pixel_size[-1])
+    return Prepared(movie, settings.model_copy(update={"diameter": diameter}), segmenter)
 
 
 def open_model(
@@ -182,6 +187,16 @@ def _check(movie: Movie, channel: str | None) -> None:
         raise BadInput(
             f"The frames are {height} x {width} pixels, too small to show a cell; expected images "
             "of cells; check that the right file was opened and its axes were told apart."
+        )
+
+
+def _check_diameter(diameter: float | None, pixel_um: float) -> None:
+    """Refuse cells of a few pixels, which a slip in the pixel size or the diameter makes."""
+    if diameter is not None and round(diameter / pixel_um, 6) < LEAST_DIAMETER_PX:
+        raise BadInput(
+            f"Cells of {diameter:.3g} µm are {diameter / pixel_um:.2g} pixels across at "
+            f"{pixel_um:.3g} µm per pixel, but need {LEAST_DIAMETER_PX:.0f} pixels to be seen: "
+            "check the pixel size, or give a larger diameter."
         )
 
 

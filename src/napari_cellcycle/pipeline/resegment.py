@@ -1,7 +1,8 @@
 """Segment some frames, or a region of them, again, inside what is there already.
 
 What is found anew takes the label of the old mask that it overlaps most, one to one, so its links,
-its stage and what the user decided stay. What is new gets a new label; what is gone is taken out.
+its stage and what the user decided stay. What is new gets a new label; what is gone is taken out,
+and its track goes on across the gap: a cell that was missed in one frame is the same cell after it.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.data.movie import Movie
 from napari_cellcycle.data.region import Region
 from napari_cellcycle.data.settling import settled
-from napari_cellcycle.data.tracks import BY_MODEL, Tracks
+from napari_cellcycle.data.tracks import BY_MODEL, MOST_CHILDREN, Tracks
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.features.shape import Masks, compact, measure_frame
 from napari_cellcycle.models.segment.segmenter import Segmenter
@@ -27,6 +28,8 @@ from napari_cellcycle.progress import Progress, silent, track_progress
 
 MOSTLY = 0.5
 """Share of a mask that has to lie inside the region for it to be replaced, or to enter."""
+BRIDGE = 0.5
+"""How sure it is that a track goes on across cells that were taken out of it."""
 LEAST_OVERLAP = 0.1
 """Least intersection over union of an old and a new mask of one cell."""
 
@@ -48,8 +51,9 @@ def resegment(
 
     Cells that lie mostly outside of the region stay as they are; masks found anew that lie mostly
     inside enter. A cell found again keeps its row with stage and links and is measured anew; a
-    new one gets a row without links; a cell that is gone loses its row and its links, and what
-    followed it becomes a track of its own. Masks and tracks given are not changed.
+    new one gets a row without links; a cell that is gone loses its row, and what followed it is
+    linked to what it came from, as when it is deleted in the viewer. Masks and tracks given are
+    not changed.
 
     Parameters
     ----------
@@ -200,9 +204,29 @@ def _with_frame(
     if len(added):
         cells = pd.concat([cells, added[[name for name in added if name in cells]]])
     order = np.lexsort((cells["label"], cells["frame"]))
-    lost = tracks.links[["parent", "child"]].isin(gone).any(axis=1)
-    links = tracks.links[~lost].reset_index(drop=True)
-    return replace(tracks, cells=cells.iloc[order], links=links)
+    return replace(tracks, cells=cells.iloc[order], links=_bridged(tracks, gone))
+
+
+def _bridged(tracks: Tracks, gone: pd.Index) -> pd.DataFrame:
+    """Links without those of cells that are gone, which all were in one frame.
+
+    What followed them is linked to what they came from, unless that would have more than two
+    daughters then, or the user said that the two are not linked.
+    """
+    links = tracks.links
+    leads_on, leads_to = links["parent"].isin(gone), links["child"].isin(gone)
+    came_from = links[leads_to].set_index("child")["parent"]
+    kept, bridges = links[~leads_on & ~leads_to], links[leads_on]
+    bridges = bridges[bridges["parent"].isin(came_from.index)]
+    bridges = bridges.assign(parent=came_from.loc[bridges["parent"]].to_numpy(), score=BRIDGE)
+    if "by" in bridges:
+        bridges["by"] = BY_MODEL
+    ends = ["parent", "child"]
+    rejected = bridges.set_index(ends).index.isin(tracks.rejected.set_index(ends).index)
+    born = pd.concat([kept["parent"], bridges["parent"]]).value_counts()
+    no_room = born.loc[bridges["parent"]].to_numpy() > MOST_CHILDREN
+    left_open = bridges["parent"].isin(bridges["parent"][rejected | no_room])
+    return pd.concat([kept, bridges[~left_open]], ignore_index=True)
 
 
 def _ids(cells: pd.DataFrame, labels: pd.Series) -> np.ndarray:

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from napari_cellcycle.data.row_of import NONE
 from napari_cellcycle.errors import Fix
 from napari_cellcycle.review.doubt import Doubt
 from napari_cellcycle.review.evidence import Evidence, known, logit
 from napari_cellcycle.review.mends import best, divided, drawn_between
-from napari_cellcycle.review.scene import NONE, Candidate, Scene
+from napari_cellcycle.review.scene import Candidate, Scene
 from napari_cellcycle.review.weights import LEAST, chance
 from napari_cellcycle.review.words import frames, listed, percent
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from napari_cellcycle.data.row_of import NONE
 from napari_cellcycle.errors import Fix
 from napari_cellcycle.review.doubt import Doubt
 from napari_cellcycle.review.evidence import FARTHEST, Evidence, known, logit, near
 from napari_cellcycle.review.mends import best, divided, extended, joined, linked, parted
-from napari_cellcycle.review.scene import NONE, Scene
+from napari_cellcycle.review.scene import Scene
 from napari_cellcycle.review.weights import LEAST, chance
 from napari_cellcycle.review.words import only
 
@@ -200,10 +201,10 @@ def _options(scene: Scene, rows: np.ndarray, near_by: Partners, later: int) -> l
         own = int(scene.ids[row])
         options: list[_Option] = []
         for ends, likely in single:
-            other = int(scene.row_of[ends[0] if later == BEFORE else ends[1]])
+            other = scene.row_of.one(ends[0] if later == BEFORE else ends[1])
             options += (_Option(likely, other, fix) for fix in _joined(scene, ends[0], ends[1]))
         for ends, likely in pairs:
-            other = int(scene.row_of[ends[0] if later == BEFORE else ends[1]])
+            other = scene.row_of.one(ends[0] if later == BEFORE else ends[1])
             options.append(_Option(likely, other, divided(scene, ends[0], ends[1:])))
         for other, close in zip(others, closeness, strict=True):
             if other != NONE:
@@ -216,7 +217,7 @@ def _options(scene: Scene, rows: np.ndarray, near_by: Partners, later: int) -> l
 
 def _joined(scene: Scene, parent: int, child: int) -> Iterator[Fix]:
     """Link two cells; where the first goes on already, it divides."""
-    row, born = scene.row_of[parent], scene.row_of[child]
+    row, born = scene.row_of.one(parent), scene.row_of.one(child)
     there = scene.first[row]
     goes_on = there != NONE and scene.second[row] == NONE
     if goes_on and scene.frame[there] == scene.frame[born] and scene.parent[born] == NONE:

@@ -8,10 +8,11 @@ from scipy.spatial import cKDTree
 
 from napari_cellcycle.data.cells import NOBODY
 from napari_cellcycle.data.draft import Draft
+from napari_cellcycle.data.row_of import NONE, RowOf
 from napari_cellcycle.review.ends import REACH
 from napari_cellcycle.review.evidence import FARTHEST, spread
 from napari_cellcycle.review.rivals import Lookup
-from napari_cellcycle.review.scene import NONE, Scene
+from napari_cellcycle.review.scene import Scene
 
 _WATCHED = ("parent", "link_by", "area", "filled", "fill", "stage", "pinned")
 """Columns by which a cell counts as changed."""
@@ -45,13 +46,14 @@ class Snapshot:
 class Focus:
     """Rows to be looked at again, and those of them whose whole tracks are.
 
-    `looked_at` (n,) says for each id whether it is among the former (1), among both (2), or gone
-    (2); ids beyond it are gone, too.
+    `looked_at` (n + 1,) says for each row whether it is among the former (1) or among both (2);
+    the last is the row of cells that are gone (2).
     """
 
     rows: np.ndarray
     tracks: np.ndarray
     looked_at: np.ndarray
+    row_of: RowOf
 
     def has_rows(self, cells: np.ndarray) -> np.ndarray:
         """Whether `cells` (k,) are looked at, or gone."""
@@ -62,8 +64,7 @@ class Focus:
         return self._level(cells) >= _WHOLE
 
     def _level(self, cells: np.ndarray) -> np.ndarray:
-        inside = cells < len(self.looked_at)
-        return np.where(inside, self.looked_at[np.where(inside, cells, 0)], _WHOLE)
+        return np.asarray(self.looked_at[self.row_of(cells)])
 
 
 def focus_on(
@@ -89,10 +90,9 @@ def focus_on(
     rows[_rows(scene, told)] = True
     rows[_near(scene, before, near)] = True
     rows[_rivals(scene, np.union1d(cells, parents))] = True
-    looked_at = np.where(scene.row_of == NONE, _WHOLE, 0)
-    looked_at[scene.ids[rows]] = 1
-    looked_at[scene.ids[tracks]] = _WHOLE
-    return Focus(np.flatnonzero(rows), tracks, looked_at)
+    looked_at = np.append(rows.astype(np.int64), _WHOLE)
+    looked_at[tracks] = _WHOLE
+    return Focus(np.flatnonzero(rows), tracks, looked_at, scene.row_of)
 
 
 def _changed(scene: Scene, before: Snapshot, cells: np.ndarray) -> np.ndarray:
@@ -123,9 +123,7 @@ def _tracks(scene: Scene, cells: np.ndarray) -> np.ndarray:
     heads, tails = scene.head_of(labels), scene.tail_of(labels)
     relatives = np.concatenate([scene.parent[heads], scene.first[tails], scene.second[tails]])
     labels = np.union1d(labels, scene.label[relatives[relatives != NONE]])
-    wanted = np.zeros(int(scene.label.max(initial=0)) + 1, bool)
-    wanted[labels] = True
-    return np.flatnonzero(wanted[scene.label])
+    return np.flatnonzero(np.isin(scene.label, labels))
 
 
 def _loose(scene: Scene, cells: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from napari_cellcycle.data.row_of import NONE
 from napari_cellcycle.errors import Fix
 from napari_cellcycle.review.doubt import Doubt
 from napari_cellcycle.review.evidence import Evidence, known, logit
@@ -17,7 +18,7 @@ from napari_cellcycle.review.mends import (
     parted,
     unlinked,
 )
-from napari_cellcycle.review.scene import NONE, Candidate, Scene
+from napari_cellcycle.review.scene import Candidate, Scene
 from napari_cellcycle.review.weights import LEAST, chance
 from napari_cellcycle.review.words import frames, listed, moved, percent, times
 

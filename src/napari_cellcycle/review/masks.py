@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from napari_cellcycle.data.row_of import NONE
 from napari_cellcycle.errors import Fix
 from napari_cellcycle.review.doubt import Doubt
 from napari_cellcycle.review.evidence import Evidence, known, near
 from napari_cellcycle.review.mends import joined, parted
-from napari_cellcycle.review.scene import NONE, Scene
+from napari_cellcycle.review.scene import Scene
 from napari_cellcycle.review.weights import LEAST, chance
 from napari_cellcycle.review.words import listed, times
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 
+from napari_cellcycle.data.row_of import NONE
 from napari_cellcycle.errors import Fix
 from napari_cellcycle.review.doubt import MOST_MENDS
-from napari_cellcycle.review.scene import NONE, Scene
+from napari_cellcycle.review.scene import Scene
 
 Scored = tuple[float, Fix]
 """How likely a correction is the right one, and the correction."""
@@ -21,7 +22,7 @@ def best(options: Iterable[Scored], *last: Fix) -> tuple[Fix, ...]:
 
 def linked(scene: Scene, parent: int, child: int) -> Iterator[Fix]:
     """Ways to make a cell what another goes on as: by linking, or by exchanging two cells."""
-    row, born = int(scene.row_of[parent]), int(scene.row_of[child])
+    row, born = scene.row_of.one(parent), scene.row_of.one(child)
     there, former = int(scene.first[row]), int(scene.parent[born])
     if scene.second[row] != NONE or (former != NONE and scene.second[former] != NONE):
         return
@@ -48,22 +49,22 @@ def linked(scene: Scene, parent: int, child: int) -> Iterator[Fix]:
 def divided(scene: Scene, mother: int, born: Iterable[int]) -> Fix:
     """Say that a cell divides into two others."""
     daughters = sorted(born)
-    row = scene.row_of[mother]
-    labels = " and ".join(str(scene.label[scene.row_of[cell]]) for cell in daughters)
+    row = scene.row_of.one(mother)
+    labels = " and ".join(str(scene.label[scene.row_of.one(cell)]) for cell in daughters)
     words = f"Cell {scene.label[row]} divides into {labels} after frame {scene.frame[row]}"
     return Fix(words, "divide", {"mother": mother, "daughters": daughters})
 
 
 def unlinked(scene: Scene, child: int) -> Fix:
     """Cut the link that leads to a cell."""
-    row = scene.row_of[child]
+    row = scene.row_of.one(child)
     words = f"Cut cell {scene.label[row]} before frame {scene.frame[row]}"
     return Fix(words, "unlink", {"child": child})
 
 
 def drawn_between(scene: Scene, parent: int, child: int) -> Fix:
     """Draw a cell in the frames in which it is missing, between two that are linked."""
-    row, other = scene.row_of[parent], scene.row_of[child]
+    row, other = scene.row_of.one(parent), scene.row_of.one(child)
     first, last = scene.frame[row] + 1, scene.frame[other] - 1
     when = f"frame {first}" if first == last else f"frames {first} to {last}"
     words = f"Draw cell {scene.label[other]} in {when}"
@@ -72,7 +73,7 @@ def drawn_between(scene: Scene, parent: int, child: int) -> Fix:
 
 def extended(scene: Scene, cell: int, step: int) -> Fix:
     """Draw a cell in the frame after (1) or before (-1) its track."""
-    row = scene.row_of[cell]
+    row = scene.row_of.one(cell)
     words = f"Draw cell {scene.label[row]} in frame {scene.frame[row] + step}, too"
     return Fix(words, "copy_mask", {"cell": cell, "step": step})
 

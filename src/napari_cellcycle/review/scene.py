@@ -7,8 +7,8 @@ from functools import cached_property
 import numpy as np
 from scipy.spatial import cKDTree
 
-from napari_cellcycle.data.cells import NOBODY
 from napari_cellcycle.data.draft import Draft
+from napari_cellcycle.data.row_of import NONE, RowOf
 from napari_cellcycle.data.tracks import BY_USER
 from napari_cellcycle.errors import Fix
 from napari_cellcycle.features.drift import diameters
@@ -19,8 +19,6 @@ from napari_cellcycle.review.rivals import Lookup, Rivals
 
 Candidate = tuple[list[int], float]
 """Parent, child and other child (ids; 0 for a link), and the tracker's probability."""
-NONE = -1
-"""Row of no cell."""
 _FEW = 1_000_000
 """Pairs of cells up to which comparing all is faster than building trees."""
 _LOOKED_AT = 4
@@ -39,7 +37,7 @@ class Scene:
     draft: Draft
     facts: Facts
     rivals: Rivals
-    row_of: np.ndarray
+    row_of: RowOf
     parent: np.ndarray
     first: np.ndarray
     second: np.ndarray
@@ -59,9 +57,8 @@ class Scene:
         if rivals is None or rivals.table is not draft.candidates:
             rivals = Rivals.of(draft.candidates)
         ids, n = draft.ids, len(draft)
-        row_of = np.full(int(ids[-1]) + 1 if n else 1, NONE)
-        row_of[ids] = np.arange(n)
-        parent = row_of[draft.column("parent")]
+        row_of = RowOf(ids)
+        parent = row_of(draft.column("parent"))
         children = np.flatnonzero(parent != NONE)
         first, second = np.full(n, NONE), np.full(n, NONE)
         first[parent[children[::-1]]] = children[::-1]
@@ -97,12 +94,11 @@ class Scene:
 
     def rows_of(self, cells: np.ndarray) -> np.ndarray:
         """Rows of `cells` (ids, any shape); `NONE` of those that are not there, or deleted."""
-        inside = (cells > NOBODY) & (cells < len(self.row_of))
-        return np.where(inside, self.row_of[np.where(inside, cells, NOBODY)], NONE)
+        return self.row_of(cells)
 
     def label_of(self, cell: int) -> int:
         """Number of the track of a cell (id)."""
-        return int(self.label[self.row_of[cell]])
+        return int(self.label[self.row_of.one(cell)])
 
     @property
     def ndim(self) -> int:
@@ -182,33 +178,37 @@ class Scene:
 
     def head(self, rows: np.ndarray) -> np.ndarray:
         """Where the tracks of `rows` begin."""
-        return self._heads[self.label[rows]]
+        return self.head_of(self.label[rows])
 
     def tail(self, rows: np.ndarray) -> np.ndarray:
         """Where the tracks of `rows` end, by a division or for good."""
-        return self._tails[self.label[rows]]
+        return self.tail_of(self.label[rows])
 
     def head_of(self, labels: np.ndarray) -> np.ndarray:
         """Where the tracks with some numbers begin."""
-        return self._heads[labels]
+        return self._heads[self._track_of(labels)]
 
     def tail_of(self, labels: np.ndarray) -> np.ndarray:
         """Where the tracks with some numbers end."""
-        return self._tails[labels]
+        return self._tails[self._track_of(labels)]
 
     @cached_property
     def _heads(self) -> np.ndarray:
         parent = self.parent
         heads = np.flatnonzero((parent == NONE) | (self.second[parent] != NONE))
-        return self._by_label(heads)
+        return self._by_track(heads)
 
     @cached_property
     def _tails(self) -> np.ndarray:
-        return self._by_label(np.flatnonzero((self.first == NONE) | (self.second != NONE)))
+        return self._by_track(np.flatnonzero((self.first == NONE) | (self.second != NONE)))
 
-    def _by_label(self, rows: np.ndarray) -> np.ndarray:
-        table = np.full(int(self.label.max(initial=0)) + 1, NONE)
-        table[self.label[rows]] = rows
+    @cached_property
+    def _track_of(self) -> RowOf:
+        return RowOf(np.unique(self.label))
+
+    def _by_track(self, rows: np.ndarray) -> np.ndarray:
+        table = np.full(len(self._track_of) + 1, NONE)  # the last is that of no track, row -1
+        table[self._track_of(self.label[rows])] = rows
         return table
 
     # ---------------------------------------------------------------- who is near
@@ -341,9 +341,8 @@ class Scene:
             goes_elsewhere[goes_elsewhere] = self.held(born[goes_elsewhere])
             fits &= ~goes_elsewhere
         if len(self._rejected):
-            n = len(self.row_of)
-            fits &= ~np.isin(ends[:, 0] * n + ends[:, 1], self._rejected)
-            fits &= single | ~np.isin(ends[:, 0] * n + ends[:, 2], self._rejected)
+            fits &= ~np.isin(parent * len(self) + child, self._rejected)
+            fits &= single | ~np.isin(parent * len(self) + other, self._rejected)
         return fits
 
     def is_cut(self, rows: np.ndarray, after: bool) -> np.ndarray:
@@ -353,5 +352,8 @@ class Scene:
 
     @cached_property
     def _rejected(self) -> np.ndarray:
+        """One number for each rejected pair of cells that are both there."""
         pairs = np.array(sorted(self.draft.rejected), np.int64).reshape(-1, 2)
-        return pairs[:, 0] * len(self.row_of) + pairs[:, 1]
+        parent, child = self.rows_of(pairs).T
+        both = (parent != NONE) & (child != NONE)
+        return parent[both] * len(self) + child[both]

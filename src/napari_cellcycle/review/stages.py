@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from napari_cellcycle.data.row_of import NONE
 from napari_cellcycle.data.stages import StageSet
 from napari_cellcycle.errors import Fix
 from napari_cellcycle.review.doubt import Doubt, Facts
 from napari_cellcycle.review.mends import best, divided
 from napari_cellcycle.review.norms import mitosis_seen
-from napari_cellcycle.review.scene import NONE, Scene
+from napari_cellcycle.review.scene import Scene
 from napari_cellcycle.review.weights import LEAST, STAGE_WEIGHTS
 
 _UNSEEN = 0.2

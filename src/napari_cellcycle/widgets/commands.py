@@ -8,7 +8,7 @@ from weakref import WeakValueDictionary
 import napari
 
 from napari_cellcycle.jobs.job import StepName
-from napari_cellcycle.widgets import compare
+from napari_cellcycle.widgets import compare, imports
 from napari_cellcycle.widgets.below import show_below
 from napari_cellcycle.widgets.movies import is_movie, plain
 from napari_cellcycle.widgets.preferences import PLUGIN, compute_settings
@@ -80,6 +80,16 @@ def compare_tracks(viewer: "napari.viewer.Viewer") -> None:
 def compare_masks(viewer: "napari.viewer.Viewer") -> None:
     """Compare the masks with a truth and show which are right."""
     compare.ask_and_compare_masks(open_dock(viewer))
+
+
+def import_file(viewer: "napari.viewer.Viewer") -> None:
+    """Take over tracks of another program from a file."""
+    imports.ask_for_file(open_dock(viewer))
+
+
+def import_folder(viewer: "napari.viewer.Viewer") -> None:
+    """Take over tracks of another program from a folder."""
+    imports.ask_for_folder(open_dock(viewer))
 
 
 def preview_frame(viewer: "napari.viewer.Viewer") -> None:

@@ -7,6 +7,7 @@ from qtpy.QtCore import QPoint
 from qtpy.QtGui import QCursor
 
 from napari_cellcycle.errors import Refused
+from napari_cellcycle.jobs import Failed
 from napari_cellcycle.widgets import keys
 from napari_cellcycle.widgets.context_menu import ContextMenu
 from napari_cellcycle.widgets.painting import Painting
@@ -33,6 +34,7 @@ class Correcting:
         session.edited.connect(self._on_edited)
         session.changed.connect(self._withdraw)
         session.refused.connect(self._on_refused)
+        session.failed.connect(self._on_failed)
         session.troubled.connect(self._on_trouble)
 
     def close(self) -> None:
@@ -86,6 +88,9 @@ class Correcting:
             for fix in refused.fixes
         ]
         self._dock.notice.offer(str(refused), fixes)
+
+    def _on_failed(self, failed: Failed) -> None:
+        self._dock.notice.tell(failed.text, failed.details)
 
     def _on_trouble(self, sentence: str) -> None:
         self._dock.notice.tell(sentence)

@@ -22,6 +22,7 @@ from napari_cellcycle.widgets import (
     exports,
     following,
     help_sheet,
+    imports,
     running,
     saving,
 )
@@ -124,6 +125,7 @@ class CellCycle(QWidget):
         for section in self.steps.values():
             layout.addWidget(section)
             section.more.body.addWidget(links(self))
+        self.track.body.insertWidget(1, imports.button(self))
         layout.addWidget(line())
         for widget in (
             self.job_panel,

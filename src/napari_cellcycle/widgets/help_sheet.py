@@ -34,7 +34,10 @@ _KEYS = {
     "down in the gallery: brush it over cells",
     "Delete": "with one of these chosen: let the model decide about the stage again",
     "Ctrl wheel": "with stages, gallery or lineage chosen: closer and farther; Shift: sideways",
-    "N, Shift N": "with the review shown: next and former place to check",
+    "N, Shift N": "the next and the former place to check, in the review",
+    "1, 2, 3": "with the review chosen: take the first, second or third mend",
+    "Enter": "with the review chosen: all is right there",
+    "Ctrl Alt P": "play the movie, and stop it (of napari)",
     "V": "hide and show the chosen layers (of napari)",
 }
 """Keys that are no corrections, and what they do."""

@@ -16,9 +16,12 @@ from napari_cellcycle.widgets.segment_section import FRAME, REGION
 
 if TYPE_CHECKING:
     from napari_cellcycle.widgets.dock import CellCycle
+    from napari_cellcycle.widgets.review_panel import ReviewPanel
 
 _IN_SHAPES = "Shift+R"
 """What segments a region again, which has just been drawn as a shape."""
+_ANYWHERE = ("N", "Shift+N")
+"""What works in layers that are drawn in, too, as napari has no use for it there."""
 _IN_LISTS = "Del"
 """What takes the selected layers away while napari's list of them has the focus."""
 _MOVED = (QEvent.Type.ParentChange, QEvent.Type.Show)
@@ -32,6 +35,8 @@ def bind(dock: "CellCycle") -> "Keys":
         "R": partial(dock.segment_again, FRAME),
         _IN_SHAPES: partial(dock.segment_again, REGION),
         "?": dock.show_help,
+        "N": lambda: _review(dock).go_next(),
+        "Shift+N": lambda: _review(dock).go_back(),
     }
     for action in ACTIONS:
         for key in action.keys:
@@ -74,9 +79,15 @@ class Keys(QObject):
         focused = QApplication.focusWidget()
         in_list = isinstance(focused, QListView) and not isinstance(focused, QListWidget)
         for key, shortcut in self._shortcuts.items():
-            own_region = key == _IN_SHAPES and isinstance(active, Shapes)
-            drawn_in = isinstance(active, Shapes | Points) and not own_region
+            works = key in _ANYWHERE or (key == _IN_SHAPES and isinstance(active, Shapes))
+            drawn_in = isinstance(active, Shapes | Points) and not works
             shortcut.setEnabled(not drawn_in and not (key == _IN_LISTS and in_list))
+
+
+def _review(dock: "CellCycle") -> "ReviewPanel":
+    """The list of doubts, which is shown."""
+    panel: ReviewPanel = dock.panels.show("review")
+    return panel
 
 
 def main_window(widget: QWidget | None) -> QMainWindow | None:

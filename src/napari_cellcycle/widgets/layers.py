@@ -38,7 +38,8 @@ class ResultLayers:
     """A Labels and a Tracks layer over a movie layer, kept in step with a `Display`.
 
     The value of a mask is the id of the track shown for it. Showing another display replaces
-    what the layers hold; a layer that the user has removed is added again.
+    what the layers hold; a layer that the user has removed is added again, as it is by a
+    correction.
     """
 
     def __init__(self, viewer: Any, movie: Image) -> None:
@@ -72,16 +73,25 @@ class ResultLayers:
         The tracks follow a moment later, together for all corrections made until then; napari
         takes half a second to show those of a hundred thousand cells, so they wait for a pause.
         """
+        self.bring_back()
         shown = self._display
         self._display = display
         if shown is not None and self._side is not None and self._side[0] is shown:
             self._side = (display, self._side[1])
-        if self.labels is not None and self._in_viewer(self.labels):
+        if self.labels is not None:
             if round(float(self.labels.world_to_data(self._viewer.dims.point)[0])) in frames:
                 self.labels.refresh()
             self._on_step()
         large = len(display.vertices) > _LARGE
         self._later.start(_LARGE_AFTER_MS if large else _TRACKS_AFTER_MS)
+
+    def bring_back(self) -> None:
+        """Put the masks back where they were if they were removed: nobody corrects unseen masks."""
+        if self.labels is None or self._in_viewer(self.labels):
+            return
+        layers = self._viewer.layers
+        below = (layer for layer in (self.tracks,) if self._in_viewer(layer))
+        layers.insert(next(map(layers.index, below), len(layers)), self.labels)
 
     def catch_up(self, display: Display) -> None:
         """Show `display` if it is another one than is shown."""
@@ -145,7 +155,8 @@ class ResultLayers:
 
     def paint_with(self, label: int) -> None:
         """Let the next stroke of the brush paint `label`."""
-        if self.labels is not None and self._in_viewer(self.labels):
+        self.bring_back()
+        if self.labels is not None:
             self._viewer.layers.selection.active = self.labels
             self.labels.selected_label = label
             self.labels.mode = "paint"

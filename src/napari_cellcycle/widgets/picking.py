@@ -54,7 +54,8 @@ class Picker:
         if recording is None:
             return
         labels, result = recording.layers.labels, recording.result
-        if result is not None and result.display.has_tracks and labels in self._viewer.layers:
+        if result is not None and result.display.has_tracks:
+            recording.layers.bring_back()
             label = label_at(labels, position, event) if labels is not None else 0
             if label:
                 if event is None or event.button == 1:
@@ -71,8 +72,9 @@ class Picker:
         session, recording = self._session, self._session.recording
         labels = recording.layers.labels if recording is not None else None
         draft = session.draft
-        if draft is None or labels is None or labels not in self._viewer.layers:
+        if recording is None or draft is None or labels is None:
             return
+        recording.layers.bring_back()
         label = label_at(labels, position, event)
         cell = draft.cell_at(session.frame, label) if label else NOBODY
         if not cell:

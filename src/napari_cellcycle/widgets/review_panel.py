@@ -62,6 +62,7 @@ class ReviewPanel(QWidget):
         self._touched: list[np.ndarray] = []
         self._doubts = Doubts()
         self._place = -1
+        self._waits = False
         self.current: Doubt | None = None
         self.finder = Finder()
         self.facts = QLabel()
@@ -169,22 +170,13 @@ class ReviewPanel(QWidget):
         self.former_button.clicked.connect(self.go_back)
         for number, button in enumerate(self.mends):
             button.clicked.connect(lambda _=False, number=number: self.mend(number))
-        window, own = (
-            Qt.ShortcutContext.WindowShortcut,
-            Qt.ShortcutContext.WidgetWithChildrenShortcut,
-        )
-        self._shortcuts = [
-            self._key("N", window, self.go_next),
-            self._key("Shift+N", window, self.go_back),
-            self._key("Return", own, self.confirm),
-            self._key("Enter", own, self.confirm),
-        ]
+        self._shortcuts = [self._key(key, self.confirm) for key in ("Return", "Enter")]
         for number in range(MOST_MENDS):
-            self._shortcuts.append(self._key(str(number + 1), own, lambda n=number: self.mend(n)))
+            self._shortcuts.append(self._key(str(number + 1), lambda n=number: self.mend(n)))
 
-    def _key(self, key: str, context: Qt.ShortcutContext, slot: Any) -> QShortcut:
+    def _key(self, key: str, slot: Any) -> QShortcut:
         shortcut = QShortcut(QKeySequence(key), self)
-        shortcut.setContext(context)
+        shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
         shortcut.activated.connect(slot)
         return shortcut
 
@@ -216,6 +208,7 @@ class ReviewPanel(QWidget):
         self._fill(looking=True)
 
     def _on_edited(self, edit: Edit) -> None:
+        self._waits = False
         if self._stale:
             return
         self._touched.append(edit.cells)
@@ -236,6 +229,9 @@ class ReviewPanel(QWidget):
         self.words.setToolTip("")
         self._fill()
         self.counted.emit(doubts.likely)
+        if self._waits:
+            self.go_next()
+        self._waits = False
 
     def _on_failed(self, failed: Failed) -> None:
         """Say why there is no list; the next correction, or a look at this tab, tries again."""
@@ -302,12 +298,17 @@ class ReviewPanel(QWidget):
     # ---------------------------------------------------------------- going to a doubt
 
     def go_next(self) -> None:
-        """Go to the next doubt in the list; after the last, to the first."""
+        """Go to the next doubt in the list; after the last, to the first.
+
+        Where there are none yet, the first that are found are gone to.
+        """
+        self._waits = not self.shown
         if self.shown:
             self._go_to((self._place + 1) % len(self.shown))
 
     def go_back(self) -> None:
-        """Go to the doubt before."""
+        """Go to the doubt before; where there are none yet, as `go_next`."""
+        self._waits = not self.shown
         if self.shown:
             former = self._place - 1 if self.current is not None else self._place
             self._go_to(former % len(self.shown))

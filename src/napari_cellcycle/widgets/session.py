@@ -16,6 +16,7 @@ from napari_cellcycle.widgets.colours import ColourBy
 from napari_cellcycle.widgets.life import Life, life_of
 from napari_cellcycle.widgets.recording import Compared, Recording
 from napari_cellcycle.widgets.result import Result
+from napari_cellcycle.widgets.task import describe
 
 
 class Session:
@@ -27,8 +28,9 @@ class Session:
     with the `Life` of the chosen cell, or None; `moved` with the frame that the viewer shows;
     `clicked` with frame and place, [z,] y, x in pixels, of a click where there are no tracks.
     `edited` comes with the `Edit` that was done, taken back or done again, once the display is up
-    to date; `refused` with the error of a correction that is not possible, and `troubled` with a
-    sentence where corrections cannot be kept on disk. `paired` comes with the other cells that
+    to date; `refused` with the error of a correction that is not possible, `failed` with what to
+    tell of an error of the program in one, and `troubled` with a sentence where corrections cannot
+    be kept on disk. `paired` comes with the other cells that
     were chosen beside the first, by their ids. `saved` tells that a result lies in another folder.
     """
 
@@ -40,6 +42,7 @@ class Session:
     clicked = Signal(int, object)
     edited = Signal(object)
     refused = Signal(object)
+    failed = Signal(object)
     troubled = Signal(str)
     paired = Signal(object)
     saved = Signal()
@@ -168,7 +171,9 @@ class Session:
             return self.editor.do_all(steps) is not None
         except UserError as error:
             self.refused.emit(error if isinstance(error, Refused) else Refused(str(error)))
-            return False
+        except Exception as error:  # noqa: BLE001 - told to the user
+            self.failed.emit(describe(error))
+        return False
 
     def undo(self) -> None:
         """Take back the last correction, or else go back to the result before."""

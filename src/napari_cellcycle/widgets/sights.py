@@ -17,10 +17,7 @@ def sights_of(display: Display, draft: Draft | None = None) -> Sighted:
         codes = stage_codes(features["stage"], display.stages)
     pinned = np.zeros(n, bool)
     if draft is not None and draft.tracked and n:
-        of_cell = np.zeros(int(display.cells.max()) + 1, bool)
-        set_by_user = draft.ids[draft.column("pinned") != ""]
-        of_cell[set_by_user] = True
-        pinned = of_cell[display.cells]
+        pinned = np.isin(display.cells, draft.ids[draft.column("pinned") != ""])
     return Sighted(
         display.cells,
         tracks,

@@ -101,7 +101,7 @@ class MaskTools:
 
     def _hindrance(self, labels: Labels | None) -> str:
         """Why no tool can be used now; empty if one can."""
-        if self._session.draft is None or labels is None or labels not in self._viewer.layers:
+        if self._session.draft is None or labels is None:
             return "There are no masks to correct yet: press Run first."
         dims = self._viewer.dims
         if dims.ndisplay != 2 or tuple(dims.displayed) != (dims.ndim - 2, dims.ndim - 1):
@@ -112,6 +112,7 @@ class MaskTools:
         return ""
 
     def _begin(self, recording: Recording, labels: Labels) -> None:
+        recording.layers.bring_back()
         layers = self._viewer.layers
         self._labels = labels
         self._marks = Points(
