@@ -41,6 +41,11 @@ class TeachSettings(Settings):
     trust_all: bool = Field(
         False, description="Take every link of an experiment as true, not only those you corrected"
     )
+    channel: str | None = Field(
+        None,
+        description="Channel of experiments that shows the cells; empty: the one they were "
+        "segmented in",
+    )
     simulated: int = Field(0, ge=0, description="Simulated movies to learn from besides")
     epochs: int | None = Field(None, ge=1, description="Most rounds of training; empty: as usual")
     patience: int | None = Field(
@@ -157,7 +162,12 @@ def _dealt(
         return [
             recording
             for place in places
-            for recording in open_recordings(place, trust_all=settings.trust_all, progress=progress)
+            for recording in open_recordings(
+                place,
+                trust_all=settings.trust_all,
+                channel=settings.channel,
+                progress=progress,
+            )
         ]
 
     learned, aside = opened(sources), opened(held_out)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from napari_cellcycle.data.channel import channel_of, seen_in
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.data.tracks import BY_USER, Tracks
@@ -173,14 +174,19 @@ def _covered(mask: np.ndarray, marker: np.ndarray) -> np.ndarray:
 
 
 def experiment_recording(
-    folder: str | Path, *, trust_all: bool = False, name: str | None = None
+    folder: str | Path,
+    *,
+    trust_all: bool = False,
+    name: str | None = None,
+    channel: str | None = None,
 ) -> Recording:
     """An experiment (NAME.cellcycle) whose links the user corrected.
 
     Where a link by the user leads from a cell, all that became of this cell is known: its
     `future`, and the `past` of the one or two cells it became. Links that were taken away are
     `rejected`. Nothing else is known, unless `trust_all` says that every link was checked: then
-    all links are true, and cells without a link have no past or no future.
+    all links are true, and cells without a link have no past or no future. Cells are seen in the
+    `channel` of that name, by default the one that they were segmented in.
 
     Raises `BadInput` if the experiment has no tracks, or nothing in it was corrected.
     """
@@ -191,7 +197,9 @@ def experiment_recording(
             f"The cells of {folder} are not tracked yet, so there is nothing to learn from: "
             "track them and correct the links first."
         )
-    found = recording_of_links(experiment, name or folder.name, trust_all=trust_all)
+    found = recording_of_links(
+        experiment, name or folder.name, trust_all=trust_all, channel=channel
+    )
     if not knows_anything(found):
         raise BadInput(
             f"No link of {folder} was corrected, so there is nothing to learn from: correct some "
@@ -200,10 +208,13 @@ def experiment_recording(
     return found
 
 
-def recording_of_links(experiment: Experiment, name: str, *, trust_all: bool = False) -> Recording:
+def recording_of_links(
+    experiment: Experiment, name: str, *, trust_all: bool = False, channel: str | None = None
+) -> Recording:
     """A tracked experiment with what is known of its links: see `experiment_recording`."""
-    labels, tracks, movie = experiment.labels, experiment.tracks, experiment.movie
+    labels, tracks = experiment.labels, experiment.tracks
     assert labels is not None and tracks is not None
+    movie = seen_in(experiment.movie, channel or channel_of(experiment))
     past, future = decided(tracks, experiment.confirmed)
     cells = tracks.cells
     truth = pd.DataFrame(
@@ -220,15 +231,22 @@ def recording_of_links(experiment: Experiment, name: str, *, trust_all: bool = F
 
 
 def open_recordings(
-    source: str | Path, *, trust_all: bool = False, progress: Progress = silent
+    source: str | Path,
+    *,
+    trust_all: bool = False,
+    channel: str | None = None,
+    progress: Progress = silent,
 ) -> list[Recording]:
     """Recordings of a source of any kind: an experiment or a folder of the challenge.
+
+    Of an experiment, cells are seen in the `channel` of that name, by default the one that they
+    were segmented in.
 
     Raises `BadInput` if it is neither, or has nothing to learn from.
     """
     source = Path(source).expanduser()
     if is_experiment(source):
-        return [experiment_recording(source, trust_all=trust_all)]
+        return [experiment_recording(source, trust_all=trust_all, channel=channel)]
     return find_ctc_recordings(source, progress)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_cellcycle.data.channel import stage_channel_of
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.stages import H2B, LIVE_CELL, MITOSIS, StageSet, free_stages
 from napari_cellcycle.errors import BadInput
@@ -133,7 +134,10 @@ def _experiment(
 def source_of(
     experiment: Experiment, place: Path, channel: str | None = None, *, trust_all: bool = False
 ) -> StageSource:
-    """A tracked experiment, whose pinned stages are true; with `trust_all` all stages are."""
+    """A tracked experiment, whose pinned stages are true; with `trust_all` all stages are.
+
+    Cells are seen in the `channel` of that name, by default the one that stages were told in.
+    """
     tracks = experiment.tracks
     assert tracks is not None
     cells = tracks.cells
@@ -142,6 +146,7 @@ def source_of(
     if trust_all and "stage" in cells:
         truth = np.where(truth == "", cells["stage"].to_numpy(object), truth)
     known = replace(experiment, tracks=tracks.with_columns(**{_TRUTH: truth.astype(str)}))
+    channel = channel or stage_channel_of(experiment)
     return StageSource(place.name, place, experiment.stages, experiment=known, channel=channel)
 
 

@@ -45,14 +45,21 @@ class KnownPart:
         )
 
 
-def known_parts(experiments: Sequence[tuple[str, Experiment]]) -> list[KnownPart]:
-    """What is known of each experiment of which anything is; groups are numbered on."""
+def known_parts(
+    experiments: Sequence[tuple[str, Experiment]], channel: str | None = None
+) -> list[KnownPart]:
+    """What is known of each experiment of which anything is; groups are numbered on.
+
+    Cells are seen in the `channel` of that name, by default the one that they were segmented in.
+    """
     found: list[KnownPart] = []
     first = 0
     for name, experiment in experiments:
         if experiment.tracks is None or experiment.labels is None:
             continue
-        part = _part(name, experiment, experiment.tracks, first)
+        part = _part(
+            recording_of_links(experiment, name, channel=channel), experiment.tracks, first
+        )
         if knows_anything(part.recording):
             found.append(part)
             first = int(part.group.max(initial=-1)) + 1
@@ -64,8 +71,7 @@ def known_parts(experiments: Sequence[tuple[str, Experiment]]) -> list[KnownPart
     return found
 
 
-def _part(name: str, experiment: Experiment, tracks: Tracks, first: int) -> KnownPart:
-    recording = recording_of_links(experiment, name)
+def _part(recording: Recording, tracks: Tracks, first: int) -> KnownPart:
     truth = recording.truth
     ids = tracks.cells.index
     known = truth[["past", "future"]].any(axis=1).to_numpy()

@@ -89,7 +89,7 @@ class LinkLesson(Lesson):
     def __init__(self, material: Material, progress: Progress = silent) -> None:
         self.material = material
         self._looks = material.base.card.architecture.startswith(GRAPH)
-        self._parts = known_parts(material.experiments)
+        self._parts = known_parts(material.experiments, material.settings.channel)
         settings = material.settings
         aside = deal(self._parts, settings.held_out_part, settings.seed)
         self._kept = aside.kept
