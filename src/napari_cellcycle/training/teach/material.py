@@ -28,7 +28,7 @@ def open_material(request: TeachRequest, progress: Progress = silent) -> list[Na
     They are copied into its folder first (masks and tables; of a movie its path), so that what is
     corrected meanwhile does not change what an interrupted teaching goes on with.
 
-    Raises `BadInput` if a source is no experiment.
+    Raises `BadInput` if a source is no experiment, or is given twice.
     """
     place = request.folder / DATA
     names = _names(request.sources)
@@ -44,6 +44,7 @@ def _names(sources: Sequence[Path]) -> list[str]:
     if not sources:
         raise BadInput("There is nothing to learn from: name at least one experiment.")
     found: list[str] = []
+    places: set[Path] = set()
     for source in sources:
         place = Path(source).expanduser()
         if not is_experiment(place):
@@ -51,6 +52,9 @@ def _names(sources: Sequence[Path]) -> list[str]:
                 f"{place} is no experiment, but models are taught from corrected ones: give a "
                 "folder NAME.cellcycle."
             )
+        if place.resolve() in places:
+            raise BadInput(f"{place} is given twice: give each experiment once.")
+        places.add(place.resolve())
         stem, number = place.name.removesuffix(".cellcycle"), 2
         name = f"{stem}.cellcycle"
         while name in found:
