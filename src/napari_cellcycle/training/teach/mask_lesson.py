@@ -43,10 +43,10 @@ class MaskLesson(Lesson):
         self._movies = {name: movie_of(one) for name, one in material.experiments}
         block = _blocks([self._frame_of(image) for image in images])
         settings = material.settings
-        none = np.zeros(len(images), np.int64)
+        shows = np.array([0 if (image.masks > 0).any() else -1 for image in images])
         aside = aside_of(
             block,
-            none,
+            shows,
             settings.held_out_part,
             settings.seed,
             ("block of frames", "blocks of frames"),

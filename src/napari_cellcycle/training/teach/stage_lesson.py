@@ -302,7 +302,7 @@ def _counts(cells: Cells, stages: StageSet) -> dict[str, int]:
 
 
 def _unseen(learned: Cells, kept: Cells | None, stages: StageSet) -> list[str]:
-    """A note on stages that are only in one of the two parts."""
+    """A note on stages that are learned, but in no cell that was kept aside."""
     there = set(learned.code.tolist()) - {-1}
     tested = set() if kept is None else set(kept.code.tolist()) - {-1}
     untold = [name for at, name in enumerate(stages.names) if at in there - tested]
