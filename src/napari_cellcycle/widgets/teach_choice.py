@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 from napari_cellcycle.models.library import default_model, parent_of
 from napari_cellcycle.models.store import Kind, find_model, list_models
 from napari_cellcycle.training.teach import KINDS, Effort, TeachSettings
-from napari_cellcycle.training.teach.plan import architecture_of
+from napari_cellcycle.training.teach.material import can_be_taught
 from napari_cellcycle.widgets import estimates
 from napari_cellcycle.widgets.fold import Fold
 from napari_cellcycle.widgets.form import SettingsForm
@@ -231,6 +231,6 @@ class Choice(QWidget):
 
 
 def _teachable(kind: Kind, folder: str | None) -> list[str]:
-    """Names of the models that can be taught further: those of an architecture that learns so."""
+    """Names of the models that can be taught further: those that learn so."""
     cards = [model.card for model in list_models(kind, folder)]
-    return [card.name for card in cards if architecture_of(card.architecture) is not None]
+    return [card.name for card in cards if can_be_taught(card)]
