@@ -18,8 +18,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_cellcycle.models.library import default_model, parent_of
-from napari_cellcycle.models.store import Kind, find_model, list_models
+from napari_cellcycle.models.library import default_model, former_of
+from napari_cellcycle.models.store import Kind, list_models
 from napari_cellcycle.training.teach import KINDS, Effort, TeachSettings
 from napari_cellcycle.training.teach.material import can_be_taught
 from napari_cellcycle.widgets import estimates
@@ -175,12 +175,12 @@ class Choice(QWidget):
             self._offer_way_back(kind, used)
 
     def _offer_way_back(self, kind: Kind, used: str) -> None:
-        parent = parent_of(find_model(used, kind, self._folder).card, self._folder)
-        self.backs[kind].setEnabled(parent is not None)
+        former = former_of(kind, self._folder)
+        self.backs[kind].setEnabled(former is not None)
         self.backs[kind].setToolTip(
-            f"{used} is in use; use {parent.card.name} again, which it was taught from"
-            if parent is not None
-            else f"{used} is in use; it was not taught from another that you have"
+            f"{used} is in use; use {former.card.name} again, the former one"
+            if former is not None
+            else f"{used} is in use; there is no former one that you have"
         )
 
     def show_found(self, found: Found) -> None:

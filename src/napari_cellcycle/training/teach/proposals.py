@@ -9,7 +9,7 @@ from napari_cellcycle.models.library import (
     delete_files,
     files_of,
     store_files,
-    use_model,
+    use_instead,
 )
 from napari_cellcycle.models.store import Kind, Model, find_model, own_folder
 from napari_cellcycle.training.teach.request import TeachRequest, read_request, settled
@@ -101,7 +101,7 @@ def accept(
     with writing_to(place / name):
         accepted = store_files(files_of(model), card, place)
     if use:
-        use_model(accepted, folder)
+        use_instead(accepted, folder)
     return _noted(result, kind, accepted=name), accepted
 
 
