@@ -12,7 +12,6 @@ from napari_cellcycle.data.experiment import Experiment, Step
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.models.store import find_model
 from napari_cellcycle.training.link.own import TeachSettings, teach_links
-from napari_cellcycle.training.link.sources import recording_of_links
 from napari_cellcycle.training.teach.lesson import Material
 from napari_cellcycle.training.teach.link_lesson import LinkLesson
 from napari_cellcycle.training.teach.mask_lesson import MaskLesson
@@ -66,9 +65,13 @@ def test_stages_are_learned_in_the_channel_in_which_they_were_told():
     assert judged(found, "stage", "frame") == pytest.approx(judged(corrected(), "stage", "frame"))
 
 
-def test_a_channel_that_a_movie_lacks_is_refused_with_those_it_has():
+@pytest.mark.parametrize(
+    ("kind", "base"), [("segment", "cellcycle-nuclei"), ("link", "simple"), ("stage", "frame")]
+)
+def test_a_channel_that_a_movie_lacks_is_refused_with_those_it_has(kind, base):
+    found = behind_another(corrected(), SEGMENTED)
     with pytest.raises(BadInput, match="no channel called 'DIC'; it has phase, H2B"):
-        recording_of_links(behind_another(corrected(), SEGMENTED), "mine", channel="DIC")
+        judged(found, kind, base, "DIC")
 
 
 def test_a_tracker_is_trained_in_the_channel_that_was_segmented(tmp_path):

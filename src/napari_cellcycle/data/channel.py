@@ -24,6 +24,15 @@ def stage_channel_of(experiment: Experiment) -> str | None:
     return channel_of(experiment)
 
 
+def check_channel(movie: Movie, channel: str) -> None:
+    """Raise `BadInput` if the movie has no such channel."""
+    if channel not in movie.channels:
+        raise BadInput(
+            f"The movie has no channel called {channel!r}; it has {', '.join(movie.channels)}; "
+            "choose one of them, or none for the usual one."
+        )
+
+
 def seen_in(movie: Movie, channel: str | None) -> Movie:
     """The movie with that channel alone, read as lazily; as it is where none is named.
 
@@ -31,11 +40,7 @@ def seen_in(movie: Movie, channel: str | None) -> Movie:
     """
     if channel is None:
         return movie
-    if channel not in movie.channels:
-        raise BadInput(
-            f"The movie has no channel called {channel!r}; it has {', '.join(movie.channels)}; "
-            "choose one of them, or none for the first."
-        )
+    check_channel(movie, channel)
     pixels = _OneChannel(movie.pixels, movie.channels.index(channel))
     return replace(movie, pixels=pixels, channels=(channel,))
 

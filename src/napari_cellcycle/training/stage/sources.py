@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_cellcycle.data.channel import stage_channel_of
+from napari_cellcycle.data.channel import check_channel, stage_channel_of
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.stages import H2B, LIVE_CELL, MITOSIS, StageSet, free_stages
 from napari_cellcycle.errors import BadInput
@@ -137,6 +137,8 @@ def source_of(
     """A tracked experiment, whose pinned stages are true; with `trust_all` all stages are.
 
     Cells are seen in the `channel` of that name, by default the one that stages were told in.
+
+    Raises `BadInput` if there is no such channel.
     """
     tracks = experiment.tracks
     assert tracks is not None
@@ -147,6 +149,8 @@ def source_of(
         truth = np.where(truth == "", cells["stage"].to_numpy(object), truth)
     known = replace(experiment, tracks=tracks.with_columns(**{_TRUTH: truth.astype(str)}))
     channel = channel or stage_channel_of(experiment)
+    if channel is not None:
+        check_channel(experiment.movie, channel)
     return StageSource(place.name, place, experiment.stages, experiment=known, channel=channel)
 
 
