@@ -12,12 +12,14 @@ import torch
 
 from napari_cellcycle.errors import BadInput, CannotWrite, MissingModel
 from napari_cellcycle.models import library
+from napari_cellcycle.models.known import is_known
 from napari_cellcycle.models.library import (
     KINDS,
     NameTaken,
     check_name,
     default_model,
     empty_bin,
+    former_of,
     free_name,
     list_entries,
     list_removed,
@@ -26,6 +28,7 @@ from napari_cellcycle.models.library import (
     rename_model,
     restore_model,
     roll_back,
+    use_instead,
     use_model,
 )
 from napari_cellcycle.models.library_cards import (
@@ -33,7 +36,6 @@ from napari_cellcycle.models.library_cards import (
     card_in_words,
     compare_cards,
     headline,
-    is_known,
     lineage,
 )
 from napari_cellcycle.models.store import ModelCard, find_model, list_models, save_model
@@ -87,6 +89,39 @@ def test_the_way_back_goes_from_parent_to_parent_and_ends_at_the_first(tmp_path)
     with pytest.raises(MissingModel, match=r"'cellcycle-links', was not taught from another"):
         roll_back("link", tmp_path)
     assert default_model("link", tmp_path) == "cellcycle-links"
+
+
+def test_the_way_back_from_a_taught_model_is_the_one_that_it_replaced(tmp_path):
+    use_model(taught(tmp_path, "mine", day=3), tmp_path)
+    use_instead(taught(tmp_path, "new", parent="simple", day=1), tmp_path)
+    use_instead(taught(tmp_path, "newer", parent="new", day=4), tmp_path)
+    assert roll_back("link", tmp_path).card.name == "new"
+    assert roll_back("link", tmp_path).card.name == "mine"
+    assert roll_back("link", tmp_path).card.name == "cellcycle-links"
+
+
+def test_the_way_back_follows_other_names_and_forgets_what_was_removed(tmp_path):
+    mine = taught(tmp_path, "mine")
+    use_model(mine, tmp_path)
+    new = taught(tmp_path, "new", parent="simple")
+    use_instead(new, tmp_path)
+    rename_model(mine, "yours", tmp_path)
+    new = rename_model(new, "newest", tmp_path)
+    assert former_of("link", tmp_path).card.name == "yours"
+    removed = remove_model(pick_model("yours", tmp_path), tmp_path)
+    with pytest.raises(MissingModel, match=r"instead of 'yours'.* bring it back from the bin"):
+        roll_back("link", tmp_path)
+    restore_model(removed, tmp_path)
+    remove_model(new, tmp_path)
+    use_model(taught(tmp_path, "newest", parent="simple"), tmp_path)
+    assert roll_back("link", tmp_path).card.name == "simple"
+
+
+def test_a_model_that_no_step_can_run_does_not_come_into_use(tmp_path):
+    odd = taught(tmp_path, "odd", kind="stage", architecture="kinds of cells")
+    with pytest.raises(BadInput, match=r"of a kind \(kinds of cells\) that no step can run"):
+        use_model(odd, tmp_path)
+    assert default_model("stage", tmp_path) == "rnn"
 
 
 def test_a_parent_that_was_removed_is_named_and_can_be_brought_back(tmp_path):
@@ -228,7 +263,7 @@ def test_the_bin_can_be_emptied(tmp_path):
 def test_a_rename_that_is_cut_short_loses_no_model(tmp_path, monkeypatch, step):
     model = taught(tmp_path, "mine", day=3)
     use_model(model, tmp_path)
-    calls = {"store": "write_card", "use": "_remember", "delete": "delete_files"}
+    calls = {"store": "write_card", "use": "write_uses", "delete": "delete_files"}
 
     def fail(*_):
         raise OSError(28, "No space left on device")

@@ -18,7 +18,7 @@ from napari_cellcycle.models.library import (
     roll_back,
 )
 from napari_cellcycle.models.stage.model import open_stage_model, stages_of
-from napari_cellcycle.models.store import find_model
+from napari_cellcycle.models.store import find_model, save_model
 from napari_cellcycle.progress import Cancelled
 from napari_cellcycle.training.fit import FitSettings, fit
 from napari_cellcycle.training.teach import (
@@ -95,7 +95,7 @@ def test_a_proposal_is_of_the_library_only_when_accepted(links):
     after, own = accept(result, "link")
     assert default_model("link", folder) == name == own.card.name
     assert read_result(result.folder).models[0].accepted == name == after.models[0].accepted
-    assert roll_back("link", folder).card.name == "simple"
+    assert roll_back("link", folder).card.name == "cellcycle-links"  # though taught from "simple"
     gone = discard(after, "link")
     assert gone.models[0].discarded and pick_model(name, folder).path.is_file()
     with pytest.raises(BadInput, match="no proposed model"):
@@ -398,6 +398,12 @@ def test_models_that_cannot_be_taught_so_are_told(tmp_path):
         teach(request_for(place, "segment", bases={"segment": "cyto3"}))
     with pytest.raises(BadInput, match="is no experiment"):
         teach(request_for(tmp_path / "nothing", "link"))
+    frame = find_model("frame", "stage")
+    settings = {**frame.card.settings, "channels": 2}
+    two = frame.card.model_copy(update={"name": "two", "settings": settings})
+    save_model(frame.weights(), two, tmp_path / "models")
+    with pytest.raises(BadInput, match="looks at 2 channels, but corrections show cells in one"):
+        teach(request_for(place, "stage", bases={"stage": "two"}))
 
 
 def test_a_request_is_the_same_after_writing_and_reading(tmp_path):

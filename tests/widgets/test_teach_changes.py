@@ -20,7 +20,7 @@ from napari_cellcycle.widgets.result import Result
 from napari_cellcycle.widgets.running import still_true
 from napari_cellcycle.widgets.session import Session
 from napari_cellcycle.widgets.teach_carry import carry_rounds
-from napari_cellcycle.widgets.teach_changes import Question, choose_frames, find_changes
+from napari_cellcycle.widgets.teach_changes import Question, choose_frames, excerpt, find_changes
 from napari_cellcycle.widgets.teach_differences import of_links, of_masks, of_stages, places
 from napari_cellcycle.widgets.teach_overlay import AFTER, BEFORE, Overlay
 from napari_cellcycle.widgets.teach_rounds import Round, add_rounds, read_rounds, rounds_of
@@ -95,6 +95,35 @@ def test_frames_with_corrections_are_looked_at_last(known):
     assert choose_frames(replace(known, confirmed=done), "segment") == (7, 20)
     early = replace(known, confirmed=frozenset(("frame", time) for time in range(20)))
     assert min(choose_frames(early, "link")) >= 20
+
+
+class Watched:
+    """Pixels of a movie that remember which were read."""
+
+    def __init__(self, pixels):
+        self.pixels, self.shape, self.read = pixels, pixels.shape, []
+
+    def __getitem__(self, place):
+        self.read.append(place[:2])
+        return self.pixels[place]
+
+
+@pytest.mark.parametrize(
+    ("kind", "step", "frames"), [("stage", "classify", range(3, 9)), ("segment", "segment", (4, 9))]
+)
+def test_frames_are_read_one_by_one_in_the_channel_that_is_looked_at(known, kind, step, frames):
+    own = np.asarray(known.movie.pixels)
+    pixels = Watched(np.concatenate([np.zeros_like(own), own], axis=1))
+    movie = replace(known.movie, pixels=pixels, channels=("phase", "H2B"))
+    part = excerpt(
+        replace(known, movie=movie, history=(Step(step, {"channel": "H2B"}),)), frames, kind
+    )
+    assert part.movie.channels == ("H2B",) and len(pixels.read) < 2
+    for number, time in enumerate(frames):
+        assert (part.movie.frame(number) == own[time, 0]).all()
+        assert pixels.read[-1] == (time, 1)
+        if kind == "stage":
+            assert (part.labels.frame(number) == known.labels.frame(time)).all()
 
 
 @pytest.mark.slow

@@ -189,8 +189,8 @@ def test_correct_teach_compare_take_run_again_and_go_back(
     assert read_rounds(dock.session.result.folder) == rounds
 
     press(qtbot, verdict.back_button)
-    assert default_model("link", own_models) == "simple"
-    assert dock.track.model.currentText() == "simple"
+    assert default_model("link", own_models) == "cellcycle-links"
+    assert dock.track.model.currentText() == "cellcycle-links"
     assert find_model("mine", "link", own_models).card.parent == "simple"
 
 

@@ -214,7 +214,7 @@ def rollback(
     kind: Annotated[ModelKind, typer.Argument(help="Which step is to go back")],
     model_folder: ModelFolder = None,
 ) -> None:
-    """Go back to the parent: use the model that the one in use was taught from.
+    """Go back: use the model that was in use before, or that the one in use was taught from.
 
     Example: napari-cellcycle models rollback segment
     """

@@ -74,6 +74,13 @@ def link(
             help="Every link of the experiments was checked, so learn from all of them",
         ),
     ] = False,
+    channel: Annotated[
+        str | None,
+        typer.Option(
+            help="Channel of experiments that shows the cells; the one that they were segmented "
+            "in if not given"
+        ),
+    ] = None,
     simulated: Annotated[
         int, typer.Option(min=0, help="Simulated movies to learn from besides")
     ] = 0,
@@ -100,6 +107,7 @@ def link(
     settings = TeachSettings(
         held_out_part=held_out_part,
         trust_all=trust_all,
+        channel=channel,
         simulated=simulated,
         epochs=epochs,
         patience=patience,

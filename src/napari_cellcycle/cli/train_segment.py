@@ -79,8 +79,8 @@ def segment(
     channel: Annotated[
         str | None,
         typer.Option(
-            help="Channel of experiments by name, of images by number or 'grey'; the first if not "
-            "given"
+            help="Channel of experiments by name, of images by number or 'grey'; if not given, the "
+            "one that was segmented, of images the first"
         ),
     ] = None,
     simulated: Annotated[

@@ -115,7 +115,8 @@ def stage(
     channel: Annotated[
         str | None,
         typer.Option(
-            help="Channel of the movie; or colour of crops, counted from 0, for 'frame' also 0,1"
+            help="Channel of the movie, if not given the one that stages were told in; or colour "
+            "of crops, counted from 0, for 'frame' also 0,1"
         ),
     ] = None,
     simulated: Annotated[

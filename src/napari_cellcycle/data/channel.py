@@ -15,6 +15,14 @@ def channel_of(experiment: Experiment) -> str | None:
     return found[-1] if found and found[-1] in experiment.movie.channels else None
 
 
+def stage_channel_of(experiment: Experiment) -> str | None:
+    """The channel that stages were last told in; where none was chosen, that of the masks."""
+    found = [step.settings.get("channel") for step in experiment.history if step.name == "classify"]
+    if found and found[-1] in experiment.movie.channels:
+        return str(found[-1])
+    return channel_of(experiment)
+
+
 def seen_in(movie: Movie, channel: str | None) -> Movie:
     """The movie with that channel alone, read as lazily; as it is where none is named.
 

@@ -40,7 +40,7 @@ from napari_cellcycle.jobs.teaching_files import (
 )
 from napari_cellcycle.models.store import own_folder
 from napari_cellcycle.training.teach import TaughtResult, TeachRequest, read_request, read_result
-from napari_cellcycle.training.teach.proposals import JOB, keep_request
+from napari_cellcycle.training.teach.proposals import JOB, RESULT, keep_request
 from napari_cellcycle.training.teach.request import TEACHINGS
 
 __all__ = [
@@ -95,6 +95,8 @@ class Teaching:
         told = read_state(self.folder) or told  # it may have ended between the two questions
         if told.phase in OVER:
             return told
+        if (self.folder / RESULT).is_file():  # of the command line, which tells no state
+            return TeachingState("done")
         return replace(
             told,
             phase="interrupted",

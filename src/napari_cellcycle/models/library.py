@@ -4,7 +4,6 @@ The user's own models lie in one folder, each as weights with a card of the same
 of a kind is in use is remembered there, and removed models are kept there, to be brought back.
 """
 
-import json
 import os
 import re
 import shutil
@@ -17,6 +16,7 @@ from typing import get_args
 from napari_cellcycle.config import ClassifySettings, SegmentSettings, TrackSettings
 from napari_cellcycle.errors import BadInput, MissingModel
 from napari_cellcycle.io.storage import replace_file, writing_to
+from napari_cellcycle.models.library_uses import read_uses, write_uses
 from napari_cellcycle.models.segment.cellpose import VERSION_3, VERSION_4
 from napari_cellcycle.models.store import (
     SHIPPED,
@@ -35,8 +35,8 @@ _FALLBACK = {
     "link": TrackSettings().model,
     "stage": ClassifySettings().model,
 }
-# No model can have these names, so no file of a model is ever taken for them.
-_IN_USE, _BIN = "_in_use.json", "_removed"
+_BIN = "_removed"
+"""No model can have this name, so no file of a model is ever taken for it."""
 _LONGEST = 64
 _OTHERS = frozenset(
     name.casefold() for name in (*VERSION_3, *VERSION_4, "threshold", "none", "cellpose")
@@ -122,7 +122,7 @@ def _taken(folder: str | Path | None) -> set[str]:
 
 def default_model(kind: Kind, folder: str | Path | None = None) -> str:
     """Name of the model of a kind that is in use: the one chosen last, or the shipped one."""
-    name = _in_use(folder).get(kind)
+    name = read_uses(folder).used.get(kind)
     if name is None:
         return _FALLBACK[kind]
     found = [model for model in named_models(name, folder) if model.card.kind == kind]
@@ -130,34 +130,68 @@ def default_model(kind: Kind, folder: str | Path | None = None) -> str:
 
 
 def use_model(model: Model, folder: str | Path | None = None) -> None:
-    """Have the step of its kind take this model from now on."""
-    _remember(_in_use(folder) | {model.card.kind: model.card.name}, folder)
+    """Have the step of its kind take this model from now on.
+
+    Raises `BadInput` if no step can run it.
+    """
+    from napari_cellcycle.models.known import can_be_in_use
+
+    if not can_be_in_use(model.card):
+        raise BadInput(
+            f"{model.card.name!r} is of a kind ({model.card.architecture}) that no step can run, "
+            "so it cannot be in use; choose another model."
+        )
+    write_uses(read_uses(folder).using(model.card.kind, model.card.name), folder)
+
+
+def use_instead(model: Model, folder: str | Path | None = None) -> None:
+    """Have the step of its kind take a new model, and remember which it took before.
+
+    `roll_back` is the way back. Raises `BadInput` if no step can run it.
+    """
+    former = default_model(model.card.kind, folder)
+    use_model(model, folder)
+    write_uses(read_uses(folder).using(model.card.kind, model.card.name, former), folder)
 
 
 def roll_back(kind: Kind, folder: str | Path | None = None) -> Model:
-    """Have the model in use replaced by the one it was taught from, which is given.
+    """Have the model in use replaced by the former one, which is given.
 
-    Raises `MissingModel` if it was not taught from another, or that one is not there.
+    Raises `MissingModel` if there is none, or it is not there.
+    """
+    former = former_of(kind, folder)
+    if former is None:
+        model = find_model(default_model(kind, folder), kind, folder)
+        raise MissingModel(_no_way_back(model.card, folder))
+    use_model(former, folder)
+    return former
+
+
+def former_of(kind: Kind, folder: str | Path | None = None) -> Model | None:
+    """The model that was in use before the one that is, or else the one that this was taught from.
+
+    None if there was none, or it is not there.
     """
     model = find_model(default_model(kind, folder), kind, folder)
-    parent = parent_of(model.card, folder)
-    if parent is None:
-        raise MissingModel(_no_way_back(model.card, folder))
-    use_model(parent, folder)
-    return parent
+    name = read_uses(folder).former(kind, model.card.name)
+    if name is None:
+        return parent_of(model.card, folder)
+    return next((each for each in named_models(name, folder) if each.card.kind == kind), None)
 
 
 def _no_way_back(card: ModelCard, folder: str | Path | None) -> str:
-    if card.parent is None:
+    before = read_uses(folder).former(card.kind, card.name)
+    name = before or card.parent
+    if name is None:
         return (
             f"The model in use, {card.name!r}, was not taught from another, so there is none to go "
             "back to; choose one and use it."
         )
-    in_bin = any(card.parent == removed.card.name for removed in list_removed(folder))
+    in_bin = any(name == removed.card.name for removed in list_removed(folder))
     mend = "bring it back from the bin first" if in_bin else "choose another and use it"
+    came = "came into use instead of" if before else "was taught from"
     return (
-        f"The model in use, {card.name!r}, was taught from {card.parent!r}, which is not among "
-        f"your models; {mend}."
+        f"The model in use, {card.name!r}, {came} {name!r}, which is not among your models; {mend}."
     )
 
 
@@ -188,11 +222,10 @@ def rename_model(model: Model, name: str, folder: str | Path | None = None) -> M
     check_name(name, folder)
     former = [each for each in model.card.former_names if each != name]
     card = model.card.model_copy(update={"name": name, "former_names": [*former, model.card.name]})
-    place, used = model.path.parent, _in_use(folder)
+    place = model.path.parent
     with writing_to(place / name):
         renamed = store_files(files_of(model), card, place)
-        if used.get(card.kind) == model.card.name:
-            _remember(used | {card.kind: name}, folder)
+        write_uses(read_uses(folder).renamed(card.kind, model.card.name, name), folder)
         _tell_children(model.card, name, folder)
         delete_files(files_of(model))
     return renamed
@@ -217,9 +250,8 @@ def remove_model(model: Model, folder: str | Path | None = None) -> Removed:
     with writing_to(place):
         place.mkdir(parents=True)
         store_files(files_of(model), model.card, place)
-        used = _in_use(folder)
-        if used.get(model.card.kind) == model.card.name:
-            _remember({k: name for k, name in used.items() if k != model.card.kind}, folder)
+        uses = read_uses(folder)
+        write_uses(uses.without(model.card.kind, model.card.name), folder)
         delete_files(files_of(model))
     return Removed(model.card, when, place)
 
@@ -324,19 +356,3 @@ def _refuse_shipped(model: Model, why: str) -> None:
         raise BadInput(
             f"{model.card.name!r} came with the package and {why}; choose a model of your own."
         )
-
-
-def _in_use(folder: str | Path | None) -> dict[str, str]:
-    """Names of the models that were chosen, by kind; empty if none were, or that is unreadable."""
-    try:
-        found = json.loads((own_folder(folder) / _IN_USE).read_text(encoding="utf-8"))["in use"]
-        return {kind: str(found[kind]) for kind in KINDS if kind in found}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-
-
-def _remember(used: dict[str, str], folder: str | Path | None) -> None:
-    path = own_folder(folder) / _IN_USE
-    with writing_to(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, json.dumps({"version": 1, "in use": used}, indent=2) + "\n")

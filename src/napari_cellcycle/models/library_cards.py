@@ -6,11 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from napari_cellcycle.models.library import parent_of
-from napari_cellcycle.models.link.open import GRAPH, PERCEPTRONS
-from napari_cellcycle.models.link.open import PAPER as PAPER_LINKS
-from napari_cellcycle.models.segment.query.finder import KINDS as POINT_KINDS
-from napari_cellcycle.models.segment.query.model import DEFAULT, PAPER
-from napari_cellcycle.models.stage import model as stage
 from napari_cellcycle.models.store import Ancestor, Model, ModelCard
 
 DOES = {
@@ -22,20 +17,6 @@ _MOST_ANCESTORS = 100
 _BEFORE = ", before"
 _HEADLINES = ("AP 0.5", "link F1", "macro_f1", "SEG", "f1", "links", "DET")
 """Of the figures on a card, the one that says most, by what the model does."""
-
-
-def is_known(card: ModelCard) -> bool:
-    """Whether this version can run a model of this kind.
-
-    Raises `MissingModel` if it tells stages that cannot be read.
-    """
-    named = card.architecture
-    if card.kind == "segment":
-        return named.startswith("FlowNet") or named in (DEFAULT, PAPER)
-    if card.kind == "link":
-        return named.startswith((GRAPH, PERCEPTRONS, PAPER_LINKS))
-    stage.stages_of(card)
-    return named in stage.OPENERS or named == POINT_KINDS
 
 
 def ancestry(base: ModelCard) -> list[Ancestor]:

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from napari_cellcycle.errors import BadInput, CannotWrite, MissingModel
 from napari_cellcycle.io.storage import sync_folder, writing_to
+from napari_cellcycle.models.known import is_known
 from napari_cellcycle.models.library import (
     KINDS,
     NameTaken,
@@ -27,7 +28,7 @@ from napari_cellcycle.models.library import (
     free_name,
     write_card,
 )
-from napari_cellcycle.models.library_cards import is_known, lineage
+from napari_cellcycle.models.library_cards import lineage
 from napari_cellcycle.models.library_weights import check_weights
 from napari_cellcycle.models.store import Model, ModelCard, own_folder
 

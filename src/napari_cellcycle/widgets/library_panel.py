@@ -27,6 +27,7 @@ from napari_cellcycle.models.library import (
     Removed,
     default_model,
     empty_bin,
+    former_of,
     list_entries,
     list_removed,
     parent_of,
@@ -71,7 +72,7 @@ class LibraryPanel(QWidget):
         self.details = QTextBrowser()
         self.notice = Notice()
         self.use_button = _button("Use", "Have its step take this model from now on")
-        self.back_button = _button("Go back to the parent", "")
+        self.back_button = _button("Go back", "")
         self.compare_button = _button(
             "Compare",
             "Show what two chosen models differ in (Ctrl and click chooses another); one alone is "
@@ -155,12 +156,13 @@ class LibraryPanel(QWidget):
         self.bin_button.setText(f"Bin ({removed})" if removed else "Bin")
 
     def _offer_way_back(self, entry: Entry | None) -> None:
-        parent = parent_of(entry.model.card, self._folder) if entry and entry.used else None
-        self.back_button.setEnabled(parent is not None and self.task is None)
+        is_used = entry is not None and entry.used
+        former = former_of(entry.model.card.kind, self._folder) if entry and is_used else None
+        self.back_button.setEnabled(former is not None and self.task is None)
         self.back_button.setToolTip(
-            f"Use {parent.card.name} again, which this one was taught from; this one stays"
-            if parent
-            else "Choose a model in use that was taught from another"
+            f"Use {former.card.name} again, the former model; this one stays"
+            if former
+            else "Choose a model in use that came instead of another, or was taught from it"
         )
 
     def _pair(self) -> tuple[Model, Model] | None:

@@ -1,7 +1,7 @@
 """What another model does differently: masks, links or stages in frames it did not learn from."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,10 +15,12 @@ from napari_cellcycle.config import (
     SegmentSettings,
     TrackSettings,
 )
+from napari_cellcycle.data.channel import channel_of, seen_in, stage_channel_of
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.data.tracks import Tracks
 from napari_cellcycle.errors import BadInput
+from napari_cellcycle.io.arrays import FrameArray
 from napari_cellcycle.jobs import Job
 from napari_cellcycle.jobs.job import StepName
 from napari_cellcycle.models.store import Kind
@@ -107,16 +109,33 @@ def choose_frames(experiment: Experiment, kind: Kind) -> tuple[int, ...]:
     return tuple(range(first, first + n))
 
 
+@dataclass(frozen=True)
+class _Chosen:
+    """Some frames of another reader, counted from 0."""
+
+    read: Callable[..., np.ndarray]
+    frames: tuple[int, ...]
+
+    def __call__(self, time: int, *_channel: int) -> np.ndarray:
+        return self.read(self.frames[time])
+
+
 def excerpt(experiment: Experiment, frames: Sequence[int], kind: Kind) -> Experiment:
-    """The chosen frames as an experiment of its own, with what a step of the kind starts from."""
-    movie = experiment.movie
-    pixels = np.stack([np.asarray(movie.pixels[time]) for time in frames])
-    part = Experiment(replace(movie, pixels=pixels, source=None), stages=experiment.stages)
+    """The chosen frames as an experiment of its own, with what a step of the kind starts from.
+
+    Of the movie it is the channel that the step looks at; frames are read when they are needed.
+    """
+    known = stage_channel_of(experiment) if kind == "stage" else channel_of(experiment)
+    movie = seen_in(experiment.movie, known or experiment.movie.channels[0])
+    shape = (len(frames), 1, *movie.frame_shape)
+    read = _Chosen(movie.frame, tuple(frames))
+    movie = replace(movie, pixels=FrameArray(shape, movie.frame(0).dtype, read), source=None)
+    part = Experiment(movie, stages=experiment.stages)
     if kind == "segment":
         return part
     assert experiment.labels is not None
-    masks = np.stack([experiment.labels.frame(time) for time in frames])
-    part = replace(part, labels=LabelStack(masks))
+    read, shape = _Chosen(experiment.labels.frame, tuple(frames)), (shape[0], *shape[2:])
+    part = replace(part, labels=LabelStack(FrameArray(shape, np.dtype(np.int32), read, 1)))
     if kind == "link" or experiment.tracks is None:
         return part
     return replace(part, tracks=_within(experiment.tracks, frames[0], frames[-1] + 1))
@@ -140,7 +159,7 @@ def _run(
     child: Child,
     progress: Any,
 ) -> Experiment:
-    """What one model makes of the excerpt, in memory."""
+    """What one model makes of the excerpt: masks, if they are what is compared, in memory."""
     from napari_cellcycle.io.experiment import open_experiment
 
     folder = workplace.new_folder()
@@ -150,15 +169,16 @@ def _run(
     child.run(Job.computed(step, settings, folder, question.compute), progress)
     done = open_experiment(folder)
     assert done.labels is not None
-    return replace(done, labels=LabelStack(done.labels.to_array()))
+    made = LabelStack(done.labels.to_array()) if question.kind == "segment" else None
+    return replace(done, labels=made)
 
 
 def settings_with(experiment: Experiment, step: StepName, model: str) -> Any:
-    """The settings with which the open result was made, with another model."""
+    """The settings with which the open result was made, with another model, for an excerpt."""
     made = [each.settings for each in experiment.history if each.name == step]
     kind = _SETTINGS[step]
     fields = kind.model_fields
-    every = [name for name in ("first_frame", "frame_count") if name in fields]
+    every = [name for name in ("channel", "first_frame", "frame_count") if name in fields]
     whole: dict[str, Any] = {"model": model, **{name: fields[name].default for name in every}}
     try:
         return kind.model_validate({**made[-1], **whole} if made else whole)
@@ -179,8 +199,8 @@ def _part_of(progress: Any, number: int) -> Any:
 def _compared(
     kind: Kind, frames: tuple[int, ...], experiment: Experiment, one: Experiment, other: Experiment
 ) -> Changes:
-    assert one.labels is not None and other.labels is not None
     if kind == "segment":
+        assert one.labels is not None and other.labels is not None
         masks = {
             time: (one.labels.frame(number), other.labels.frame(number))
             for number, time in enumerate(frames)

@@ -18,10 +18,10 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_cellcycle.models.library import default_model, parent_of
-from napari_cellcycle.models.store import Kind, find_model, list_models
+from napari_cellcycle.models.library import default_model, former_of
+from napari_cellcycle.models.store import Kind, list_models
 from napari_cellcycle.training.teach import KINDS, Effort, TeachSettings
-from napari_cellcycle.training.teach.plan import architecture_of
+from napari_cellcycle.training.teach.material import can_be_taught
 from napari_cellcycle.widgets import estimates
 from napari_cellcycle.widgets.fold import Fold
 from napari_cellcycle.widgets.form import SettingsForm
@@ -175,12 +175,12 @@ class Choice(QWidget):
             self._offer_way_back(kind, used)
 
     def _offer_way_back(self, kind: Kind, used: str) -> None:
-        parent = parent_of(find_model(used, kind, self._folder).card, self._folder)
-        self.backs[kind].setEnabled(parent is not None)
+        former = former_of(kind, self._folder)
+        self.backs[kind].setEnabled(former is not None)
         self.backs[kind].setToolTip(
-            f"{used} is in use; use {parent.card.name} again, which it was taught from"
-            if parent is not None
-            else f"{used} is in use; it was not taught from another that you have"
+            f"{used} is in use; use {former.card.name} again, the former one"
+            if former is not None
+            else f"{used} is in use; there is no former one that you have"
         )
 
     def show_found(self, found: Found) -> None:
@@ -231,6 +231,6 @@ class Choice(QWidget):
 
 
 def _teachable(kind: Kind, folder: str | None) -> list[str]:
-    """Names of the models that can be taught further: those of an architecture that learns so."""
+    """Names of the models that can be taught further: those that learn so."""
     cards = [model.card for model in list_models(kind, folder)]
-    return [card.name for card in cards if architecture_of(card.architecture) is not None]
+    return [card.name for card in cards if can_be_taught(card)]

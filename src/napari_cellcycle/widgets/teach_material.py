@@ -108,7 +108,8 @@ class Material(QWidget):
 
     def add(self, source: Source) -> None:
         """Teach from this one, too."""
-        if all(source.folder != each.folder for each in self.sources):
+        place = source.folder.resolve()
+        if all(place != each.folder.resolve() for each in self.sources):
             self._added.append(source)
             self._on_sources()
 

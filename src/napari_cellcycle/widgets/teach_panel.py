@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QButtonGroup,
     QHBoxLayout,
-    QMenu,
     QPushButton,
     QStackedWidget,
     QVBoxLayout,
@@ -22,6 +22,7 @@ from napari_cellcycle.models.store import Kind
 from napari_cellcycle.training.teach import TaughtResult, TeachRequest
 from napari_cellcycle.widgets.session import Session
 from napari_cellcycle.widgets.task import Task
+from napari_cellcycle.widgets.teach_former import FormerMenu
 from napari_cellcycle.widgets.teach_found import Former, former_teachings
 from napari_cellcycle.widgets.teach_learn import LearnPage
 from napari_cellcycle.widgets.teach_prepare import PreparePage
@@ -77,7 +78,7 @@ class TeachPanel(QWidget):
         self.tabs: list[QPushButton] = []
         self.former_button = QPushButton("Former teachings")
         self.former_button.setToolTip("Look at what came of an earlier teaching again")
-        self._menu = QMenu(self.former_button)
+        self._menu = FormerMenu(self.former_button)
         self.former_button.setMenu(self._menu)
         self._build()
         self._connect()
@@ -121,6 +122,8 @@ class TeachPanel(QWidget):
         self.result.used.connect(self._on_used)
         self.result.again.connect(self.again)
         self._menu.aboutToShow.connect(self._fill_menu)
+        self._menu.chosen.connect(self._on_chosen)
+        self._menu.deleted.connect(self._on_delete)
 
     # ---------------------------------------------------------------- pages
 
@@ -242,15 +245,11 @@ class TeachPanel(QWidget):
             self.show_result(undecided.result)
 
     def _fill_menu(self) -> None:
-        self._menu.clear()
         try:
             found = former_teachings(self._folder)
         except UserError:
             found = []
-        for former in found:
-            self._menu.addAction(former.words, partial(self._on_chosen, former))
-        if not found:
-            self._menu.addAction("None yet").setEnabled(False)
+        self._menu.show_found(found)
 
     def _on_chosen(self, former: Former) -> None:
         if former.runs:
@@ -260,6 +259,24 @@ class TeachPanel(QWidget):
         else:
             self.learn.fail(former.error or _NOTHING)
             self.show_page(LEARN)
+
+    def _on_delete(self, former: Former) -> None:
+        watched = self.watch.teaching
+        if watched is not None and watched.folder == former.teaching.folder:
+            self.watch.stop()
+            self.learn.end()
+            self.tabs[LEARN].setEnabled(False)
+            self._state = None
+        self._do("Deleting a teaching", _deleted, self._on_deleted, former.teaching)
+
+    def _on_deleted(self, folder: Path) -> None:
+        """Show nothing any more of what was deleted."""
+        shown = self.result.result
+        if shown is not None and shown.folder == folder:
+            self.result.hide_changes()
+            self.tabs[RESULT].setEnabled(False)
+        if not self.tabs[self.pages.currentIndex()].isEnabled():
+            self.show_page(PREPARE)
 
     # ---------------------------------------------------------------- models
 
@@ -285,6 +302,11 @@ def _told(teaching: Teaching, what: str, *, progress: Any) -> None:
         teaching.go_on()
     else:
         teaching.cancel(keep_best=True)
+
+
+def _deleted(teaching: Teaching, *, progress: Any) -> Path:
+    teaching.delete()
+    return teaching.folder
 
 
 def _result(teaching: Teaching, *, progress: Any) -> TaughtResult | None:

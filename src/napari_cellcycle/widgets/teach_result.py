@@ -171,7 +171,7 @@ class ResultPage(QWidget):
             self.go_back(kind, self.result.request.model_folder)
 
     def go_back(self, kind: Kind, folder: str | Path | None) -> None:
-        """Use the model again that the one in use in `folder` was taught from."""
+        """Use the model again that was in use in `folder` before."""
         former = default_model(kind, folder)
         try:
             parent = roll_back(kind, folder)

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_cellcycle.models.library import default_model
+from napari_cellcycle.models.library import default_model, former_of
 from napari_cellcycle.models.store import Kind
 from napari_cellcycle.training.teach import KINDS, TaughtModel, TaughtResult
 from napari_cellcycle.widgets.teach_words import TITLES, contrasts, head
@@ -175,7 +175,9 @@ class Verdict(QWidget):
         elif is_used:
             self.head.setText(f"{self.head.text()}<br>{model.accepted} is in use now.")
             self.again_button.setText(_AGAIN[model.kind])
-            self.back_button.setText(f"Go back to {model.base}")
+            former = former_of(model.kind, self.result.request.model_folder)
+            self.back_button.setVisible(former is not None)
+            self.back_button.setText(f"Go back to {former.card.name}" if former else "Go back")
         elif model.accepted is not None:
             words = f"It is among your models as {model.accepted}; {used} is in use."
             self.head.setText(f"{self.head.text()}<br>{words}")

@@ -41,6 +41,11 @@ class TeachSettings(Settings):
     trust_all: bool = Field(
         False, description="Take every link of an experiment as true, not only those you corrected"
     )
+    channel: str | None = Field(
+        None,
+        description="Channel of experiments that shows the cells; empty: the one they were "
+        "segmented in",
+    )
     simulated: int = Field(0, ge=0, description="Simulated movies to learn from besides")
     epochs: int | None = Field(None, ge=1, description="Most rounds of training; empty: as usual")
     patience: int | None = Field(
@@ -152,7 +157,12 @@ def _dealt(
     sources: Sequence[Path], held_out: Sequence[Path], settings: TeachSettings, progress: Progress
 ) -> tuple[list[tuple[Recording, float]], list[Recording], str]:
     """What is learned from, with weights, what is kept aside, and the split in a sentence."""
-    found = open_recordings([*sources, *held_out], trust_all=settings.trust_all, progress=progress)
+    found = open_recordings(
+        [*sources, *held_out],
+        trust_all=settings.trust_all,
+        channel=settings.channel,
+        progress=progress,
+    )
     learned = [recording for part in found[: len(sources)] for recording in part]
     aside = [recording for part in found[len(sources) :] for recording in part]
     split = "nothing was kept aside"

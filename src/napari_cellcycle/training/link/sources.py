@@ -180,14 +180,19 @@ def _covered(mask: np.ndarray, marker: np.ndarray) -> np.ndarray:
 
 
 def experiment_recording(
-    folder: str | Path, *, trust_all: bool = False, name: str | None = None
+    folder: str | Path,
+    *,
+    trust_all: bool = False,
+    name: str | None = None,
+    channel: str | None = None,
 ) -> Recording:
     """An experiment (NAME.cellcycle) whose links the user corrected.
 
     Where a link by the user leads from a cell, all that became of this cell is known: its
     `future`, and the `past` of the one or two cells it became. Links that were taken away are
     `rejected`. Nothing else is known, unless `trust_all` says that every link was checked: then
-    all links are true, and cells without a link have no past or no future.
+    all links are true, and cells without a link have no past or no future. Cells are seen in the
+    `channel` of that name, by default the one that they were segmented in.
 
     Raises `BadInput` if the experiment has no tracks, or nothing in it was corrected.
     """
@@ -198,7 +203,9 @@ def experiment_recording(
             f"The cells of {folder} are not tracked yet, so there is nothing to learn from: "
             "track them and correct the links first."
         )
-    found = recording_of_links(experiment, name or folder.name, trust_all=trust_all)
+    found = recording_of_links(
+        experiment, name or folder.name, trust_all=trust_all, channel=channel
+    )
     if not knows_anything(found):
         raise BadInput(
             f"No link of {folder} was corrected, so there is nothing to learn from: correct some "
@@ -207,14 +214,13 @@ def experiment_recording(
     return found
 
 
-def recording_of_links(experiment: Experiment, name: str, *, trust_all: bool = False) -> Recording:
-    """A tracked experiment with what is known of its links: see `experiment_recording`.
-
-    It shows the channel that its cells were segmented in, as tracking does.
-    """
+def recording_of_links(
+    experiment: Experiment, name: str, *, trust_all: bool = False, channel: str | None = None
+) -> Recording:
+    """A tracked experiment with what is known of its links: see `experiment_recording`."""
     labels, tracks = experiment.labels, experiment.tracks
-    movie = seen_in(experiment.movie, channel_of(experiment))
     assert labels is not None and tracks is not None
+    movie = seen_in(experiment.movie, channel or channel_of(experiment))
     past, future = decided(tracks, experiment.confirmed)
     cells = tracks.cells
     truth = pd.DataFrame(
@@ -231,12 +237,17 @@ def recording_of_links(experiment: Experiment, name: str, *, trust_all: bool = F
 
 
 def open_recordings(
-    sources: Sequence[str | Path], *, trust_all: bool = False, progress: Progress = silent
+    sources: Sequence[str | Path],
+    *,
+    trust_all: bool = False,
+    channel: str | None = None,
+    progress: Progress = silent,
 ) -> list[list[Recording]]:
     """Recordings of each source of any kind: an experiment or a folder of the challenge.
 
-    Their names tell them apart: the same recording has the same wherever it is given, and no two
-    others do. Raises `BadInput` if a source is neither, or has nothing to learn from.
+    Of an experiment, cells are seen in the `channel` of that name, by default the one that they
+    were segmented in. Their names tell them apart: the same recording has the same wherever it is
+    given, and no two others do. Raises `BadInput` if a source is neither, or has nothing to learn from.
     """
     given = [Path(source).expanduser() for source in sources]
     parts = [[place] if is_experiment(place) else find_sequences(place) for place in given]
@@ -249,7 +260,7 @@ def open_recordings(
     def opened(place: Path) -> Recording:
         name = names[place]
         if is_experiment(place):
-            return experiment_recording(place, trust_all=trust_all, name=name)
+            return experiment_recording(place, trust_all=trust_all, name=name, channel=channel)
         return sequence_recording(place, name=name, progress=progress)
 
     return [[opened(place) for place in part] for part in parts]

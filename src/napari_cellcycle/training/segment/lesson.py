@@ -35,7 +35,7 @@ class SegmentTeachSettings(Settings):
     channel: str | None = Field(
         None,
         description="Channel of an experiment by name, of images by number or 'grey'; empty: the "
-        "first",
+        "one that was segmented, of images the first",
     )
     simulated: int = Field(
         4, ge=0, description="Simulated movies mixed in, so that nothing is forgotten"

@@ -8,6 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from napari_cellcycle.data.annotated import UNKNOWN, Annotated
+from napari_cellcycle.data.channel import channel_of
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.io.ctc import Truth, find_truth
@@ -42,7 +43,8 @@ def read_sources(
     trust_all
         Take the masks of every frame of an experiment, not only of those that were corrected.
     channel
-        Channel of experiments, by name; the first if not given. Folders keep all channels.
+        Channel of experiments, by name; the one that they were segmented in if not given. Folders
+        keep all channels.
     frames
         Take only these frames, counted from 0, of experiments and sequences.
 
@@ -230,10 +232,13 @@ def images_of(
 ) -> list[Annotated]:
     """Frames of a segmented experiment with the masks of which labels are `known` (None: all).
 
+    They are those of a `channel`, by default the one that was segmented.
+
     Raises `BadInput` if there is no such channel.
     """
     labels, movie = experiment.labels, experiment.movie
     assert labels is not None
+    channel = channel or channel_of(experiment)
     if channel is not None and channel not in movie.channels:
         raise BadInput(
             f"{name} has no channel called {channel!r}; it has {', '.join(movie.channels)}: "

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_cellcycle.data.channel import channel_of
+from napari_cellcycle.data.channel import stage_channel_of
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.stages import H2B, LIVE_CELL, MITOSIS, StageSet, free_stages
 from napari_cellcycle.data.tracks import Tracks
@@ -151,10 +151,10 @@ def source_of(
 ) -> StageSource:
     """A tracked experiment, whose pinned stages are true; with `trust_all` all stages are.
 
-    Its cells are seen in `channel`, by default that in which they were segmented. Raises
-    `BadInput` if the movie has no such channel.
+    Cells are seen in the `channel` of that name, by default the one that stages were told in.
+    Raises `BadInput` if there is no such channel.
     """
-    channel = channel or channel_of(experiment)
+    channel = channel or stage_channel_of(experiment)
     experiment.movie.channel_number(channel)
     tracks = experiment.tracks
     assert tracks is not None

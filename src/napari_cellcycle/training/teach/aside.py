@@ -29,37 +29,57 @@ def aside_of(
     """Keep about `part` of the groups aside, alike in what they hold.
 
     `group` (n,) is the group, of `count`, of each of n things that are known, `code` (n,) what
-    kind of thing it is; every kind is kept aside at least once where it is in two groups. `what`
-    calls one group and several of them. Of few groups, more than `part` may be kept aside,
-    up to half, so that chance can be told from change. With one group, nothing is.
+    kind of thing it is, negative for none that counts. Every kind is learned from, and kept aside
+    at least once where that leaves every kind to learn from. `what` calls one group and several of
+    them. Of few groups, more than `part` may be kept aside, up to half, so that chance can be told
+    from change. With one group, or where every one is needed to learn from, nothing is.
     """
-    kept, groups = np.zeros(count, bool), len(np.unique(group))
+    groups = len(np.unique(group))
     if groups < 2:
-        return Aside(kept, f"nothing was kept aside, as all corrections are of one {what[0]}")
+        words = f"nothing was kept aside, as all corrections are of one {what[0]}"
+        return Aside(np.zeros(count, bool), words)
     part = min(0.5, max(part, FEWEST / groups))
     parts = int(np.clip(round(1 / part), 2, groups))
     dealt = deal_groups(group, code, parts, seed)
-    best = max(range(parts), key=lambda each: _worth(dealt == each, group, code, part))
-    kept[np.unique(group[dealt == best])] = True
-    _add_missing(kept, group, code)
-    return Aside(kept, _in_words(kept, group, what))
+    size = np.bincount(group, minlength=count)
+    shows = np.zeros((count, int(code.max(initial=-1)) + 1), bool)
+    shows[group[code >= 0], code[code >= 0]] = True
+    drawn = [np.isin(np.arange(count), group[dealt == each]) for each in range(parts)]
+    for kept in drawn:
+        _give_back(kept, shows, size)
+    best = max(drawn, key=lambda kept: _worth(kept[group], group, code, part))
+    _add_missing(best, shows, size)
+    if not shows[best].any():
+        words = f"nothing was kept aside, as every {what[0]} is needed to learn from"
+        return Aside(np.zeros(count, bool), words)
+    return Aside(best, _in_words(best, group, what))
 
 
 def _worth(held: np.ndarray, group: np.ndarray, code: np.ndarray, part: float) -> tuple:
     """How well a part serves: kinds in it that are also elsewhere, groups, and its size."""
-    both = np.intersect1d(code[held], code[~held])
+    both = np.intersect1d(code[held & (code >= 0)], code[~held])
     return len(both), -abs(held.mean() - part), len(np.unique(group[held]))
 
 
-def _add_missing(kept: np.ndarray, group: np.ndarray, code: np.ndarray) -> None:
-    """Keep a small group aside for each kind that is not, if another group has it, too."""
-    size = np.bincount(group, minlength=len(kept))
-    for kind in np.unique(code[code >= 0]).tolist():
-        having = np.unique(group[code == kind])
-        if kept[having].any() or len(having) < 2:
+def _give_back(kept: np.ndarray, shows: np.ndarray, size: np.ndarray) -> None:
+    """Keep a small group less aside for each kind that nothing else is left of to learn from."""
+    for kind in range(shows.shape[1]):
+        having = np.flatnonzero(shows[:, kind])
+        if len(having) and kept[having].all():
+            kept[having[np.argmin(size[having])]] = False
+
+
+def _add_missing(kept: np.ndarray, shows: np.ndarray, size: np.ndarray) -> None:
+    """Keep a small group aside for each kind that is not, if all it shows is learned elsewhere."""
+    for kind in range(shows.shape[1]):
+        having = np.flatnonzero(shows[:, kind])
+        if kept[having].any():
             continue
-        if (~kept & (size > 0)).sum() > 1:
-            kept[having[np.argmin(size[having])]] = True
+        for one in having[np.argsort(size[having], kind="stable")].tolist():
+            others = ~kept & (np.arange(len(kept)) != one)
+            if shows[others].any(axis=0)[shows[one]].all():
+                kept[one] = True
+                break
 
 
 def _in_words(kept: np.ndarray, group: np.ndarray, what: tuple[str, str]) -> str:

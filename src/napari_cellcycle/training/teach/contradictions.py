@@ -8,6 +8,7 @@ import pandas as pd
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.tracks import BY_USER, Tracks
 from napari_cellcycle.errors import BadInput
+from napari_cellcycle.training.teach.copies import movie_of
 from napari_cellcycle.training.teach.truth import pinned_stages
 
 Named = tuple[str, Experiment]
@@ -69,7 +70,7 @@ def _links(name: str, experiment: Experiment) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "name": name,
-            "movie": _movie(experiment),
+            "movie": movie_of(experiment),
             "parent": known.loc[told["parent"]].to_numpy(),
             "child": known.loc[child].to_numpy(),
             "right": told["right"].to_numpy(bool),
@@ -89,7 +90,7 @@ def _stages(name: str, experiment: Experiment) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "name": name,
-            "movie": _movie(experiment),
+            "movie": movie_of(experiment),
             "cell": _places(tracks).iloc[rows].to_numpy(),
             "stage": pinned[rows],
             "frame": cells["frame"].to_numpy(),
@@ -105,11 +106,3 @@ def _places(tracks: Tracks) -> pd.Series:
     for axis in tracks.axes:
         text = text + " " + cells[axis].round(_PLACES).astype(str)
     return text
-
-
-def _movie(experiment: Experiment) -> str:
-    """What a movie is known by: where it lies, or else what it looks like in one corner."""
-    pixels = experiment.movie.pixels
-    first = np.asarray(pixels[0, 0])
-    corner = first[(..., slice(None, None, 7), slice(None, None, 7))]
-    return f"{tuple(pixels.shape)} {hash(corner.tobytes())}"

@@ -12,6 +12,7 @@ from napari_cellcycle.errors import BadInput
 from napari_cellcycle.training.link.recordings import Recording
 from napari_cellcycle.training.link.sources import frames_of, knows_anything, recording_of_links
 from napari_cellcycle.training.teach.aside import Aside, aside_of
+from napari_cellcycle.training.teach.copies import shared_groups
 
 _AROUND = 4
 """Frames before and after the corrections that are looked at, too."""
@@ -45,17 +46,27 @@ class KnownPart:
         )
 
 
-def known_parts(experiments: Sequence[tuple[str, Experiment]]) -> list[KnownPart]:
-    """What is known of each experiment of which anything is; groups are numbered on."""
+def known_parts(
+    experiments: Sequence[tuple[str, Experiment]], channel: str | None = None
+) -> list[KnownPart]:
+    """What is known of each experiment of which anything is; groups are numbered on.
+
+    Those of the same cells, in copies of a movie, are one group. Cells are seen in the `channel` of
+    that name, by default the one that they were segmented in.
+    """
+    tracked = [
+        (name, one, one.tracks)
+        for name, one in experiments
+        if one.tracks is not None and one.labels is not None
+    ]
+    groups = shared_groups(
+        [one for _, one, _ in tracked], [_groups(tracks) for _, _, tracks in tracked]
+    )
     found: list[KnownPart] = []
-    first = 0
-    for name, experiment in experiments:
-        if experiment.tracks is None or experiment.labels is None:
-            continue
-        part = _part(name, experiment, experiment.tracks, first)
+    for (name, one, tracks), group in zip(tracked, groups, strict=True):
+        part = _part(recording_of_links(one, name, channel=channel), tracks, group)
         if knows_anything(part.recording):
             found.append(part)
-            first = int(part.group.max(initial=-1)) + 1
     if not found:
         raise BadInput(
             "No link was corrected or confirmed, so the tracker has nothing to learn from: link, "
@@ -64,16 +75,14 @@ def known_parts(experiments: Sequence[tuple[str, Experiment]]) -> list[KnownPart
     return found
 
 
-def _part(name: str, experiment: Experiment, tracks: Tracks, first: int) -> KnownPart:
-    recording = recording_of_links(experiment, name)
+def _part(recording: Recording, tracks: Tracks, group: np.ndarray) -> KnownPart:
     truth = recording.truth
     ids = tracks.cells.index
     known = truth[["past", "future"]].any(axis=1).to_numpy()
     kind = np.where(known, _LINK, -1)
     kind[ids.isin(tracks.divisions) & truth["future"].to_numpy()] = _DIVISION
-    wrong = [ids.get_indexer(pd.Index(tracks.rejected[end])) for end in ("parent", "child")]
+    wrong = _ends(tracks, tracks.rejected)
     kind[wrong[1]] = np.where(kind[wrong[1]] < 0, _REJECTED, kind[wrong[1]])
-    group = first + _groups(tracks, np.stack(wrong))
     frame = truth["frame"].to_numpy()
     about = np.union1d(np.flatnonzero(kind >= 0), wrong[0])
     if not len(about):
@@ -84,14 +93,20 @@ def _part(name: str, experiment: Experiment, tracks: Tracks, first: int) -> Know
     return KnownPart(frames_of(recording, start, stop), group[inside], kind[inside])
 
 
-def _groups(tracks: Tracks, wrong: np.ndarray) -> np.ndarray:
+def _ends(tracks: Tracks, links: pd.DataFrame) -> np.ndarray:
+    """Rows of parent and child of some links, (2, n)."""
+    ids = tracks.cells.index
+    return np.stack([ids.get_indexer(pd.Index(links[end])) for end in ("parent", "child")])
+
+
+def _groups(tracks: Tracks) -> np.ndarray:
     """Number of the group of each cell: cells that are linked, or were, share one."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    ids, n = tracks.cells.index, len(tracks)
-    ends = np.stack([ids.get_indexer(pd.Index(tracks.links[end])) for end in ("parent", "child")])
-    ends = np.concatenate([ends, wrong], axis=1)
+    n = len(tracks)
+    links, wrong = _ends(tracks, tracks.links), _ends(tracks, tracks.rejected)
+    ends = np.concatenate([links, wrong], axis=1)
     graph = coo_array((np.ones(ends.shape[1], bool), tuple(ends)), shape=(n, n))
     return np.asarray(connected_components(graph, directed=False)[1], np.int64)
 

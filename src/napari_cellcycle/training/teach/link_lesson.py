@@ -1,6 +1,7 @@
 """Teach a link model from links that were made, confirmed and taken away."""
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -41,24 +42,26 @@ that are learned from."""
 
 @dataclass
 class _Exam:
-    """A recording measured once, with what is known of each group of lineages."""
+    """A recording measured once, with what is known of each group of lineages, by its number."""
 
     held: HeldOut
     seen: np.ndarray | None
-    known: list[KnownLinks]
+    known: dict[int, KnownLinks]
 
     @classmethod
-    def of(cls, recordings: list[Recording], looks: bool, progress: Progress) -> "_Exam":
-        """Measure the first of some recordings, which differ in what is known."""
+    def of(cls, recordings: Mapping[int, Recording], looks: bool, progress: Progress) -> "_Exam":
+        """Measure one of some recordings, which differ in what is known: that of each group."""
+        first = next(iter(recordings.values()))
         if looks:
-            held, seen = looked_at(recordings[0], progress)
+            held, seen = looked_at(first, progress)
         else:
-            held, seen = HeldOut(recordings[0], progress=progress), None
+            held, seen = HeldOut(first, progress=progress), None
         gap = held.settings.max_gap
-        return cls(held, seen, [KnownLinks(one, held.cells, gap) for one in recordings])
+        known = {n: KnownLinks(one, held.cells, gap) for n, one in recordings.items()}
+        return cls(held, seen, known)
 
     def added(self, linker: "Linker") -> np.ndarray:
-        """What each group adds to the score (groups, 12).
+        """What each group that is `known` adds to the score (groups, 12).
 
         Right, found and true links, the same of divisions; then of each of `OUTCOMES` how well the
         chances fit, and how often it was.
@@ -67,7 +70,7 @@ class _Exam:
         scores = linker(graph) if self.seen is None else linker(graph, linker.embed(self.seen))  # type: ignore
         chosen, _ = choose(graph, scores, self.held.settings)
         ends = graph.candidates.parent[chosen], graph.candidates.child[chosen]
-        return np.array([self._of_group(known, ends, scores) for known in self.known])
+        return np.array([self._of_group(known, ends, scores) for known in self.known.values()])
 
     def _of_group(
         self, known: KnownLinks, ends: tuple[np.ndarray, np.ndarray], scores: Scores
@@ -89,7 +92,7 @@ class LinkLesson(Lesson):
     def __init__(self, material: Material, progress: Progress = silent) -> None:
         self.material = material
         self._looks = material.base.card.architecture.startswith(GRAPH)
-        self._parts = known_parts(material.experiments)
+        self._parts = known_parts(material.experiments, material.settings.channel)
         settings = material.settings
         aside = deal(self._parts, settings.held_out_part, settings.seed)
         self._kept = aside.kept
@@ -191,7 +194,10 @@ class LinkLesson(Lesson):
         """How well the links of simulated movies are told."""
         if self._memory is None:
             made = _simulated(_REMEMBERED, 2, self._ndim, progress)
-            self._memory = [_Exam.of(_by_lineage(one), self._looks, progress) for one in made]
+            self._memory = [
+                _Exam.of(_by_lineage(one, number * _BUCKETS), self._looks, progress)
+                for number, one in enumerate(made)
+            ]
         return _tally(self._memory, self._linker(state))
 
     def _judged(self, linker: "Linker", progress: Progress = silent) -> Tally | None:
@@ -233,16 +239,16 @@ def _counts(learned: list[Recording]) -> dict[str, int]:
     return {"links": links, "divisions": divisions, "links taken away": rejected}
 
 
-def _kept_by_group(part: KnownPart, kept: np.ndarray) -> list[Recording]:
+def _kept_by_group(part: KnownPart, kept: np.ndarray) -> dict[int, Recording]:
     """A recording for each kept group of which anything is known here, or each few of them."""
+    number = np.where(kept, (np.cumsum(kept) - 1) % _MOST_GROUPS, -1)
     about = part.group[part.kind >= 0]
-    groups = np.intersect1d(np.flatnonzero(kept), about)
-    dealt = [groups[start::_MOST_GROUPS] for start in range(min(_MOST_GROUPS, len(groups)))]
-    return [part.only(np.isin(np.arange(len(kept)), few)) for few in dealt]
+    numbers = np.unique(number[about][kept[about]]).tolist()
+    return {one: part.only(number == one) for one in numbers}
 
 
-def _by_lineage(recording: Recording) -> list[Recording]:
-    """A simulated recording with what is known of each founder's lineage alone, by tens."""
+def _by_lineage(recording: Recording, first: int) -> dict[int, Recording]:
+    """A simulated recording with what is known of each few lineages, numbered from `first`."""
     truth = recording.truth
     founder = {}
     for track in sorted(set(truth["track"].tolist())):
@@ -251,14 +257,21 @@ def _by_lineage(recording: Recording) -> list[Recording]:
             above = recording.mother[above]
         founder[track] = above
     bucket = truth["track"].map(founder).to_numpy() % _BUCKETS
-    return [
-        replace(recording, truth=truth.assign(past=bucket == one, future=bucket == one))
+    return {
+        first + one: replace(
+            recording, truth=truth.assign(past=bucket == one, future=bucket == one)
+        )
         for one in np.unique(bucket).tolist()
-    ]
+    }
 
 
 def _tally(exams: list[_Exam], linker: "Linker") -> Tally:
-    added = np.concatenate([exam.added(linker) for exam in exams])
+    """Scores by group; what copies of a movie tell of the same lineages adds to one."""
+    numbers = [number for exam in exams for number in exam.known]
+    row = np.unique(numbers, return_inverse=True)[1]
+    each = np.concatenate([exam.added(linker) for exam in exams])
+    added = np.zeros((row.max() + 1, each.shape[1]))
+    np.add.at(added, row, each)
     figures = {
         "link F1": f1_of(0, 1, 2),
         "division F1": f1_of(3, 4, 5),

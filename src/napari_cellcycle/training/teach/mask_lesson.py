@@ -17,6 +17,7 @@ from napari_cellcycle.training.fit import Epoch
 from napari_cellcycle.training.segment.corrected import known_labels, known_masks
 from napari_cellcycle.training.segment.sources import images_of, one_channel
 from napari_cellcycle.training.teach.aside import aside_of, frame_blocks
+from napari_cellcycle.training.teach.copies import movie_of
 from napari_cellcycle.training.teach.lesson import Lesson, Material, State, plain
 from napari_cellcycle.training.teach.plan import Plan
 from napari_cellcycle.training.teach.tallies import Statistic, Tally, f1_of
@@ -39,13 +40,13 @@ class MaskLesson(Lesson):
         self.material = material
         images = _images(material, progress)
         _check_size(images, material.base)
-        frames = [_frame_of(image) for image in images]
-        block = _blocks(images, frames)
+        self._movies = {name: movie_of(one) for name, one in material.experiments}
+        block = _blocks([self._frame_of(image) for image in images])
         settings = material.settings
-        none = np.zeros(len(images), np.int64)
+        shows = np.array([0 if (image.masks > 0).any() else -1 for image in images])
         aside = aside_of(
             block,
-            none,
+            shows,
             settings.held_out_part,
             settings.seed,
             ("block of frames", "blocks of frames"),
@@ -55,9 +56,9 @@ class MaskLesson(Lesson):
         self._learned = [image for image, held in zip(images, kept, strict=True) if not held]
         self._kept = [image for image, held in zip(images, kept, strict=True) if held]
         self.split = aside.words
-        self.held = f"{len({(i.group, _frame_of(i)) for i in self._kept})} frames kept aside"
+        self.held = f"{len(set(map(self._frame_of, self._kept)))} frames kept aside"
         self.counts = {
-            "frames": len({(i.group, _frame_of(i)) for i in self._learned}),
+            "frames": len(set(map(self._frame_of, self._learned))),
             "cells": sum(len(np.unique(i.cells)) - 1 for i in self._learned),
         }
         self.corrections = self.counts["cells"]
@@ -106,6 +107,14 @@ class MaskLesson(Lesson):
             self._memory = _simulated(progress)
         return self._tally(state, self._memory, _sizes(self._memory), progress)
 
+    def _frame_of(self, image: Annotated) -> tuple[str, str]:
+        """What names the frame that an image, or a plane of it, is of: movie and time.
+
+        It is the same in all copies of a movie.
+        """
+        frame = image.name.partition(", plane ")[0]
+        return self._movies.get(image.group, image.group), frame
+
     def _tally(
         self,
         state: State,
@@ -119,7 +128,7 @@ class MaskLesson(Lesson):
         base = self.material.base
         model = LearnedModel(base.card, base.path, state)
         segmenter = FlowSegmenter(model, self.material.device)
-        names = [(image.group, _frame_of(image)) for image in images]
+        names = [self._frame_of(image) for image in images]
         number = {name: at for at, name in enumerate(dict.fromkeys(names))}
         added = np.zeros((len(number), 6))
         told = track_progress(images, len(images), progress, "Scoring masks")
@@ -177,18 +186,13 @@ def _images(material: Material, progress: Progress) -> list[Annotated]:
     return found
 
 
-def _frame_of(image: Annotated) -> str:
-    """What names the frame that an image, or a plane of it, is of."""
-    return image.name.partition(", plane ")[0]
-
-
-def _blocks(images: Sequence[Annotated], frames: Sequence[str]) -> np.ndarray:
-    """Block of each image (n,): frames of one experiment that are close to each other."""
-    found, first = np.zeros(len(images), np.int64), 0
-    groups = np.array([image.group for image in images])
-    for group in dict.fromkeys(groups.tolist()):
-        rows = np.flatnonzero(groups == group)
-        block = frame_blocks([int(frames[row].removeprefix("t")) for row in rows])
+def _blocks(frames: Sequence[tuple[str, str]]) -> np.ndarray:
+    """Block of each of some frames (n,): those of one movie that are close to each other."""
+    found, first = np.zeros(len(frames), np.int64), 0
+    movies = np.array([movie for movie, _ in frames])
+    for movie in dict.fromkeys(movies.tolist()):
+        rows = np.flatnonzero(movies == movie)
+        block = frame_blocks([int(frames[row][1].removeprefix("t")) for row in rows])
         found[rows] = first + block
         first += int(block.max()) + 1
     return found

@@ -7,7 +7,7 @@ from napari_cellcycle.errors import BadInput
 from napari_cellcycle.io.experiment import is_experiment, open_experiment, save_experiment
 from napari_cellcycle.io.storage import NOTHING, replaced_folder
 from napari_cellcycle.models.segment.cellpose import is_cellpose
-from napari_cellcycle.models.store import Kind, Model, find_model
+from napari_cellcycle.models.store import Kind, Model, ModelCard, find_model
 from napari_cellcycle.progress import Progress, silent
 from napari_cellcycle.training.teach.lesson import Named
 from napari_cellcycle.training.teach.plan import architecture_of
@@ -28,7 +28,7 @@ def open_material(request: TeachRequest, progress: Progress = silent) -> list[Na
     They are copied into its folder first (masks and tables; of a movie its path), so that what is
     corrected meanwhile does not change what an interrupted teaching goes on with.
 
-    Raises `BadInput` if a source is no experiment.
+    Raises `BadInput` if a source is no experiment, or is given twice.
     """
     place = request.folder / DATA
     names = _names(request.sources)
@@ -44,6 +44,7 @@ def _names(sources: Sequence[Path]) -> list[str]:
     if not sources:
         raise BadInput("There is nothing to learn from: name at least one experiment.")
     found: list[str] = []
+    places: set[Path] = set()
     for source in sources:
         place = Path(source).expanduser()
         if not is_experiment(place):
@@ -51,12 +52,25 @@ def _names(sources: Sequence[Path]) -> list[str]:
                 f"{place} is no experiment, but models are taught from corrected ones: give a "
                 "folder NAME.cellcycle."
             )
+        if place.resolve() in places:
+            raise BadInput(f"{place} is given twice: give each experiment once.")
+        places.add(place.resolve())
         stem, number = place.name.removesuffix(".cellcycle"), 2
         name = f"{stem}.cellcycle"
         while name in found:
             name, number = f"{stem}-{number}.cellcycle", number + 1
         found.append(name)
     return found
+
+
+def can_be_taught(card: ModelCard) -> bool:
+    """Whether a model can be taught further from corrections, which show one channel."""
+    return architecture_of(card.architecture) is not None and _channels(card) == 1
+
+
+def _channels(card: ModelCard) -> int:
+    """How many channels a stage model looks at, which crops of cells can be trained with."""
+    return int(card.settings.get("channels", 1)) if card.kind == "stage" else 1
 
 
 def base_of(request: TeachRequest, kind: Kind) -> Model:
@@ -76,5 +90,10 @@ def base_of(request: TeachRequest, kind: Kind) -> Model:
             f"The model {name!r} is of a kind ({model.card.architecture}) that cannot be taught "
             f"further from corrections: choose {_TEACHES[kind]}, or see 'napari-cellcycle train "
             f"{kind} --help'."
+        )
+    if not can_be_taught(model.card):
+        raise BadInput(
+            f"The model {name!r} looks at {_channels(model.card)} channels, but corrections show "
+            f"cells in one: choose {_TEACHES[kind]}, or see 'napari-cellcycle train {kind} --help'."
         )
     return model

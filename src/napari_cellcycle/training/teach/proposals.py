@@ -9,7 +9,7 @@ from napari_cellcycle.models.library import (
     delete_files,
     files_of,
     store_files,
-    use_model,
+    use_instead,
 )
 from napari_cellcycle.models.store import Kind, Model, find_model, own_folder
 from napari_cellcycle.training.teach.request import TeachRequest, read_request, settled
@@ -46,10 +46,14 @@ def keep_request(request: TeachRequest) -> TeachRequest:
     """Keep the job file of a teaching, its base models named; gives what is asked for by it.
 
     A job file that is there already stays: a teaching asks for the same until it is over.
+
+    Raises `BadInput` for a name that no model can have, `NameTaken` for one that a model has.
     """
     path = request.folder / JOB
     if path.is_file():
         return read_request(path).model_copy(update={"model_folder": request.model_folder})
+    for name in request.names.values():
+        check_name(name, request.model_folder)
     named = settled(request)
     _write(path, named.model_dump_json(indent=1))
     return named
@@ -101,7 +105,7 @@ def accept(
     with writing_to(place / name):
         accepted = store_files(files_of(model), card, place)
     if use:
-        use_model(accepted, folder)
+        use_instead(accepted, folder)
     return _noted(result, kind, accepted=name), accepted
 
 

@@ -47,7 +47,11 @@ class TeachSettings(Settings):
     simulated: int | None = Field(
         None, ge=0, description="Simulated movies mixed in, lest it forget; empty: by effort"
     )
-    channel: str | None = Field(None, description="Channel that shows the cells; empty: the first")
+    channel: str | None = Field(
+        None,
+        description="Channel that shows the cells; empty: the one that each experiment was "
+        "segmented, or classified, in",
+    )
 
 
 class TeachRequest(Settings):

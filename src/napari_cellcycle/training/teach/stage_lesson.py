@@ -18,6 +18,7 @@ from napari_cellcycle.training.fit import Epoch
 from napari_cellcycle.training.stage.lessons import Cells, cells_of, row_groups
 from napari_cellcycle.training.stage.sources import StageSource, source_of
 from napari_cellcycle.training.teach.aside import aside_of
+from napari_cellcycle.training.teach.copies import shared_groups
 from napari_cellcycle.training.teach.lesson import Lesson, Material, State, plain
 from napari_cellcycle.training.teach.new_stages import as_told, stages_with, widened
 from napari_cellcycle.training.teach.plan import Plan
@@ -28,6 +29,7 @@ from napari_cellcycle.training.teach.tallies import (
     mean_fit,
     spherical,
 )
+from napari_cellcycle.training.teach.truth import lineage_of
 
 _PRESETS = {True: "rnn", False: "frame"}
 _OWN, _SIMULATED = 0.75, 0.25
@@ -53,7 +55,9 @@ class StageLesson(Lesson):
         self._recurrent = material.base.card.architecture == RECURRENT
         self._preset = PRESETS[_PRESETS[self._recurrent]]
         channel = material.settings.channel
-        cells = cells_of(sources, self._preset, self._stages, channel, False, progress)
+        cells = _copies_together(
+            cells_of(sources, self._preset, self._stages, channel, False, progress), sources
+        )
         group, code = row_groups(cells.data)
         known = code >= 0
         _check_kinds(code[known], self._stages)
@@ -240,6 +244,22 @@ def _sources(material: Material) -> list[StageSource]:
     return found
 
 
+def _copies_together(cells: Cells, sources: Sequence[StageSource]) -> Cells:
+    """The cells, with lineages of the same ones in copies of a movie as one group."""
+    experiments = [source.experiment for source in sources if source.experiment is not None]
+    tracks = [one.tracks for one in experiments if one.tracks is not None]
+    lineages = shared_groups(experiments, [lineage_of(one) for one in tracks])
+    number = {
+        f"{source.name}: lineage {track}": lineage
+        for source, one, each in zip(sources, tracks, lineages, strict=True)
+        for track, lineage in zip(one.track_id.tolist(), each.tolist(), strict=True)
+    }
+    common = np.array([number[name] for name in cells.names.tolist()])
+    _, first, group = np.unique(common, return_index=True, return_inverse=True)
+    data = replace(cells.data, group=group[cells.data.group])
+    return replace(cells, data=data, names=cells.names[first])
+
+
 def _stages(material: Material, sources: list[StageSource], base: StageSet) -> StageSet:
     """The stages that the new model tells: those of the base, and others that cells were set to."""
     told = set().union(*(_told_stages(source) for source in sources))
@@ -280,7 +300,7 @@ def _counts(cells: Cells, stages: StageSet) -> dict[str, int]:
 
 
 def _unseen(learned: Cells, kept: Cells | None, stages: StageSet) -> list[str]:
-    """A note on stages that are only in one of the two parts."""
+    """A note on stages that are learned, but in no cell that was kept aside."""
     there = set(learned.code.tolist()) - {-1}
     tested = set() if kept is None else set(kept.code.tolist()) - {-1}
     untold = [name for at, name in enumerate(stages.names) if at in there - tested]

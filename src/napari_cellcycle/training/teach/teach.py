@@ -10,7 +10,7 @@ from typing import Any
 
 from napari_cellcycle.errors import BadInput, MissingModel, OutOfMemory
 from napari_cellcycle.models.device import choose_device
-from napari_cellcycle.models.library import check_name, free_name
+from napari_cellcycle.models.library import free_name
 from napari_cellcycle.models.library_cards import ancestry
 from napari_cellcycle.models.segment.memory import is_out_of_memory
 from napari_cellcycle.models.store import Kind, Model, ModelCard, save_model
@@ -319,12 +319,9 @@ def _tried(lesson: Lesson, share: float, state: State, plan: Plan, progress: Pro
 
 
 def _new_name(request: TeachRequest, kind: Kind, base: Model) -> str:
-    asked = request.names.get(kind)
-    if asked is not None:
-        check_name(asked, request.model_folder)
-        return asked
+    """The name asked for, which was free when the teaching began, or one made from the base."""
     stem = base.card.name if base.card.parent else f"{base.card.name}-taught"
-    return free_name(stem, request.model_folder)
+    return free_name(request.names.get(kind, stem), request.model_folder)
 
 
 def _card(

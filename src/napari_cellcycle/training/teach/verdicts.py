@@ -29,8 +29,8 @@ class Tried:
 def chosen(old: Tried, tried: list[Tried], seed: int = 0) -> Tried:
     """The step to propose: the shortest that is as good as the best of those that did not forget.
 
-    As good is what does not fall behind by more than one standard error of the difference. If all
-    forgot, the one that forgot least; without anything kept aside, the longest that did not.
+    As good is what does not fall behind by more than half a standard error of the difference. If
+    all forgot, the one that forgot least; without anything kept aside, the longest that did not.
     """
     fine = [each for each in tried if not _forgot(*_contrasts(old, each, "", seed))]
     if not fine:
