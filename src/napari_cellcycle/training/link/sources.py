@@ -247,7 +247,8 @@ def open_recordings(
 
     Of an experiment, cells are seen in the `channel` of that name, by default the one that they
     were segmented in. Their names tell them apart: the same recording has the same wherever it is
-    given, and no two others do. Raises `BadInput` if a source is neither, or has nothing to learn from.
+    given, and no two others do. Raises `BadInput` if a source is neither, or has nothing to learn
+    from.
     """
     given = [Path(source).expanduser() for source in sources]
     parts = [[place] if is_experiment(place) else find_sequences(place) for place in given]
