@@ -142,8 +142,9 @@ def test_challenge_sequences_know_where_a_cell_may_be(tmp_path, truth, named):
 def test_frames_can_be_named(tmp_path):
     root = sequence(tmp_path)
     assert [image.name for image in read_sources([root], frames=[2, 1])] == ["t001", "t002"]
-    with pytest.raises(BadInput, match="no masks in the frames 8"):
-        read_sources([root], frames=[8])
+    for asked in ([8], [1, 8]):
+        with pytest.raises(BadInput, match="no masks in the frames 8:"):
+            read_sources([root], frames=asked)
 
 
 def experiment(folder, ndim=2):
@@ -172,6 +173,8 @@ def test_of_an_experiment_the_corrected_frames_are_taken(tmp_path, ndim):
         assert image.image.max() == 111
     assert len(read_sources([folder], trust_all=True)) == 6 * (ndim - 1)
     assert len(read_sources([folder], frames=[0])) == ndim - 1
+    with pytest.raises(BadInput, match="no masks in the frames 6, 9:"):
+        read_sources([folder], frames=[9, 0, 6])
     with pytest.raises(BadInput, match="it has H2B, actin"):
         read_sources([folder], channel="DAPI")
 

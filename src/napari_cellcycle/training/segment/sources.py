@@ -46,12 +46,13 @@ def read_sources(
         Channel of experiments, by name; the one that they were segmented in if not given. Folders
         keep all channels.
     frames
-        Take only these frames, counted from 0, of experiments and sequences.
+        Take only these frames, counted from 0, of experiments and sequences; each has them all.
 
     Raises
     ------
     BadInput
-        A source of no known kind, one without masks to learn from, or files that do not fit.
+        A source of no known kind, one without masks to learn from or without one of `frames`, or
+        files that do not fit.
     """
     return [
         image
@@ -153,7 +154,7 @@ def _of_sequence(images: Path, frames: Sequence[int] | None, progress: Progress)
     files = sorted(folder.glob("man_seg*.tif"))
     if frames is not None:
         files = [file for file in files if _time(file) in set(frames)]
-    _check_any(files, images, frames)
+        _check_named(frames, [_time(file) for file in files], images)
     group = f"{images.parent.name}/{images.name}"
     message = f"Reading {group}"
     found: list[Annotated] = []
@@ -219,7 +220,7 @@ def _of_experiment(
         known = dict.fromkeys(range(len(experiment.labels)))
     if frames is not None:
         known = {time: None for time in known if time in set(frames)}
-    _check_any(list(known), folder, frames)
+        _check_named(frames, list(known), folder)
     return images_of(experiment, known, folder.name, channel, progress)
 
 
@@ -295,9 +296,12 @@ def _spread(items: list[T]) -> list[T]:
     return [items[int(i)] for i in np.linspace(0, len(items) - 1, MOST_IMAGES).round()]
 
 
-def _check_any(found: Sequence[object], source: Path, frames: Sequence[int] | None) -> None:
-    if not found and frames is not None:
-        named = ", ".join(map(str, frames[:5]))
+def _check_named(frames: Sequence[int], found: Sequence[int], source: Path) -> None:
+    """Raise `BadInput` if a source has no masks in some of the frames that were named."""
+    missing = sorted(set(frames) - set(found))
+    if missing:
+        named = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
         raise BadInput(
-            f"{source} has no masks in the frames {named}: frames are counted from 0; name others."
+            f"{source} has no masks in the frames {named}: frames are counted from 0, and those "
+            "named are asked of every source; name others."
         )
