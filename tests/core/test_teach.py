@@ -20,7 +20,7 @@ from napari_cellcycle.models.library import (
 from napari_cellcycle.models.stage.model import open_stage_model, stages_of
 from napari_cellcycle.models.store import find_model, save_model
 from napari_cellcycle.progress import Cancelled
-from napari_cellcycle.training.fit import FitSettings, fit
+from napari_cellcycle.training.fit import FitSettings, bare_name, fit
 from napari_cellcycle.training.teach import (
     TeachRequest,
     accept,
@@ -340,13 +340,15 @@ def test_a_model_widened_by_a_stage_tells_the_others_as_before(base):
     model = find_model(base, "stage")
     old, wide = stages_of(model.card), with_stage(stages_of(model.card), "odd")
     before, after = model.weights(), widened(model.weights(), old, wide)
-    name = next(name for name in before if name.startswith("head.") and name.endswith("weight"))
-    seen = np.random.default_rng(0).random((500, before[name].shape[1])).astype(np.float32)
-    told = []
-    for state in (before, after):
-        rows = [state[name.replace("weight", what)].numpy() for what in ("weight", "bias")]
-        told.append((seen @ rows[0].T + rows[1]).argmax(axis=1))
-    assert (told[0] == told[1]).all() and len(after[name]) == len(wide)
+    heads = [name for name in before if bare_name(name).startswith("head.") and "weight" in name]
+    assert len(heads) == model.card.settings.get("members", 1)
+    for name in heads:
+        seen = np.random.default_rng(0).random((500, before[name].shape[1])).astype(np.float32)
+        told = []
+        for state in (before, after):
+            rows = [state[name.replace("weight", what)].numpy() for what in ("weight", "bias")]
+            told.append((seen @ rows[0].T + rows[1]).argmax(axis=1))
+        assert (told[0] == told[1]).all() and len(after[name]) == len(wide)
 
 
 def test_a_stage_that_the_base_does_not_tell_is_learned_besides(tmp_path):
