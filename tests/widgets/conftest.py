@@ -15,6 +15,17 @@ from napari_cellcycle.widgets import work
 QUICK = [sys.executable, str(Path(__file__).with_name("quick_child.py"))]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def imported():
+    """What is imported once lives to the end: garbage is not looked for in it after each test."""
+    import napari.qt  # noqa: F401
+
+    from napari_cellcycle.widgets import dock  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def nothing_left(qapp):
     """Fail when a window outlives its test."""
