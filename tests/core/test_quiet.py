@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 SCRIPT = """
 import numba, numpy as np, torch
 before = numba.njit
@@ -21,6 +23,11 @@ assert np.abs(end - [19.5, 17.5]).max() < 3, end
 """
 
 
-def test_cellpose_is_compiled_when_it_is_called_and_works_as_ever():
-    told = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True)
+NOWHERE = "from numba.core import caching; caching.CacheImpl._locator_classes = []\n"
+
+
+@pytest.mark.parametrize("disk", ["", NOWHERE], ids=["kept", "nowhere to keep it"])
+def test_cellpose_is_compiled_when_it_is_called_and_works_as_ever(disk):
+    script = disk + SCRIPT
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert told.returncode == 0, told.stderr

@@ -149,7 +149,8 @@ def centres(
     out: Annotated[Path, typer.Option(help="NAME.ome.tif, to be opened in napari or ImageJ")],
     model: Annotated[str, typer.Option(help="Recurrent stage model, by its name or file")] = "rnn",
     channel: Annotated[
-        str | None, typer.Option(help="Channel it looks at; the segmented one if not given")
+        str | None,
+        typer.Option(help="Channel it looks at; the one that stages were told in if not given"),
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -160,7 +161,7 @@ def centres(
 
     Example: napari-cellcycle centres hela.cellcycle --out hela_centres.ome.tif
     """
-    from napari_cellcycle.data.channel import channel_of
+    from napari_cellcycle.data.channel import stage_channel_of
     from napari_cellcycle.io.experiment import open_experiment
     from napari_cellcycle.io.ome_tiff import write_pictures
     from napari_cellcycle.pipeline.centre_cells import centre_cells
@@ -177,7 +178,7 @@ def centres(
             opened.labels,
             opened.tracks,
             model=model,
-            channel=channel or channel_of(opened),
+            channel=channel or stage_channel_of(opened),
             progress=bar,
         )
         write_pictures(out, opened.movie, pictures)

@@ -29,11 +29,14 @@ def _compiled_once() -> Iterator[None]:
     real = numba.njit
 
     def njit(*given: Any, **options: Any) -> Any:
+        def kept(function: Any) -> Any:
+            try:
+                return real(**{**options, "cache": True})(function)
+            except RuntimeError:  # nowhere to keep it
+                return real(**{**options, "cache": False})(function)
+
         functions = [one for one in given if callable(one)]  # the rest are types of arguments
-        try:
-            return real(*functions, **{**options, "cache": True})
-        except RuntimeError:  # nowhere to keep it
-            return real(*functions, **{**options, "cache": False})
+        return kept(functions[0]) if functions else kept
 
     numba.njit = njit
     try:
