@@ -25,6 +25,7 @@ from napari_cellcycle.jobs.memory import memory_cap, too_much_memory, watch_memo
 from napari_cellcycle.jobs.record import forget, record
 from napari_cellcycle.jobs.time_left import TimeLeft
 from napari_cellcycle.jobs.work import Work, outcome, run_step
+from napari_cellcycle.progress import sub_step
 
 SLOW = (
     "torch",
@@ -39,7 +40,6 @@ SLOW = (
 
 OVER_MEMORY = 71
 _EVERY = 0.1
-_NO_DIGITS = str.maketrans("", "", "0123456789")
 
 
 class Child:
@@ -98,7 +98,7 @@ class Child:
         def report(done: int, total: int, message: str = "") -> None:
             nonlocal sent, said
             seconds_left, now = left(done, total, message), time.monotonic()
-            words = message.translate(_NO_DIGITS)
+            words = sub_step(message)
             if now - sent < _EVERY and words == said and done < total:
                 return
             sent, said = now, words

@@ -4,9 +4,10 @@ import math
 import time
 from collections.abc import Callable
 
+from napari_cellcycle.progress import sub_step
+
 _SMALL = 0.05
 """Share of the whole up to which what comes first is not what the rest is like."""
-_NO_DIGITS = str.maketrans("", "", "0123456789")
 
 
 class TimeLeft:
@@ -33,7 +34,7 @@ class TimeLeft:
         `message` says what is being done, and by its words, not its numbers, which step that is.
         """
         fraction = min(1.0, done / total) if total > 0 else 0.0
-        now, doing = self._clock(), message.translate(_NO_DIGITS)
+        now, doing = self._clock(), sub_step(message)
         is_new, self._doing = doing != self._doing, doing
         is_before = is_new and fraction <= _SMALL
         if self._since is None or is_before or fraction < self._fraction:

@@ -3,11 +3,10 @@
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
-from napari_cellcycle.progress import Progress
+from napari_cellcycle.progress import Progress, sub_step
 
 PARTS = 1000
 _NONE: Mapping[str, float] = MappingProxyType({})
-_NO_DIGITS = str.maketrans("", "", "0123456789")
 
 
 class Share:
@@ -36,9 +35,8 @@ class Share:
 
     def __call__(self, done: int, total: int, message: str = "") -> None:
         """Report that `done` of `total` parts of the present sub-step are over."""
-        sub_step = message.translate(_NO_DIGITS)
-        if sub_step != self._sub_step:
-            self._sub_step = sub_step
+        if sub_step(message) != self._sub_step:
+            self._sub_step = sub_step(message)
             self._begun += self._reserved
             left = 1 - self._begun
             self._reserved = min(left, self._shares.get(message, left / 2))
