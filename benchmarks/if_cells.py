@@ -47,7 +47,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 preset=preset, epochs=given.epochs, kind_epochs=given.kind_epochs, ignored=IGNORED
             )
             teach_queries(
-                name, images, parts, given.weights, settings, resume=True, progress=_shown(name)
+                name,
+                images,
+                parts,
+                given.weights,
+                settings,
+                device=given.device,
+                resume=True,
+                progress=_shown(name),
             )
         find = finder_of(str(model), str(kinds), device="cpu")
         scored_images = [
@@ -76,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--presets", nargs="+", default=["default", "paper"])
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--kind-epochs", type=int)
+    parser.add_argument("--device", default="cpu", help="where --train trains, such as cuda")
     return parser
 
 

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import platformdirs
@@ -29,6 +30,7 @@ from napari_cellcycle.errors import MissingModel
 from napari_cellcycle.evaluation.segmentation import ImageScore, score_masks, score_sequence
 from napari_cellcycle.io.frames import open_labels
 from napari_cellcycle.io.movies import open_movie
+from napari_cellcycle.models.device import choose_device
 from napari_cellcycle.pipeline.segment import segment
 from napari_cellcycle.training.segment.examples import RIM_PX
 from napari_cellcycle.training.segment.weights import (
@@ -40,6 +42,9 @@ from napari_cellcycle.training.segment.weights import (
     name_of,
     train_nuclei,
 )
+
+if TYPE_CHECKING:
+    import torch
 
 PIXELS = {HELA: 0.645, DIC: 0.19, PSC: 1.6}
 ZERO_SHOT: dict[str, Part] = {HELA: "without-hela", DIC: "without-dic", PSC: "without-psc"}
@@ -125,9 +130,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--train", action="store_true", help="train what is not in --weights")
     parser.add_argument("--also", nargs="*", default=[], metavar="NAME")
     parser.add_argument("--only", nargs="*", default=[HELA, DIC, PSC], metavar="DATA SET")
+    parser.add_argument("--device", default="cpu", help="where --train trains, such as cuda")
     given = parser.parse_args(arguments)
     if given.train:
-        train(given.weights, given.data, given.only)
+        train(given.weights, given.data, given.only, choose_device(given.device))
     print(HEAD)
     for name in given.only:
         sequence = Sequence01.open(given.data, name)
@@ -142,13 +148,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(sequence.row("silver truth", None, 0.0), flush=True)
 
 
-def train(folder: Path, data: Path, names: Sequence[str]) -> None:
+def train(folder: Path, data: Path, names: Sequence[str], device: "torch.device") -> None:
     """Train what is not in `folder` yet."""
     parts: list[Part] = ["half", *(ZERO_SHOT[name] for name in names)]
     missing = [part for part in parts if not (folder / f"{name_of(part)}.safetensors").is_file()]
     if missing:
         progress = shown("training")
-        train_nuclei(folder, data=data, parts=missing, start_folder=folder, progress=progress)
+        train_nuclei(
+            folder,
+            data=data,
+            parts=missing,
+            start_folder=folder,
+            device=device,
+            progress=progress,
+        )
 
 
 if __name__ == "__main__":

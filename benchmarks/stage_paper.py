@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from napari_cellcycle.models.device import choose_device
 from napari_cellcycle.models.stage.model import PAPER
 from napari_cellcycle.models.store import ModelCard, save_model
 from napari_cellcycle.training.stage.paper_rnn import (
@@ -32,6 +33,7 @@ def main() -> None:
     parser.add_argument("--movies", type=int, default=60, help="simulated movies to learn from")
     parser.add_argument("--epochs", type=int, default=5, help="times that each sequence is seen")
     parser.add_argument("--out", type=Path, required=True, help="folder for the model")
+    parser.add_argument("--device", default="cpu", help="where it is trained, such as cuda")
     args = parser.parse_args()
     training, seeds = PaperTraining(), SEEDS[: args.movies]
     cells = simulated_sequences(seeds, side=training.side, size=training.size)
@@ -47,6 +49,7 @@ def main() -> None:
             cells,
             FIT.model_copy(update={"epochs": args.epochs}),
             training,
+            device=choose_device(args.device),
             progress=report,
         )
     seconds = time.perf_counter() - started
@@ -63,7 +66,8 @@ def main() -> None:
         software={"torch": torch.__version__},
         seconds=round(seconds, 1),
     )
-    model = save_model(network.state_dict(), card, args.out)
+    state = {name: tensor.cpu() for name, tensor in network.state_dict().items()}
+    model = save_model(state, card, args.out)
     losses = ", ".join(f"{epoch.loss:.3f}" for epoch in history)
     print(f"{model.path}: {seconds:.0f} s, losses {losses}")
 

@@ -25,3 +25,8 @@ def choose_device(name: str = "auto") -> "torch.device":
             "'napari-cellcycle doctor' to see what is missing."
         )
     return torch.device(name)
+
+
+def device_of(network: "torch.nn.Module") -> "torch.device":
+    """Where the weights of a network are, and what it looks at has to be."""
+    return next(network.parameters()).device

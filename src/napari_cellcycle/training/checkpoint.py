@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.io.storage import writing_to
+from napari_cellcycle.models.device import device_of
 
 if TYPE_CHECKING:
     import torch
@@ -60,7 +61,7 @@ class Checkpoint:
             "about": _text({**self.about, **about}),
             "numpy": json.dumps(rng.bit_generator.state),
             "torch": torch.get_rng_state(),
-            "cuda": torch.cuda.get_rng_state(_device(network)) if _on_cuda(network) else None,
+            "cuda": torch.cuda.get_rng_state(device_of(network)) if _on_cuda(network) else None,
         }
         write_torch(document, self.path)
 
@@ -76,7 +77,7 @@ class Checkpoint:
         if not self.path.is_file():
             return None
         try:
-            found = torch.load(self.path, map_location=_device(network), weights_only=True)
+            found = torch.load(self.path, map_location=device_of(network), weights_only=True)
             told = json.loads(found["about"])
             rng.bit_generator.state = json.loads(found["numpy"])
             torch.set_rng_state(found["torch"].cpu())
@@ -87,7 +88,7 @@ class Checkpoint:
             ) from error
         self._check(told, json.loads(_text({**self.about, **about})), found["network"], network)
         if found["cuda"] is not None and _on_cuda(network):
-            torch.cuda.set_rng_state(found["cuda"].cpu(), _device(network))
+            torch.cuda.set_rng_state(found["cuda"].cpu(), device_of(network))
         return dict(found)
 
     def _check(
@@ -113,9 +114,5 @@ def _text(about: Mapping[str, Any]) -> str:
     return json.dumps(about, sort_keys=True, default=str)
 
 
-def _device(network: "torch.nn.Module") -> "torch.device":
-    return next(network.parameters()).device
-
-
 def _on_cuda(network: "torch.nn.Module") -> bool:
-    return _device(network).type == "cuda"
+    return device_of(network).type == "cuda"

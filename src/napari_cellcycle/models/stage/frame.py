@@ -12,6 +12,7 @@ from napari_cellcycle.data.stages import H2B, StageSet
 from napari_cellcycle.errors import MissingModel
 from napari_cellcycle.features.crops import crops
 from napari_cellcycle.features.sights import Sight, flat_crops
+from napari_cellcycle.models.device import device_of
 from napari_cellcycle.models.stage.model import stages_of
 from napari_cellcycle.models.store import Model
 
@@ -142,7 +143,7 @@ def predict(
 
     `views` (1 to 8) of the eight turned and mirrored images of each crop are averaged.
     """
-    device = device or torch.device("cpu")
+    device = device or device_of(network)
     results = []
     with torch.inference_mode():
         for start in range(0, len(images), batch_size):

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_cellcycle.models.device import device_of
 from napari_cellcycle.training.segment.examples import SIZES_PX, Example, varied_crop
 
 if TYPE_CHECKING:
@@ -70,8 +71,9 @@ class SegmentTask:
         """
         import torch
 
-        images, maps = batch
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        device = device_of(network)
+        images, maps = (part.to(device) for part in batch)
+        with torch.autocast(device.type, dtype=torch.bfloat16):
             out = network(images.contiguous(memory_format=torch.channels_last))
         out = out.float()
         known = maps[:, 3] > 0.99

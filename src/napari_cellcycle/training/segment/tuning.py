@@ -130,13 +130,6 @@ class TuneTask(SegmentTask):
             maps = torch.from_numpy(np.stack([maps for _, maps in crops]).astype(np.float32))
             yield images, maps
 
-    def loss(
-        self, network: "torch.nn.Module", batch: tuple["torch.Tensor", "torch.Tensor"]
-    ) -> "torch.Tensor":
-        """The loss of `SegmentTask`, where the network is."""
-        device = next(network.parameters()).device
-        return super().loss(network, (batch[0].to(device), batch[1].to(device)))
-
     def score(self, network: "torch.nn.Module") -> float | None:
         """AP at .5 of the masks of held-out images."""
         return self._score(network)

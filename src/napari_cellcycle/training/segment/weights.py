@@ -21,6 +21,8 @@ from napari_cellcycle.training.segment.examples import (
 from napari_cellcycle.training.segment.flow import SegmentTask
 
 if TYPE_CHECKING:
+    import torch
+
     from napari_cellcycle.models.segment.network import FlowNet
 
 FIRST_SIZES_PX = (10.5, 21.0)
@@ -69,6 +71,7 @@ def train_nuclei(
     data: Path | None = None,
     parts: Sequence[Part] = ("all",),
     start_folder: Path | None = None,
+    device: "torch.device | None" = None,
     progress: Progress = silent,
 ) -> list[Model]:
     """Train the shipped network and store it in `folder`; at most 90 minutes on two cores.
@@ -86,6 +89,8 @@ def train_nuclei(
     parts
         "simulated": simulated movies only. "half": then also the first half of each sequence, so
         that the second can be scored. "without-...": all of the other data sets. "all": all.
+    device
+        Where the network learns; by default the CPU, which the shipped weights come from.
     """
     if set(parts) != {"simulated"} and (data is None or not (data / "ctc").is_dir()):
         raise BadInput(
@@ -95,16 +100,18 @@ def train_nuclei(
     simulated = list(simulated_examples(SEEDS, 3, progress=progress))
     with tempfile.TemporaryDirectory() as scratch:
         place = start_folder or (folder if "simulated" in parts else Path(scratch))
-        start = _stored(place, progress, simulated)
+        start = _stored(place, progress, simulated, device)
         return [
             start
             if part == "simulated" or data is None
-            else _refined(part, start, (simulated, data, folder), progress)
+            else _refined(part, start, (simulated, data, folder), progress, device)
             for part in parts
         ]
 
 
-def _stored(folder: Path, progress: Progress, simulated: list[Example]) -> Model:
+def _stored(
+    folder: Path, progress: Progress, simulated: list[Example], device: "torch.device | None"
+) -> Model:
     """The network trained on simulated movies only: found in `folder`, or trained now."""
     import torch
 
@@ -114,7 +121,7 @@ def _stored(folder: Path, progress: Progress, simulated: list[Example]) -> Model
     if path.is_file():
         return find_model(str(path), "segment")
     torch.manual_seed(0)
-    network = FlowNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = FlowNet().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     settings = FitSettings(
         epochs=EPOCHS["simulated"], learning_rate=3e-3, warmup=0.03, average=0.99
     )
@@ -125,7 +132,11 @@ def _stored(folder: Path, progress: Progress, simulated: list[Example]) -> Model
 
 
 def _refined(
-    part: Part, start: Model, given: tuple[list[Example], Path, Path], progress: Progress
+    part: Part,
+    start: Model,
+    given: tuple[list[Example], Path, Path],
+    progress: Progress,
+    device: "torch.device | None",
 ) -> Model:
     """Go on from `start` with real frames among the simulated ones."""
     import torch
@@ -136,7 +147,7 @@ def _refined(
     real, weights = real_examples(data, part, progress)
     network = FlowNet(tuple(start.card.settings["widths"]))
     network.load_state_dict(start.weights())
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     settings = FitSettings(
         epochs=EPOCHS[part], learning_rate=1.5e-3, warmup=0.05, average=0.99, seed=1
     )
@@ -199,7 +210,7 @@ def _saved(
         seconds=round(seconds),
     )
     state = {
-        name: tensor.half() if tensor.is_floating_point() else tensor
+        name: (tensor.half() if tensor.is_floating_point() else tensor).cpu()
         for name, tensor in network.state_dict().items()
     }
     return save_model(state, card, folder)

@@ -86,7 +86,7 @@ class OrderTask(SequenceTask):
                 window = window_of(self.sequences, self.shape)
                 chances = flat_start(self.sequences, self.layout.aligner, window, self.progress)
                 self.layout.take(chances)
-        self.tell_stages(self.layout.code.numpy())
+        self.tell_stages(self.layout.code.cpu().numpy())
         yield from super().batches(rng)
 
     def score(self, network: nn.Module) -> float | None:
@@ -113,6 +113,7 @@ def train_by_order(
     start: dict[str, Any] | None = None,
     held_out: CellSequences | None = None,
     checkpoint: Checkpoint | None = None,
+    device: torch.device | None = None,
     progress: Progress = silent,
 ) -> tuple[Network, list[Epoch]]:
     """Train a recurrent network on the order of stages alone, which `aligner` knows.
@@ -124,6 +125,7 @@ def train_by_order(
     network = new_network(len(sequences.stages), fit_settings, shape, start)
     layout = Layout(aligner, len(sequences.images))
     network.add_module("layout", layout)
+    network.to(device)
     task = OrderTask(
         sequences,
         network,

@@ -12,6 +12,7 @@ from torch.nn import functional
 from napari_cellcycle.config import Settings
 from napari_cellcycle.data.stages import H2B, StageSet
 from napari_cellcycle.io.provenance import stages_to_json
+from napari_cellcycle.models.device import device_of
 from napari_cellcycle.models.stage.frame import FrameNetwork, predict
 from napari_cellcycle.models.store import Model, ModelCard, save_model
 from napari_cellcycle.progress import Progress, silent
@@ -99,7 +100,7 @@ class StageTask:
 
     def loss(self, network: torch.nn.Module, batch: Batch) -> torch.Tensor:
         """Cross-entropy with soft targets."""
-        images, target = batch
+        images, target = (part.to(device_of(network)) for part in batch)
         return functional.cross_entropy(network(images), target)
 
     def score(self, network: torch.nn.Module) -> float | None:
@@ -161,6 +162,7 @@ def train_network(
     start: dict[str, torch.Tensor] | None = None,
     held_out: Examples | None = None,
     checkpoint: Checkpoint | None = None,
+    device: torch.device | None = None,
     progress: Progress = silent,
 ) -> tuple[FrameNetwork, list[Epoch]]:
     """Train a frame network on real and simulated crops; either may be missing.
@@ -176,7 +178,7 @@ def train_network(
     network = FrameNetwork(len(examples.stages), width, channels=channels, levels=levels)
     if start is not None:
         network.load_state_dict(start)
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     task, threads = StageTask(real, simulated, held_out, task_settings), torch.get_num_threads()
     torch.set_num_threads(1)
     try:

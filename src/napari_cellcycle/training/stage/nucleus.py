@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from napari_cellcycle.config import Settings
 from napari_cellcycle.errors import BadInput
+from napari_cellcycle.models.device import device_of
 from napari_cellcycle.models.stage.nucleus.model import card_settings, states
 from napari_cellcycle.models.stage.nucleus.networks import build
 from napari_cellcycle.models.stage.nucleus.presets import PRESETS, NucleusPreset
@@ -141,10 +142,12 @@ class NucleusTask:
 
     def loss(self, network: torch.nn.Module, batch: Batch) -> torch.Tensor:
         """Cross-entropy, with weights of the states if there are any."""
-        samples, code = batch
+        device = device_of(network)
+        samples, code = (part.to(device) for part in batch)
+        weights = None if self.weights is None else self.weights.to(device)
         doubt = self.settings.smoothing
         return functional.cross_entropy(
-            network(samples), code, weight=self.weights, label_smoothing=doubt
+            network(samples), code, weight=weights, label_smoothing=doubt
         )
 
     def score(self, network: torch.nn.Module) -> float | None:
@@ -162,12 +165,12 @@ class NucleusTask:
 
 
 def outputs(network: torch.nn.Module, samples: np.ndarray, batch_size: int = 128) -> torch.Tensor:
-    """Logits (n, S) of scaled samples."""
+    """Logits (n, S) of scaled samples, on the CPU."""
+    device, parts = device_of(network), []
     with torch.inference_mode():
-        parts = [
-            network(torch.from_numpy(samples[start : start + batch_size].astype(np.float32)))
-            for start in range(0, len(samples), batch_size)
-        ]
+        for start in range(0, len(samples), batch_size):
+            seen = torch.from_numpy(samples[start : start + batch_size].astype(np.float32))
+            parts.append(network(seen.to(device)).cpu())
     return torch.cat(parts)
 
 
@@ -183,6 +186,7 @@ def train_nucleus(
     start: dict[str, torch.Tensor] | None = None,
     held_out: NucleusExamples | Sequence[NucleusExamples] = (),
     checkpoint: Checkpoint | None = None,
+    device: torch.device | None = None,
     progress: Progress = silent,
 ) -> tuple[dict[str, torch.Tensor], dict[str, Any], list[Epoch]]:
     """Train a network on examples of volumes, of flat images, or of both (in this order).
@@ -209,6 +213,7 @@ def train_nucleus(
     network = build(settings.preset, len(stages))
     if start is not None:
         network.load_state_dict(start)
+    network.to(device)
     task, threads = NucleusTask(sources, kept, settings), torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -222,7 +227,8 @@ def train_nucleus(
         )
     finally:
         torch.set_num_threads(threads)
-    return dict(network.state_dict()), card_settings(settings.preset, stages), history
+    state = {name: tensor.cpu() for name, tensor in network.state_dict().items()}
+    return state, card_settings(settings.preset, stages), history
 
 
 def _check(sources: list[NucleusExamples], settings: NucleusTraining) -> None:

@@ -1,7 +1,7 @@
 """Ways to train a stage model, by name."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,9 +20,13 @@ from napari_cellcycle.models.stage.model import NUCLEUS as NUCLEUS_KIND
 from napari_cellcycle.progress import Progress, silent
 from napari_cellcycle.training.stage.preset import StageLearned, StageLesson, StagePreset
 
+if TYPE_CHECKING:
+    import torch
+
 
 def train_rnn(lesson: StageLesson, progress: Progress = silent) -> StageLearned:
     """Train our recurrent network, on stages or on their order alone."""
+    from napari_cellcycle.models.device import choose_device
     from napari_cellcycle.training.stage.by_order import train_by_order
     from napari_cellcycle.training.stage.recurrent import (
         SMOOTHING,
@@ -33,7 +37,7 @@ def train_rnn(lesson: StageLesson, progress: Progress = silent) -> StageLearned:
     )
     from napari_cellcycle.training.stage.sequences import simulated_sequences
 
-    shape, start = RecurrentSettings(), None
+    shape, device, start = RecurrentSettings(), choose_device(lesson.device), None
     if lesson.start is not None:
         sizes = {n: v for n, v in lesson.start.card.settings.items() if n in shape.model_fields}
         shape, start = RecurrentSettings(**sizes), lesson.start.weights()
@@ -42,6 +46,7 @@ def train_rnn(lesson: StageLesson, progress: Progress = silent) -> StageLearned:
         "start": start,
         "held_out": lesson.held_out,
         "checkpoint": lesson.checkpoint,
+        "device": device,
         "progress": progress,
     }
     if lesson.aligner is not None:
@@ -58,10 +63,10 @@ def train_rnn(lesson: StageLesson, progress: Progress = silent) -> StageLearned:
         if start is not None:
             former = network_of(len(lesson.stages), shape)
             former.load_state_dict(start)
-            before = tell(former.eval(), lesson.held_out, shape)
+            before = tell(former.to(device).eval(), lesson.held_out, shape)
     settings = {"stages": stages_to_json(lesson.stages), "smoothing": SMOOTHING}
     settings |= shape.model_dump()
-    return StageLearned(dict(network.state_dict()), settings, history, told, before)
+    return StageLearned(_plain(network), settings, history, told, before)
 
 
 def train_paper(lesson: StageLesson, progress: Progress = silent) -> StageLearned:
@@ -101,14 +106,14 @@ def train_paper(lesson: StageLesson, progress: Progress = silent) -> StageLearne
             former = PaperNetwork(len(lesson.stages), *shape, weak)
             former.load_state_dict(start)
             before = tell_sequences(former.to(device).eval(), lesson.held_out)
-    state = {name: tensor.cpu() for name, tensor in network.state_dict().items()}
     return StageLearned(
-        state, card_settings(network, lesson.learned, training), history, told, before
+        _plain(network), card_settings(network, lesson.learned, training), history, told, before
     )
 
 
 def train_frame(lesson: StageLesson, progress: Progress = silent) -> StageLearned:
     """Train the frame network."""
+    from napari_cellcycle.models.device import choose_device
     from napari_cellcycle.models.stage.frame import FrameNetwork, predict
     from napari_cellcycle.training.stage.crop_examples import simulated_examples
     from napari_cellcycle.training.stage.frame import (
@@ -119,6 +124,7 @@ def train_frame(lesson: StageLesson, progress: Progress = silent) -> StageLearne
         widened,
     )
 
+    device = choose_device(lesson.device)
     start, width, levels, had = None, WIDTH, True, 1
     channels = 1 if lesson.learned.images.ndim == 3 else lesson.learned.images.shape[1]
     if lesson.start is not None:
@@ -142,6 +148,7 @@ def train_frame(lesson: StageLesson, progress: Progress = silent) -> StageLearne
         start=start if start is None or had == channels else widened(start, channels),
         held_out=lesson.held_out,
         checkpoint=lesson.checkpoint,
+        device=device,
         progress=progress,
     )
     told = before = None
@@ -152,9 +159,9 @@ def train_frame(lesson: StageLesson, progress: Progress = silent) -> StageLearne
             former = FrameNetwork(len(lesson.stages), width, channels=had, levels=levels)
             former.load_state_dict(start)
             seen = windows if had == channels else np.ascontiguousarray(windows[:, 0])
-            before = predict(former.eval(), seen, views=VIEWS)
+            before = predict(former.to(device).eval(), seen, views=VIEWS)
     settings = card_settings(lesson.stages, width, channels, levels)
-    return StageLearned(dict(network.state_dict()), settings, history, told, before)
+    return StageLearned(_plain(network), settings, history, told, before)
 
 
 def train_measured(lesson: StageLesson, progress: Progress = silent) -> StageLearned:
@@ -213,8 +220,8 @@ def train_resnet18(lesson: StageLesson, progress: Progress = silent) -> StageLea
             former = ResNetClassifier(len(lesson.stages), *shape)
             former.load_state_dict(start)
             before = predict(former.to(device).eval(), lesson.held_out.images, device)
-    state = {name: tensor.cpu() for name, tensor in network.state_dict().items()}
-    return StageLearned(state, card_settings(lesson.stages, training), history, told, before)
+    settings = card_settings(lesson.stages, training)
+    return StageLearned(_plain(network), settings, history, told, before)
 
 
 def train_cell_classifier(lesson: StageLesson, progress: Progress = silent) -> StageLearned:
@@ -241,18 +248,21 @@ def train_cell_classifier(lesson: StageLesson, progress: Progress = silent) -> S
             former = CellClassifier(len(lesson.stages)).to(device)
             former.load_state_dict(start)
             before = predict(former.eval(), lesson.held_out.images, device)
-    state = {name: tensor.cpu() for name, tensor in network.state_dict().items()}
-    return StageLearned(state, {"stages": stages_to_json(lesson.stages)}, history, told, before)
+    return StageLearned(
+        _plain(network), {"stages": stages_to_json(lesson.stages)}, history, told, before
+    )
 
 
 def nucleus_trainer(name: str) -> Callable[[StageLesson, Progress], StageLearned]:
     """Trainer of one network of the nucleus family."""
 
     def train(lesson: StageLesson, progress: Progress = silent) -> StageLearned:
+        from napari_cellcycle.models.device import choose_device
         from napari_cellcycle.models.stage.nucleus.networks import build
         from napari_cellcycle.training.stage.nucleus import TRAININGS, outputs, train_nucleus
         from napari_cellcycle.training.stage.nucleus_examples import simulated_examples
 
+        device = choose_device(lesson.device)
         settings = TRAININGS[name].model_copy(update={"fit": lesson.settings})
         learned = [lesson.learned]
         if lesson.simulated:
@@ -264,6 +274,7 @@ def nucleus_trainer(name: str) -> Callable[[StageLesson, Progress], StageLearned
             start=start,
             held_out=() if lesson.held_out is None else lesson.held_out,
             checkpoint=lesson.checkpoint,
+            device=device,
             progress=progress,
         )
         told = []
@@ -271,11 +282,16 @@ def nucleus_trainer(name: str) -> Callable[[StageLesson, Progress], StageLearned
             for weights in [state] if start is None else [state, start]:
                 network = build(settings.preset, len(lesson.stages))
                 network.load_state_dict(weights)
-                logits = outputs(network.eval(), lesson.held_out.samples)
+                logits = outputs(network.to(device).eval(), lesson.held_out.samples)
                 told.append(logits.softmax(1).numpy())
         return StageLearned(state, card, history, *told)
 
     return train
+
+
+def _plain(network: "torch.nn.Module") -> "dict[str, torch.Tensor]":
+    """The weights of a network, on the CPU."""
+    return {name: tensor.cpu() for name, tensor in network.state_dict().items()}
 
 
 def _together(lesson: StageLesson, simulated: Any) -> Any:

@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from napari_cellcycle.config import Settings
 from napari_cellcycle.errors import BadInput
+from napari_cellcycle.models.device import device_of
 from napari_cellcycle.models.stage.ensemble import RecurrentEnsemble, recurrent_network
 from napari_cellcycle.models.stage.frame import normalise
 from napari_cellcycle.models.stage.recurrent import SIDE, SIZE, RecurrentNetwork, levels
@@ -120,10 +121,14 @@ class SequenceTask:
 
     def loss(self, network: torch.nn.Module, batch: SequenceBatch) -> torch.Tensor:
         """Cross-entropy of the stages, and how well the centre cell is drawn."""
+        batch = SequenceBatch(*(part.to(device_of(network)) for part in batch))
         logits, drawn = network(batch.images, batch.level, batch.valid)
         told = (batch.code != UNKNOWN) & batch.valid
         loss = functional.cross_entropy(
-            logits[told], batch.code[told], self.weight, label_smoothing=self.settings.smoothing
+            logits[told],
+            batch.code[told],
+            self.weight.to(logits.device),
+            label_smoothing=self.settings.smoothing,
         )
         known = batch.has_mask[:, None] & batch.valid
         if known.any():
@@ -295,18 +300,20 @@ def tell(
     level = relative_levels(sequences, shape)
     total = np.zeros((len(sequences.images), len(sequences.stages)), np.float32)
     count = np.zeros(len(total), np.float32)
+    device = device_of(network)
     with torch.inference_mode():
         paths = sequences.paths
         for path in track_progress(paths, len(paths), progress, "Telling stages"):
             images = sequences.images[path, edge : edge + side, edge : edge + side]
-            seen = torch.from_numpy(images).float()
+            seen = torch.from_numpy(images).to(device).float()
             if side != shape.size:
                 seen = functional.interpolate(
                     seen[:, None], size=(shape.size,) * 2, mode="bilinear", antialias=True
                 )[:, 0]
-            valid = torch.ones(1, len(path), dtype=torch.bool)
-            logits, _ = network(normalise(seen)[None], torch.from_numpy(level[path])[None], valid)
-            total[path] += logits[0].softmax(1).numpy()
+            valid = torch.ones(1, len(path), dtype=torch.bool, device=device)
+            relative = torch.from_numpy(level[path]).to(device)
+            logits, _ = network(normalise(seen)[None], relative[None], valid)
+            total[path] += logits[0].softmax(1).cpu().numpy()
             count[path] += 1
     return total / np.maximum(count, 1)[:, None]
 
@@ -321,6 +328,7 @@ def train_recurrent(
     start: dict[str, Any] | None = None,
     held_out: CellSequences | None = None,
     checkpoint: Checkpoint | None = None,
+    device: torch.device | None = None,
     progress: Progress = silent,
 ) -> tuple[Network, list[Epoch]]:
     """Train a recurrent network, from nothing or from the weights `start`.
@@ -329,7 +337,7 @@ def train_recurrent(
     sources do not show at least two stages.
     """
     fit_settings, shape = fit_settings or FIT, shape or RecurrentSettings()
-    network = new_network(len(sources[0].stages), fit_settings, shape, start)
+    network = new_network(len(sources[0].stages), fit_settings, shape, start).to(device)
     task = SequenceTask(sources, shares, held_out, task_settings, shape)
     return network, fit_recurrent(network, task, fit_settings, checkpoint, progress)
 

@@ -114,6 +114,7 @@ class StageLesson(Lesson):
                 start=start,
                 held_out=held_out,
                 checkpoint=checkpoint,
+                device=self.material.device,
                 progress=progress,
             )
             return plain(network.state_dict()), history
@@ -130,6 +131,7 @@ class StageLesson(Lesson):
             start=start,
             held_out=held_out,
             checkpoint=checkpoint,
+            device=self.material.device,
             progress=progress,
         )
         return plain(frame_network.state_dict()), history
@@ -207,7 +209,7 @@ class StageLesson(Lesson):
             shape = self._shape
             network = network_of(len(self._stages), shape)
             network.load_state_dict(state)
-            return tell(network.eval(), data, shape)
+            return tell(network.to(self.material.device).eval(), data, shape)
         from napari_cellcycle.models.stage.frame import FrameNetwork, predict
         from napari_cellcycle.training.stage.frame import VIEWS
 
@@ -219,7 +221,7 @@ class StageLesson(Lesson):
             levels=bool(settings.get("levels", False)),
         )
         frame.load_state_dict(state)
-        return np.asarray(predict(frame.eval(), data.windows(), views=VIEWS))
+        return predict(frame.to(self.material.device).eval(), data.windows(), views=VIEWS)
 
 
 def _of_table(figure: Statistic, stages: int) -> Statistic:
