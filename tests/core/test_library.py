@@ -118,8 +118,8 @@ def test_the_way_back_follows_other_names_and_forgets_what_was_removed(tmp_path)
 
 
 def test_a_model_that_no_step_can_run_does_not_come_into_use(tmp_path):
-    odd = taught(tmp_path, "odd", kind="stage", architecture="kinds of cells")
-    with pytest.raises(BadInput, match=r"of a kind \(kinds of cells\) that no step can run"):
+    odd = taught(tmp_path, "odd", kind="stage", architecture="kinds of stars")
+    with pytest.raises(BadInput, match=r"of a kind \(kinds of stars\) that no step can run"):
         use_model(odd, tmp_path)
     assert default_model("stage", tmp_path) == "rnn"
 

@@ -3,19 +3,24 @@
 import numpy as np
 import pytest
 
-from napari_cellcycle.config import SegmentSettings
+from napari_cellcycle.config import ClassifySettings, SegmentSettings
+from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.data.movie import Movie
 from napari_cellcycle.data.stages import free_stages
 from napari_cellcycle.errors import BadInput, MissingModel
+from napari_cellcycle.features.colours import colours_last
+from napari_cellcycle.features.kind_traits import traits_of
 from napari_cellcycle.io.provenance import stages_to_json
-from napari_cellcycle.models.segment.query.finder import KINDS, find_cells, finder_of, open_teller
+from napari_cellcycle.models.segment.query.finder import find_cells, finder_of, open_teller
 from napari_cellcycle.models.segment.query.model import DEFAULT, PAPER, QuerySegmenter
 from napari_cellcycle.models.segment.query.points import Points
-from napari_cellcycle.models.segment.query.prepare import colours_last, prepared
-from napari_cellcycle.models.segment.query.traits import traits_of
+from napari_cellcycle.models.segment.query.prepare import prepared
 from napari_cellcycle.models.segment.segmenter import open_segmenter
+from napari_cellcycle.models.stage.model import KINDS, open_stage_model
 from napari_cellcycle.models.store import ModelCard, save_model
+from napari_cellcycle.pipeline.classify import classify
 from napari_cellcycle.pipeline.segment import segment
+from napari_cellcycle.pipeline.track import track
 
 torch = pytest.importorskip("torch")
 from napari_cellcycle.models.rank_net import RankNet  # noqa: E402
@@ -44,10 +49,18 @@ def stored(folder, architecture=DEFAULT, name="q", kind="segment", **settings):
     networks = {
         DEFAULT: lambda: QuerySegmenter.network_of(card),
         PAPER: lambda: PaperQuerySegmenter.network_of(card),
-        KINDS: lambda: RankNet(2, card.settings["traits"], 2, 4),
+        KINDS: lambda: judging(RankNet(2, card.settings["traits"], 2, 4)),
         "crop classifier": lambda: CellClassifier(2),
     }
     return save_model(networks[architecture]().state_dict(), card, folder)
+
+
+def judging(network):
+    """The network with weights that make a difference, used to traits from 0 to 1."""
+    network.know(np.random.default_rng(0).random((50, network.traits)).astype(np.float32))
+    for weights in network.parameters():
+        torch.nn.init.normal_(weights, std=0.1)
+    return network
 
 
 def named(*names):
@@ -187,6 +200,54 @@ def test_kinds_of_cells_are_told_at_their_points(tmp_path, architecture):
     assert found.chances.shape == (2, 2)
     assert np.allclose(found.chances.sum(1), 1, atol=1e-5)
     assert set(found.labels) <= {"a", "b"}
+
+
+def coloured_movie(tmp_path, architecture, frames=2):
+    """A movie of three channels with two cells a frame, and a model that tells their kinds."""
+    settings = KIND_SETTINGS if architecture == KINDS else {}
+    model = stored(tmp_path, architecture, "k", "stage", stages=named("a", "b"), **settings)
+    pixels = np.random.default_rng(1).integers(0, 255, (frames, 3, 60, 70)).astype(np.uint8)
+    masks = np.zeros((frames, 60, 70), np.int32)
+    masks[:, 10:20, 10:20], masks[:, 30:40, 40:52] = 1, 2
+    movie = Movie(pixels, (1.0, 1.0), 300.0, ("marker", "green", "DAPI"))
+    labels, tracks = track(movie, LabelStack(masks), model="simple")
+    return movie, labels, tracks, str(model.path)
+
+
+@pytest.mark.parametrize("architecture", [KINDS, "crop classifier"])
+def test_kinds_of_the_cells_of_a_movie_are_told_in_all_its_colours(tmp_path, architecture):
+    movie, labels, tracks, model = coloured_movie(tmp_path, architecture)
+    told = classify(movie, labels, tracks, model=model).cells
+    assert set(told["stage"]) <= {"a", "b"}
+    teller = open_stage_model(model, "cpu")
+    for time, cells in told.groupby("frame"):
+        image = np.stack([movie.frame(time, name) for name in movie.channels])
+        places = cells[["y", "x"]].to_numpy()
+        expected = teller.at(image, labels.frame(time), cells["label"].to_numpy(), places)
+        np.testing.assert_allclose(cells[["seen_a", "seen_b"]], expected, atol=1e-5)
+
+
+def test_kinds_are_told_in_one_channel_if_it_is_chosen(tmp_path):
+    movie, labels, tracks, model = coloured_movie(tmp_path, KINDS)
+    grey = Movie(movie.pixels[:, 2:], movie.pixel_size, movie.frame_interval, ("DAPI",))
+    chosen = ClassifySettings(channel="DAPI")
+    in_one, alone, in_all = (
+        classify(of, labels, tracks, settings, model=model).cells["seen_a"]
+        for of, settings in ((movie, chosen), (grey, None), (movie, None))
+    )
+    np.testing.assert_allclose(in_one, alone)
+    assert not np.allclose(in_one, in_all)
+
+
+def test_kinds_of_cells_in_volumes_are_refused_in_a_sentence(tmp_path):
+    movie, labels, tracks, model = coloured_movie(tmp_path, KINDS)
+    deep = Movie(
+        np.repeat(movie.pixels[:, :, None], 2, axis=2), (1.0, 1.0, 1.0), 300.0, movie.channels
+    )
+    masks = LabelStack(np.stack([np.stack([labels.frame(t)] * 2) for t in range(len(movie))]))
+    _, tracks = track(deep, masks, model="simple")
+    with pytest.raises(BadInput, match="this movie is of volumes; choose another"):
+        classify(deep, masks, tracks, model=model)
 
 
 def two_cells(fibres_at):

@@ -27,7 +27,8 @@ class Sight:
     `labels` (m,) where they are and their values in `mask`. `images` holds the frames around it,
     each ([Z,] Y, X), `reach` before and `reach` after `frame`; beyond the ends of the movie the
     first or last frame is repeated. `pixel_size` is that of the movie, ([z,] y, x) in
-    micrometres; `diameter` that of its median cell, in micrometres.
+    micrometres; `diameter` that of its median cell, in micrometres. `movie` is where other
+    channels are read from, None if one was chosen.
     """
 
     frame: int
@@ -38,11 +39,19 @@ class Sight:
     stack: LabelStack
     pixel_size: tuple[float, ...]
     diameter: float
+    movie: Movie | None = None
 
     @property
     def image(self) -> np.ndarray:
         """The frame itself, ([Z,] Y, X)."""
         return self.images[len(self.images) // 2]
+
+    @property
+    def colours(self) -> np.ndarray:
+        """All channels of the frame, (C, [Z,] Y, X), or the chosen one; read when asked for."""
+        if self.movie is None:
+            return self.image[None]
+        return np.stack([self.movie.frame(self.frame, name) for name in self.movie.channels])
 
     @property
     def mask(self) -> np.ndarray:
@@ -84,7 +93,8 @@ def sights(
         held = {t: held[t] if t in held else movie.frame(t, channel) for t in wanted}
         images = tuple(held[t] for t in wanted)
         place = (time, rows, centres[rows], label[rows], images)
-        yield Sight(*place, labels, movie.pixel_size, diameter)
+        others = movie if channel is None else None
+        yield Sight(*place, labels, movie.pixel_size, diameter, others)
 
 
 def flat_crops(

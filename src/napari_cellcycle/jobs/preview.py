@@ -127,7 +127,9 @@ class Eye:
         from napari_cellcycle.pipeline.preview import preview
 
         image = self._read(look.images[0])
-        movie = Movie(image[np.newaxis, np.newaxis], look.pixel_size, 1.0, ("cells",))
+        colours = image if image.ndim > len(look.pixel_size) else image[np.newaxis]
+        names = tuple(map(str, range(len(colours))))
+        movie = Movie(colours[np.newaxis], look.pixel_size, 1.0, names)
         key = (look.series, look.pixel_size, look.settings.model, look.device, look.model_folder)
         settings = look.settings
         if not settings.diameter and key in self._diameters:
@@ -145,7 +147,7 @@ class Eye:
         if shows_map is not None:
             known = (look.images, seen.region, diameter, self._model and self._model[0])
             if self._map is None or self._map[0] != known:
-                part = image[seen.region.slices]
+                part = image[seen.region.slices]  # of one channel or of all
                 self._map = (known, shows_map(part, seen.prepared.diameter_px))
             found["map"] = self._map[1]
         return found

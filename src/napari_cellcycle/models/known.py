@@ -2,7 +2,6 @@
 
 from napari_cellcycle.models.link.open import GRAPH, PERCEPTRONS
 from napari_cellcycle.models.link.open import PAPER as PAPER_LINKS
-from napari_cellcycle.models.segment.query.finder import KINDS as POINT_KINDS
 from napari_cellcycle.models.segment.query.model import DEFAULT, PAPER
 from napari_cellcycle.models.stage import model as stage
 from napari_cellcycle.models.store import ModelCard
@@ -15,11 +14,11 @@ def is_known(card: ModelCard) -> bool:
     """
     if card.kind == "stage":
         stage.stages_of(card)
-    return can_be_in_use(card) or (card.kind == "stage" and card.architecture == POINT_KINDS)
+    return can_be_in_use(card)
 
 
 def can_be_in_use(card: ModelCard) -> bool:
-    """Whether the step that the model is for can run it; a classifier of points has none."""
+    """Whether the step that the model is for can run it."""
     named = card.architecture
     if card.kind == "segment":
         return named.startswith("FlowNet") or named in (DEFAULT, PAPER)

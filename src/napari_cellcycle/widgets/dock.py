@@ -335,6 +335,7 @@ class CellCycle(QWidget):
 
     def refresh(self) -> None:
         """Bring everything in line with what is open now."""
+        self.picker.prefer_all_channels(self.segment.sees_colours)
         movie, recording = self.picker.movie, self.session.recording
         if movie is not None and recording is not None:
             own = [x for x in (recording.layers.labels, recording.layers.tracks) if x is not None]

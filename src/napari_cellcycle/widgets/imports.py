@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QFileDialog, QMenu, QPushButton
 
 from napari_cellcycle.data.labels import LabelStack
 from napari_cellcycle.data.movie import Movie
+from napari_cellcycle.widgets.channel_layers import unstack
 from napari_cellcycle.widgets.recording import Recording
 from napari_cellcycle.widgets.result import Result
 from napari_cellcycle.widgets.running import MISSED, show
@@ -61,6 +62,8 @@ def import_tracks(dock: "CellCycle", path: Path) -> Task | None:
     They are placed on the masks that the step Track starts from. What was shown before can be
     brought back by Undo. The notice tells what was taken and what was left out.
     """
+    if dock.task is None:
+        unstack(dock)
     recording, movie = dock.session.recording, dock.picker.movie
     if not _is_ready(dock) or recording is None or movie is None:
         return None

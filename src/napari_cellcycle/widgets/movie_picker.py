@@ -25,6 +25,9 @@ from napari_cellcycle.widgets.narrow import narrow
 _GUESSED = "background-color: #ffb000; color: #000000;"
 
 
+_ALL_CHANNELS = "all channels"
+
+
 class MoviePicker(QWidget):
     """Offers the layers that can be a movie and chooses one by itself.
 
@@ -41,6 +44,7 @@ class MoviePicker(QWidget):
         self._offered: list[Image] = []
         self._movie: Movie | None = None
         self._touched: set[QDoubleSpinBox] = set()
+        self._all_channels = self._channel_chosen = False
         self._guessed: set[str] = set()
         self.problem = ""
         self.layer: Image | None = None
@@ -73,9 +77,15 @@ class MoviePicker(QWidget):
 
     @property
     def channel(self) -> str | None:
-        """The channel that shows the cells; None where there is only one."""
-        several = self._movie is not None and len(self._movie.channels) > 1
-        return self.channels.currentText() if several else None
+        """The channel that shows the cells; None for all, and where there is only one."""
+        return self.channels.currentData()
+
+    def prefer_all_channels(self, preferred: bool) -> None:
+        """Choose all channels, or the usual one, unless the user chose something."""
+        if self._all_channels != preferred:
+            self._all_channels = preferred
+            if not self._channel_chosen:
+                self._choose_usual_channel()
 
     def choose(self, layer: Image) -> None:
         """Choose `layer`, if it can be a movie."""
@@ -83,6 +93,13 @@ class MoviePicker(QWidget):
         for row, offered in enumerate(self._offered):
             if offered is layer:
                 self.layers.setCurrentIndex(row)
+
+    def choose_channel(self, name: str | None) -> None:
+        """Choose a channel, or all of them (None), as the user would."""
+        row = self.channels.findData(name) if name is not None else self.channels.count() - 1
+        if row >= 0 and row != self.channels.currentIndex():
+            self._channel_chosen = True
+            self.channels.setCurrentIndex(row)
 
     def close_events(self) -> None:
         """Stop listening to the viewer."""
@@ -93,7 +110,9 @@ class MoviePicker(QWidget):
 
     def _build(self) -> None:
         self.layers = _combo("The image layer that shows your cells over time")
-        self.channels = _combo("The channel that shows the cells")
+        self.channels = _combo(
+            "The channel that shows the cells; all of them for models of colours"
+        )
         self.axes = _combo("What the second axis of the layer is")
         self.axes.addItems(["planes (3D)", "channels (2D)"])
         self.planes = _spin(" µm/plane", 2, "Distance between planes")
@@ -123,6 +142,7 @@ class MoviePicker(QWidget):
         layout.addWidget(self.note)
         self.layers.currentIndexChanged.connect(self._on_chosen)
         self.axes.currentIndexChanged.connect(self._describe)
+        self.channels.activated.connect(self._on_channel)
         self.channels.currentIndexChanged.connect(self.edited)
         for spin in self._spins:
             spin.valueChanged.connect(_slot(self._on_size, spin))
@@ -162,6 +182,7 @@ class MoviePicker(QWidget):
         """Show what is known about the chosen layer."""
         self._movie, self.problem = None, ""
         self._touched.clear()
+        self._channel_chosen = False
         if self.layer is None:
             self.problem = "Open a movie: an image over time (File > Open, or Open Sample)."
         else:
@@ -174,6 +195,17 @@ class MoviePicker(QWidget):
         self._fill()
         self.edited.emit()
 
+    def _on_channel(self, _row: int) -> None:
+        self._channel_chosen = True
+
+    def _choose_usual_channel(self) -> None:
+        """The channel that the layer names, else the first; or all, where that is preferred."""
+        own = (
+            self.layer.metadata.get(METADATA, {}).get("channel") if self.layer is not None else None
+        )
+        row = self.channels.count() - 1 if self._all_channels else self.channels.findData(str(own))
+        self.channels.setCurrentIndex(max(0, row) if self.channels.count() else -1)
+
     def _fill(self) -> None:
         movie = self._movie
         ndim = movie.ndim if movie else 2
@@ -182,10 +214,11 @@ class MoviePicker(QWidget):
         self._form.setRowVisible(self.axes, self.layer is not None and is_ambiguous(self.layer))
         self.channels.blockSignals(True)
         self.channels.clear()
-        self.channels.addItems(list(movie.channels) if movie else [])
-        if movie and self.layer is not None:
-            own = self.layer.metadata.get(METADATA, {}).get("channel")
-            self.channels.setCurrentIndex(max(0, self.channels.findText(str(own))))
+        if movie is not None and several:
+            for name in movie.channels:
+                self.channels.addItem(name, name)
+            self.channels.addItem(_ALL_CHANNELS, None)
+        self._choose_usual_channel()
         self.channels.blockSignals(False)
         for spin in self._spins:
             spin.blockSignals(True)

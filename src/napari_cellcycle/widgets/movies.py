@@ -170,7 +170,7 @@ def _with_file(movie: Movie, layer: Image) -> Movie:
 
 def _recorded(record: dict[str, Any]) -> Movie | None:
     """The whole movie, of which a layer of our readers shows one channel."""
-    found = _open(record["source"]) if record.get("source") else None
+    found = _open(record["source"]) if record.get("source") else record.get("movie")
     if found is None:
         return None
     return replace(

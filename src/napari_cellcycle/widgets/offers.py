@@ -45,6 +45,11 @@ def is_query_file(name: str) -> bool:
         return False
 
 
+def sees_colours(name: str, folder: str | None) -> bool:
+    """Whether the segmentation model of that name, or file, looks at all channels."""
+    return name in query_models(folder) or is_query_file(name)
+
+
 def _is_query(model: Model) -> bool:
     return model.card.architecture.startswith("coordinate queries")
 

@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from napari_cellcycle.config import ComputeSettings, SegmentSettings
+from napari_cellcycle.features.colours import COLOURS
 from napari_cellcycle.jobs.events import Done, Failed
 from napari_cellcycle.jobs.preview import Look, command_of_previews
 from napari_cellcycle.jobs.process import ChildProcess, Ended
+from napari_cellcycle.widgets.offers import sees_colours
 from napari_cellcycle.widgets.task import JobFailed
 
 _POLL = 0.02
@@ -127,6 +129,7 @@ class RemoteSegmenter:
         self, talk: Talk, name: str, compute: ComputeSettings, check: Callable[[], object]
     ) -> None:
         self.name = name
+        self.channels = COLOURS if sees_colours(name, compute.model_folder) else 1
         self.notes: tuple[str, ...] = ()
         self._talk, self._compute, self._check = talk, compute, check
 

@@ -138,7 +138,7 @@ class Previews(QObject):
     def _ask(self, wanted: Wanted) -> Answer:
         movie, channel = wanted.movie, wanted.settings.channel
         series = str(self._number_of(movie)), str(channel)
-        image = self.talk.store((*series, wanted.time), lambda: movie.frame(wanted.time, channel))
+        image = self.talk.store((*series, wanted.time), lambda: _image(movie, wanted.time, channel))
         look = Look(
             "preview",
             (image,),
@@ -162,6 +162,13 @@ class Previews(QObject):
     def _check(self, wanted: Wanted) -> None:
         if self._closed or self._wanted is not wanted:
             raise _Superseded
+
+
+def _image(movie: Movie, time: int, channel: str | None) -> np.ndarray:
+    """A channel of a frame, ([Z,] Y, X); all of them, (C, [Z,] Y, X), where none is chosen."""
+    if channel is not None or len(movie.channels) == 1:
+        return movie.frame(time, channel)
+    return np.stack([movie.frame(time, name) for name in movie.channels])
 
 
 def _seen(wanted: Wanted, answer: Answer) -> Seen:

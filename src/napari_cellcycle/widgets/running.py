@@ -9,6 +9,7 @@ from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.jobs.job import StepName
 from napari_cellcycle.pipeline.keep import kept_cells
 from napari_cellcycle.widgets import estimates
+from napari_cellcycle.widgets.channel_layers import unstack
 from napari_cellcycle.widgets.preferences import compute_settings
 from napari_cellcycle.widgets.recording import Recording
 from napari_cellcycle.widgets.result import Result
@@ -28,6 +29,8 @@ NAMES: dict[StepName, str] = {**TITLES, "run": "Track and classify"}
 
 def start(dock: "CellCycle", step: StepName) -> Task | None:
     """Run `step` ("segment", "track", "classify" or "run") on the chosen movie."""
+    if dock.task is None:
+        unstack(dock)
     dock.refresh()
     reason = dock.hindrance(step)
     recording, movie = dock.session.recording, dock.picker.movie

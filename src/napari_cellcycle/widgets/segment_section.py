@@ -41,6 +41,7 @@ class SegmentSection(StepSection):
 
     def __init__(self) -> None:
         self._queries: frozenset[str] = frozenset()
+        self.sees_colours = False
         super().__init__("segment", SegmentSettings())
         self.preview_button = QPushButton("Preview")
         self.preview_button.setCheckable(True)
@@ -71,7 +72,7 @@ class SegmentSection(StepSection):
 
     def _on_model(self, name: str) -> None:
         """Show the settings that the chosen model has."""
-        asked = name in self._queries or is_query_file(name)
+        self.sees_colours = asked = name in self._queries or is_query_file(name)
         self.form.show_rows(QUERY_FIELDS, asked)
         self.form.show_rows(["flow_threshold"], not asked)
         super()._on_model(name)

@@ -9,6 +9,8 @@ import numpy as np
 
 from napari_cellcycle.config import SegmentSettings
 from napari_cellcycle.errors import MissingModel, OutOfMemory
+from napari_cellcycle.models.device import faster_products
+from napari_cellcycle.models.freed_memory import keep_freed_memory
 from napari_cellcycle.models.segment.diameter import guess_diameter
 from napari_cellcycle.models.segment.dynamics import Rules, drop_odd, masks_of, tidy
 from napari_cellcycle.models.segment.memory import is_out_of_memory
@@ -63,6 +65,7 @@ class FlowSegmenter:
             ) from error
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._network = network.eval().to(device)
+        keep_freed_memory()
         self._tile = 1 << 16
         self._batch = 1 << 16
         self._last: tuple[int, np.ndarray] | None = None
@@ -165,8 +168,7 @@ class FlowSegmenter:
         """Maps (N, 3, Y, X) of images (N, 1, Y, X)."""
         import torch
 
-        fast = self.device.type == "cpu" and _has_fast_bfloat16()
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=fast):
+        with torch.inference_mode(), faster_products(self.device):
             images = torch.from_numpy(batch).to(self.device, memory_format=torch.channels_last)
             return self._network(images).float().cpu().numpy()
 
@@ -192,11 +194,3 @@ class FlowSegmenter:
                 "close other programs and start again."
             )
         warnings.warn(f"Memory ran out, so segmentation went on with {what}.", stacklevel=1)
-
-
-def _has_fast_bfloat16() -> bool:
-    """Whether this processor multiplies bfloat16 in hardware."""
-    import torch
-
-    tell = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-    return bool(tell and tell())

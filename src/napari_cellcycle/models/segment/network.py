@@ -50,7 +50,7 @@ class FlowNet(nn.Module):
 
 
 class Down(nn.Module):
-    """Two residual pairs of convolutions."""
+    """Two residual pairs of convolutions; sums are made in place, as memory is what takes time."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -64,8 +64,8 @@ class Down(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute (N, outputs, Y, X) from (N, inputs, Y, X)."""
-        x = self.project(x) + self.first(x)
-        return x + self.second(x)
+        x = self.first(x).add_(self.project(x))
+        return self.second(x).add_(x)
 
 
 class Up(nn.Module):
@@ -81,10 +81,10 @@ class Up(nn.Module):
     def forward(self, x: Tensor, skip: Tensor, style: Tensor) -> Tensor:
         """Compute (N, outputs, Y, X) from (N, inputs, Y, X), the skip and (N, style)."""
         shift = [linear(style)[:, :, None, None] for linear in self.styles]
-        inner = self.convolutions[0](self.enter(x) + skip + shift[0])
-        x = self.project(x) + inner
+        inner = self.convolutions[0](self.enter(x).add_(skip).add_(shift[0]))
+        x = self.project(x).add_(inner)
         inner = self.convolutions[1](x + shift[1])
-        return x + self.convolutions[2](inner + shift[2])
+        return self.convolutions[2](inner.add_(shift[2])).add_(x)
 
 
 def _convolution(inputs: int, outputs: int, size: int, *, relu: bool = True) -> nn.Sequential:

@@ -13,6 +13,7 @@ from torch import nn
 
 from napari_cellcycle.data.stages import StageSet
 from napari_cellcycle.errors import MissingModel
+from napari_cellcycle.features.colours import colours_last, lit_colours
 from napari_cellcycle.features.sights import Sight
 from napari_cellcycle.models.stage.model import CLASSIFIER, stages_of
 from napari_cellcycle.models.store import Model
@@ -117,7 +118,7 @@ class CropClassifier:
             network.load_state_dict(model.weights())
         except RuntimeError as error:
             raise MissingModel(
-                f"The stage model {model.path} does not fit its card; expected a {CLASSIFIER} of "
+                f"The weights in {model.path} do not fit their card; expected a {CLASSIFIER} of "
                 f"{len(stages)} classes; get the model again."
             ) from error
         return cls(network, stages, device)
@@ -128,13 +129,23 @@ class CropClassifier:
         """Probabilities (n, S) of each cell in each frame by itself; volumes are projected."""
         result = np.zeros((len(parent), len(self.stages)), np.float32)
         for sight in sights:
-            image = lit(sight.image)
-            image = image.max(axis=0) if image.ndim == 3 else image
+            colours = sight.colours.max(axis=1) if sight.image.ndim == 3 else sight.colours
+            image = lit(colours[0] if len(colours) == 1 else colours_last(colours, self.channels))
             for start in range(0, len(sight.rows), batch_size):
                 part = slice(start, start + batch_size)
                 seen = zero_padded(image, sight.centres_px[part, -2:])
                 result[sight.rows[part]] = predict(self.network, seen, self.device, batch_size)
         return result
+
+    def at(
+        self, image: np.ndarray, masks: np.ndarray, labels: np.ndarray, places: np.ndarray
+    ) -> np.ndarray:
+        """Probabilities (n, K) of the cells at `places` (n, 2) of an image (Y, X) or (C, Y, X).
+
+        As published: a single channel is shown as green and blue; masks do not matter.
+        """
+        colours = lit_colours(colours_last(image, self.channels))
+        return predict(self.network, zero_padded(colours, places), self.device)
 
     def tell(
         self, images: np.ndarray, diameter_px: float = 0.0, batch_size: int = 64

@@ -40,7 +40,7 @@ class StageModel(Protocol):
         """
 
 
-FRAME, RECURRENT, PAPER, RESNET, CLASSIFIER, NUCLEUS, MEASURED = (
+FRAME, RECURRENT, PAPER, RESNET, CLASSIFIER, NUCLEUS, MEASURED, KINDS = (
     "napari_cellcycle.models.stage.frame.FrameNetwork",
     "recurrent network",
     "paper recurrent network",
@@ -48,6 +48,7 @@ FRAME, RECURRENT, PAPER, RESNET, CLASSIFIER, NUCLEUS, MEASURED = (
     "crop classifier",
     "nucleus",
     "measured crops",
+    "kinds of cells",
 )
 """How the `architecture` on the card of each kind of stage model begins."""
 OPENERS = {
@@ -58,6 +59,7 @@ OPENERS = {
     CLASSIFIER: ("cell_classifier", "CropClassifier"),
     NUCLEUS: ("nucleus.model", "NucleusModel"),
     MEASURED: ("measured", "MeasuredModel"),
+    KINDS: ("kinds", "KindModel"),
 }
 """Module and class that open each kind of stage model; loaded when needed, as they need torch."""
 

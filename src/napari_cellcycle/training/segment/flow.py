@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_cellcycle.models.device import device_of
+from napari_cellcycle.models.device import device_of, faster_products
 from napari_cellcycle.training.segment.examples import SIZES_PX, Example, varied_crop
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class SegmentTask:
 
         device = device_of(network)
         images, maps = (part.to(device) for part in batch)
-        with torch.autocast(device.type, dtype=torch.bfloat16):
+        with faster_products(device):
             out = network(images.contiguous(memory_format=torch.channels_last))
         out = out.float()
         known = maps[:, 3] > 0.99

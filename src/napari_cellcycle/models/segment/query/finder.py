@@ -8,30 +8,26 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from napari_cellcycle.data.stages import StageSet
 from napari_cellcycle.errors import MissingModel
 from napari_cellcycle.models.device import choose_device
 from napari_cellcycle.models.segment.query.model import QueryModel, open_query_model
-from napari_cellcycle.models.segment.query.prepare import COLOURS, colours_last, lit_colours
-from napari_cellcycle.models.stage.model import CLASSIFIER, stages_of
+from napari_cellcycle.models.stage.model import CLASSIFIER, KINDS, stage_model_of
 from napari_cellcycle.models.store import Model, find_model
 
 if TYPE_CHECKING:
     import torch
 
-    from napari_cellcycle.models.rank_net import RankNet
-    from napari_cellcycle.models.stage.cell_classifier import CellClassifier
-
-KINDS = "kinds of cells"
-"""The `architecture` on the card of the default classifier."""
-
 
 class Teller(Protocol):
-    """Tells the kinds of cells; `kinds` are their names."""
+    """Tells the kinds of cells, which are its `stages`."""
 
-    kinds: tuple[str, ...]
+    stages: StageSet
 
-    def __call__(self, image: np.ndarray, places: np.ndarray, masks: np.ndarray) -> np.ndarray:
-        """Probabilities (n, K) of cells at `places` (n, 2), number i of value i + 1 in `masks`."""
+    def at(
+        self, image: np.ndarray, masks: np.ndarray, labels: np.ndarray, places: np.ndarray
+    ) -> np.ndarray:
+        """Probabilities (n, K) of cells at `places` (n, 2) with values `labels` (n,) in `masks`."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +58,11 @@ class FoundCells:
 def find_cells(image: np.ndarray, model: QueryModel, teller: Teller | None = None) -> FoundCells:
     """All cells of an image (Y, X) or (C, Y, X); an image without cells gives none."""
     points, masks = model.cells(image)
-    if teller is None or len(points) == 0:
-        kinds = () if teller is None else teller.kinds
-        chances = np.zeros((len(points), len(kinds)), np.float32)
-        return FoundCells(points.places, points.scores, masks, chances, kinds)
-    chances = teller(image, points.places, masks)
-    return FoundCells(points.places, points.scores, masks, chances, teller.kinds)
+    kinds = () if teller is None else teller.stages.names
+    chances = np.zeros((len(points), len(kinds)), np.float32)
+    if teller is not None and len(points):
+        chances = teller.at(image, masks, np.arange(1, len(points) + 1), points.places)
+    return FoundCells(points.places, points.scores, masks, chances, kinds)
 
 
 def finder_of(
@@ -95,63 +90,13 @@ def open_teller(model: Model, device: "torch.device") -> Teller:
 
     Raises `MissingModel` if it is of another kind, or its weights do not fit the card.
     """
-    from napari_cellcycle.models.rank_net import RankNet
-    from napari_cellcycle.models.stage.cell_classifier import CellClassifier
-
-    kinds = stages_of(model.card).names
-    try:
-        if model.card.architecture == KINDS:
-            known = model.card.settings
-            sizes = (int(known[name]) for name in ("traits", "members", "hidden"))
-            network = RankNet(len(kinds), *sizes)
-            network.load_state_dict(model.weights())
-            return KindTeller(network.eval().to(device), kinds, float(known["diameter"]))
-        if model.card.architecture == CLASSIFIER:
-            crops = CellClassifier(len(kinds))
-            crops.load_state_dict(model.weights())
-            return CropTeller(crops.eval().to(device), kinds)
-    except (KeyError, RuntimeError) as error:
+    if model.card.architecture not in (KINDS, CLASSIFIER):
         raise MissingModel(
-            f"The weights in {model.path} do not fit their card; expected a network of "
-            f"{model.card.architecture}; get the model again."
-        ) from error
-    raise MissingModel(
-        f"The model {model.card.name!r} ({model.card.architecture}) does not tell kinds of cells "
-        f"at points; expected one of {KINDS!r} or {CLASSIFIER!r}; choose another."
-    )
-
-
-class KindTeller:
-    """The default classifier: what is measured of each cell and its surroundings is judged.
-
-    `diameter` is that of the usual nucleus, in pixels.
-    """
-
-    def __init__(self, network: "RankNet", kinds: tuple[str, ...], diameter: float) -> None:
-        self.network, self.kinds, self.diameter = network, kinds, diameter
-
-    def __call__(self, image: np.ndarray, places: np.ndarray, masks: np.ndarray) -> np.ndarray:
-        """Probabilities (n, K); a cell without a mask counts as a disc at its place."""
-        from napari_cellcycle.models.rank_net import tell
-        from napari_cellcycle.models.segment.query.traits import traits_of
-
-        numbers = np.arange(1, len(places) + 1)
-        return tell(self.network, traits_of(image, masks, numbers, places, self.diameter))
-
-
-class CropTeller:
-    """The published classifier: 224 pixels around each point, as they are."""
-
-    def __init__(self, network: "CellClassifier", kinds: tuple[str, ...]) -> None:
-        self.network, self.kinds = network, kinds
-
-    def __call__(self, image: np.ndarray, places: np.ndarray, masks: np.ndarray) -> np.ndarray:
-        """Probabilities (n, K); masks do not matter."""
-        from napari_cellcycle.models.stage.cell_classifier import predict, zero_padded
-
-        colours = lit_colours(colours_last(image, COLOURS))
-        device = next(self.network.parameters()).device
-        return predict(self.network, zero_padded(colours, places), device)
+            f"The model {model.card.name!r} ({model.card.architecture}) does not tell kinds of "
+            f"cells at points; expected one of {KINDS!r} or {CLASSIFIER!r}; choose another."
+        )
+    teller: Teller = stage_model_of(model, device)  # type: ignore[assignment]
+    return teller
 
 
 def centres_of(masks: np.ndarray, numbers: np.ndarray, otherwise: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_cellcycle.config import SegmentSettings
 from napari_cellcycle.errors import BadInput, MissingModel, OutOfMemory
+from napari_cellcycle.features.colours import COLOURS, colours_last, lit_colours, working_size
 from napari_cellcycle.models.segment.dynamics import tidy
 from napari_cellcycle.models.segment.memory import is_out_of_memory
 from napari_cellcycle.models.segment.normalise import resize
@@ -19,13 +20,7 @@ from napari_cellcycle.models.segment.query.points import (
     masks_from,
     points_of,
 )
-from napari_cellcycle.models.segment.query.prepare import (
-    COLOURS,
-    colours_last,
-    lit_colours,
-    prepared,
-    working_size,
-)
+from napari_cellcycle.models.segment.query.prepare import prepared
 from napari_cellcycle.models.segment.tiles import tiles_of
 from napari_cellcycle.models.store import Model, ModelCard
 

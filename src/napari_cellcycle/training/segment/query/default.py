@@ -9,9 +9,10 @@ import numpy as np
 
 from napari_cellcycle.config import SegmentSettings
 from napari_cellcycle.evaluation.keypoints import KeypointScore, score_keypoints
+from napari_cellcycle.features.colours import COLOURS
+from napari_cellcycle.models.device import device_of, faster_products
 from napari_cellcycle.models.segment.query.model import DEFAULT, QuerySegmenter, Search, in_image
 from napari_cellcycle.models.segment.query.network import WIDTHS, QueryNet
-from napari_cellcycle.models.segment.query.prepare import COLOURS
 from napari_cellcycle.models.store import ModelCard
 from napari_cellcycle.progress import Progress
 from napari_cellcycle.training.checkpoint import Checkpoint
@@ -92,9 +93,9 @@ class QueryTask:
         import torch
         from torch.nn.functional import binary_cross_entropy_with_logits
 
-        device = next(network.parameters()).device
+        device = device_of(network)
         images, points, depth, known = (some.to(device) for some in batch)
-        with torch.autocast(device.type, dtype=torch.bfloat16):
+        with faster_products(device):
             encoded = network.encode(images.contiguous(memory_format=torch.channels_last))
         answers = network.ask([maps.float() for maps in encoded], points)
         target = torch.stack([(depth > 0).float(), depth], -1)

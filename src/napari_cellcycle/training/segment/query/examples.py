@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_cellcycle.data.annotated import Annotated
+from napari_cellcycle.features.colours import working_size
 from napari_cellcycle.models.segment.normalise import diameters_px
-from napari_cellcycle.models.segment.query.prepare import prepared, working_size
+from napari_cellcycle.models.segment.query.prepare import prepared
 
 UNKNOWN = 255
 """Depth where it is not known whether there is a cell."""

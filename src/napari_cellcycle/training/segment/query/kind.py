@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor
 
+from napari_cellcycle.features.colours import COLOURS, colours_last, lit_colours
+from napari_cellcycle.features.kind_traits import traits_of
 from napari_cellcycle.models.rank_net import HIDDEN, MEMBERS
-from napari_cellcycle.models.segment.query.finder import KINDS, centres_of
-from napari_cellcycle.models.segment.query.prepare import COLOURS, colours_last, lit_colours
-from napari_cellcycle.models.segment.query.traits import traits_of
+from napari_cellcycle.models.segment.query.finder import centres_of
+from napari_cellcycle.models.stage.model import KINDS
 from napari_cellcycle.progress import Progress, track_progress
 from napari_cellcycle.training.checkpoint import Checkpoint
 from napari_cellcycle.training.fit import Epoch

@@ -17,9 +17,10 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from napari_cellcycle.config import Settings
 from napari_cellcycle.data.annotated import Annotated
+from napari_cellcycle.features.colours import COLOURS, colours_last, lit_colours
+from napari_cellcycle.models.device import device_of, faster_products
 from napari_cellcycle.models.segment.query.model import PAPER, Search
 from napari_cellcycle.models.segment.query.paper import SIDE, PaperQueryNet
-from napari_cellcycle.models.segment.query.prepare import COLOURS, colours_last, lit_colours
 from napari_cellcycle.progress import Progress, silent, track_progress
 from napari_cellcycle.training.checkpoint import Checkpoint
 from napari_cellcycle.training.fit import Epoch, FitSettings, fit
@@ -110,9 +111,9 @@ class PaperTask:
 
     def loss(self, network: Any, batch: PaperBatch) -> Tensor:
         """Mean cross-entropy over the points that count."""
-        device = next(network.parameters()).device
+        device = device_of(network)
         images, points, inside, counts = (part.to(device) for part in batch)
-        with torch.autocast(device.type, dtype=torch.bfloat16):
+        with faster_products(device):
             logits = network(images, points)
         each = binary_cross_entropy_with_logits(logits.float(), inside, reduction="none")
         return (each * counts).sum() / counts.sum().clamp_min(1)

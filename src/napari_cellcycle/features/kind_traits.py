@@ -9,12 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from napari_cellcycle.models.segment.query.prepare import (
-    COLOURS,
-    colours_last,
-    lit_colours,
-    working_size,
-)
+from napari_cellcycle.features.colours import COLOURS, colours_last, lit_colours, working_size
 
 WORKING_PX = 40.0
 """Diameter of the usual nucleus in the image that is measured."""
