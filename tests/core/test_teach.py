@@ -357,7 +357,7 @@ def test_a_stage_that_the_base_does_not_tell_is_learned_besides(tmp_path):
     cells = found.tracks.cells
     odd = {c: "odd" if name == "metaphase" else name for c, name in cells["stage"].items()}
     settings = TINY.model_copy(
-        update={"epochs": 5, "batches": 20, "learning_rate": 5e-3, "closeness": 0}
+        update={"epochs": 4, "batches": 16, "batch_size": 6, "learning_rate": 1e-2, "closeness": 0}
     )
     place = saved(with_pins(wider, odd), tmp_path)
     asked = request_for(place, "stage", bases={"stage": "rnn"}, settings=settings)

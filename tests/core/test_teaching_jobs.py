@@ -164,7 +164,7 @@ def limited(what, amount):
         resource.setrlimit(number, former)
 
 
-@pytest.mark.parametrize("room", [1_000, 20_000, 600_000])
+@pytest.mark.parametrize("room", [1_000, 600_000])
 def test_a_full_disk_is_told_in_a_sentence_and_it_goes_on_once_there_is_room(place, finished, room):
     before = sorted(place.parent.rglob("*.json"))
     name = f"no-room-{room}"

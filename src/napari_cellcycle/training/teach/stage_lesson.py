@@ -38,6 +38,8 @@ _REMEMBERED, _MIXED_IN = 95_000, 65_000
 """First seeds of the simulated movies that show whether anything was forgotten, and of those
 that are learned from."""
 _MOVIES = 2
+_MEMORY: dict[bool, Any] = {}
+"""The former, made once in a process: as sequences (True) and as single crops."""
 
 
 class StageLesson(Lesson):
@@ -78,7 +80,6 @@ class StageLesson(Lesson):
         self.corrections = sum(self.counts.values())
         self.data = [f"{source.name}: stages set by hand" for source in sources]
         self.notes = tuple(_unseen(self._learned, self._kept, self._stages))
-        self._memory: Any = None
 
     def start(self) -> State:
         """Weights of the base model, its last layer widened by stages that it does not tell yet."""
@@ -96,7 +97,8 @@ class StageLesson(Lesson):
         simulated = None
         if plan.simulated and self._base_stages.names == H2B.names:
             first = _MIXED_IN + 1000 * plan.fit.seed
-            simulated = self._simulated(first, plan.simulated, progress)
+            made = self._simulated(first, plan.simulated, progress)
+            simulated = as_told(made, H2B, self._stages)
         held_out = None if self._kept is None else self._kept.data
         start = self.start()
         if self._recurrent:
@@ -147,13 +149,13 @@ class StageLesson(Lesson):
         """
         if self._base_stages.names != H2B.names:
             return None
-        if self._memory is None:
-            self._memory = self._simulated(_REMEMBERED, _MOVIES, progress)
+        if self._recurrent not in _MEMORY:
+            memory = self._simulated(_REMEMBERED, _MOVIES, progress)
             if self._recurrent:
-                number = np.arange(len(self._memory)) % 8
-                self._memory = replace(self._memory, group=number)
+                memory = replace(memory, group=np.arange(len(memory)) % 8)
+            _MEMORY[self._recurrent] = memory
         known = [self._stages.names.index(name) for name in self._base_stages.names]
-        return self._tally(state, self._memory, known)
+        return self._tally(state, as_told(_MEMORY[self._recurrent], H2B, self._stages), known)
 
     @property
     def _shape(self) -> Any:
@@ -168,11 +170,10 @@ class StageLesson(Lesson):
         if self._recurrent:
             from napari_cellcycle.training.stage.sequences import simulated_sequences
 
-            found = simulated_sequences(seeds, most=10, progress=progress)
-            return as_told(found, H2B, self._stages)
+            return simulated_sequences(seeds, most=10, progress=progress)
         from napari_cellcycle.training.stage.crop_examples import simulated_examples
 
-        return as_told(simulated_examples(seeds, progress=progress), H2B, self._stages)
+        return simulated_examples(seeds, progress=progress)
 
     def _tally(self, state: State, data: Any, among: Sequence[int] | None = None) -> Tally:
         group, code = row_groups(data)
