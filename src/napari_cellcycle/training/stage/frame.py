@@ -25,6 +25,7 @@ from napari_cellcycle.training.stage.crop_examples import (
 )
 from napari_cellcycle.training.stage.head import fit_head
 from napari_cellcycle.training.stage.turns import ViewSettings, views
+from napari_cellcycle.training.threads import threads
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
@@ -179,12 +180,9 @@ def train_network(
     if start is not None:
         network.load_state_dict(start)
     network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    task, threads = StageTask(real, simulated, held_out, task_settings), torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    task = StageTask(real, simulated, held_out, task_settings)
+    with threads(1):
         history = fit(network, task, fit_settings, checkpoint=checkpoint, progress=progress)
-    finally:
-        torch.set_num_threads(threads)
     return network.to(memory_format=torch.contiguous_format), history
 
 

@@ -21,6 +21,7 @@ from napari_cellcycle.training.stage.frame import macro_f1
 from napari_cellcycle.training.stage.nucleus_examples import NucleusExamples
 from napari_cellcycle.training.stage.nucleus_views import OURS, NucleusViews, views
 from napari_cellcycle.training.stage.plateau import PlateauAdam
+from napari_cellcycle.training.threads import threads
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
@@ -214,9 +215,8 @@ def train_nucleus(
     if start is not None:
         network.load_state_dict(start)
     network.to(device)
-    task, threads = NucleusTask(sources, kept, settings), torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    task = NucleusTask(sources, kept, settings)
+    with threads(1):
         history = fit(
             network,
             task,
@@ -225,8 +225,6 @@ def train_nucleus(
             checkpoint=checkpoint,
             progress=progress,
         )
-    finally:
-        torch.set_num_threads(threads)
     state = {name: tensor.cpu() for name, tensor in network.state_dict().items()}
     return state, card_settings(settings.preset, stages), history
 

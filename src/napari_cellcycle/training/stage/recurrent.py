@@ -371,14 +371,14 @@ def fit_recurrent(
     checkpoint: Checkpoint | None,
     progress: Progress,
 ) -> list[Epoch]:
-    """Train a network in place, on one thread: the order of sums is part of the result."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    """Train a network in place, on as many threads as torch has.
+
+    Their number decides the order of sums, and so the last digits of the result.
+    """
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     try:
         return fit(network, task, settings, checkpoint=checkpoint, progress=progress)
     finally:
-        torch.set_num_threads(threads)
         network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
 
 

@@ -29,6 +29,7 @@ from napari_cellcycle.training.stage.recurrent import (
     train_recurrent,
 )
 from napari_cellcycle.training.stage.sequences import simulated_sequences
+from napari_cellcycle.training.threads import threads
 
 
 class Member(NamedTuple):
@@ -73,13 +74,14 @@ def train_rnn(
 
 
 def _trained(folder: Path, member: Member, progress: Progress = silent) -> Network:
-    """One network, taught what its member of the ensemble learns from."""
+    """One network, taught what its member of the ensemble learns from, on one thread."""
     sources, shares = [simulated_sequences(SEEDS[: member.movies], progress=progress)], [1.0]
     if folder.is_dir():
         sources.append(h2b_sequences(folder))
         shares = [1 - REAL_SHARE, REAL_SHARE]
     fit = FIT.model_copy(update={"epochs": member.epochs})
-    return train_recurrent(sources, shares, fit, progress=progress)[0]
+    with threads(1):
+        return train_recurrent(sources, shares, fit, progress=progress)[0]
 
 
 def _data(folder: Path, members: Sequence[Member]) -> list[str]:

@@ -71,7 +71,7 @@ class TeachRequest(Settings):
     device: str = "auto"
     model_folder: Path | None = None
     name: str = Field("", pattern=r"^[A-Za-z0-9_-]*$", validate_default=True)
-    threads: int = Field(default_factory=lambda: max(1, (os.cpu_count() or 2) - 1), ge=1)
+    threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
 
     @field_validator("sources")
     @classmethod

@@ -1,8 +1,7 @@
 """Teach models from corrections: score before, learn, score after on the same truth, propose."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -39,6 +38,7 @@ from napari_cellcycle.training.teach.proposals import (
 from napari_cellcycle.training.teach.request import TeachRequest, TeachSettings
 from napari_cellcycle.training.teach.result import Round, TaughtModel, TaughtResult, Verdict
 from napari_cellcycle.training.teach.verdicts import Tried, chosen, judged
+from napari_cellcycle.training.threads import threads
 
 Listen = Callable[[dict[str, Any]], None]
 """Hears of each round of learning: kind, epoch, loss, score, seconds, seconds_left."""
@@ -64,7 +64,7 @@ def teach(
     Cancelled
         From `progress`; `keep_best` makes a proposal of what was learned so far.
     """
-    with _threads(request.threads):
+    with threads(request.threads):
         return _Teaching(request, progress, listen).run(keep_best=False)
 
 
@@ -73,21 +73,8 @@ def keep_best(request: TeachRequest, progress: Progress = silent) -> TaughtResul
 
     Raises `BadInput` if no round of learning was over.
     """
-    with _threads(request.threads):
+    with threads(request.threads):
         return _Teaching(request, progress, None).run(keep_best=True)
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Have torch use so many threads meanwhile."""
-    import torch
-
-    former = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(former)
 
 
 class _Teaching:
