@@ -20,14 +20,26 @@ def is_busy(dock):
     return runner is not None and runner.is_busy
 
 
+def set_up_layers(viewer, qtbot):
+    """Have napari add masks and tracks of the movie, which takes it up to half a second."""
+    shape = viewer.layers[0].data.shape
+    masks = viewer.add_labels(np.ones(shape, np.int32))
+    tracks = viewer.add_tracks(np.array([[1, time, *(5,) * (len(shape) - 1)] for time in (0, 1)]))
+    qtbot.wait(200)
+    masks.visible = tracks.visible = False
+
+
 @pytest.mark.parametrize("name", ["nuclei_2d", "nuclei_3d"])
-def test_real_job_leaves_the_viewer_usable(viewer, dock, run, heartbeat, name):
+def test_real_job_leaves_the_viewer_usable(viewer, dock, run, heartbeat, qtbot, name):
     viewer.open_sample("napari-cellcycle", name)
+    with heartbeat:
+        set_up_layers(viewer, qtbot)
+    alone, heartbeat.longest = heartbeat.longest, 0.0
     dock.segment.model.setCurrentText("threshold")
     with heartbeat:
         run(dock, dock.run_button, timeout=120_000)
     assert not dock.notice.isVisible(), dock.notice.sentence.text()
-    assert heartbeat.longest < limit()
+    assert heartbeat.longest < max(alone, limit()), "longer than napari alone"
     display = dock.session.result.display
     assert display.has_stages and display.counts["tracks"] > 5
     assert display.labels.ndim == (4 if name == "nuclei_3d" else 3)
