@@ -26,9 +26,8 @@ def unstack(dock: "CellCycle") -> None:
         return
     place, was_seen = placed(layer, movie.ndim + 1), layer.visible
     shown = []
-    for number, (data, options, _) in enumerate(
-        movie_layers(movie, layer.name, {"movie": movie} if movie.source is None else None)
-    ):
+    found = movie_layers(movie, layer.name, {"movie": movie})
+    for number, (data, options, _) in enumerate(found):
         options |= {**place, "colormap": _COLOURS[number % len(_COLOURS)], "visible": was_seen}
         shown.append(Image(data, **options))
     for one in shown:

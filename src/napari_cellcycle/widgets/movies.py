@@ -170,7 +170,9 @@ def _with_file(movie: Movie, layer: Image) -> Movie:
 
 def _recorded(record: dict[str, Any]) -> Movie | None:
     """The whole movie, of which a layer of our readers shows one channel."""
-    found = _open(record["source"]) if record.get("source") else record.get("movie")
+    found = record.get("movie")
+    if found is None and record.get("source"):
+        found = _open(record["source"])
     if found is None:
         return None
     return replace(

@@ -26,8 +26,6 @@ _REMEMBERED, _MIXED_IN = 98_000, 68_000
 """First seeds of the simulated movies that show whether anything was forgotten, and of those
 that are learned from."""
 _MOVIES = 4
-_MEMORY: list[Annotated] = []
-"""Frames of the former, made once in a process."""
 _SMALLEST, _LARGEST = 0.2, 8.0
 """How much smaller or larger than those that a model works on cells may be."""
 _IN_PIXELS = (1.0, 1.0)
@@ -68,6 +66,7 @@ class MaskLesson(Lesson):
             f"{group}: corrected masks" for group in dict.fromkeys(i.group for i in images)
         ]
         self._sizes = _sizes(images)
+        self._memory: list[Annotated] | None = None
 
     def learn(
         self, plan: Plan, checkpoint: Checkpoint, progress: Progress = silent
@@ -104,9 +103,9 @@ class MaskLesson(Lesson):
 
     def remembers(self, state: State, progress: Progress = silent) -> Tally | None:
         """How well the masks of simulated frames are found."""
-        if not _MEMORY:
-            _MEMORY.extend(_simulated(progress))
-        return self._tally(state, _MEMORY, _sizes(_MEMORY), progress)
+        if self._memory is None:
+            self._memory = _simulated(progress)
+        return self._tally(state, self._memory, _sizes(self._memory), progress)
 
     def _frame_of(self, image: Annotated) -> tuple[str, str]:
         """What names the frame that an image, or a plane of it, is of: movie and time.

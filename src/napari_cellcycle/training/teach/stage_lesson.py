@@ -38,8 +38,6 @@ _REMEMBERED, _MIXED_IN = 95_000, 65_000
 """First seeds of the simulated movies that show whether anything was forgotten, and of those
 that are learned from."""
 _MOVIES = 2
-_MEMORY: dict[bool, Any] = {}
-"""The former, made once in a process: as sequences (True) and as single crops."""
 
 
 class StageLesson(Lesson):
@@ -80,6 +78,7 @@ class StageLesson(Lesson):
         self.corrections = sum(self.counts.values())
         self.data = [f"{source.name}: stages set by hand" for source in sources]
         self.notes = tuple(_unseen(self._learned, self._kept, self._stages))
+        self._memory: Any = None
 
     def start(self) -> State:
         """Weights of the base model, its last layer widened by stages that it does not tell yet."""
@@ -97,8 +96,7 @@ class StageLesson(Lesson):
         simulated = None
         if plan.simulated and self._base_stages.names == H2B.names:
             first = _MIXED_IN + 1000 * plan.fit.seed
-            made = self._simulated(first, plan.simulated, progress)
-            simulated = as_told(made, H2B, self._stages)
+            simulated = self._simulated(first, plan.simulated, progress)
         held_out = None if self._kept is None else self._kept.data
         start = self.start()
         if self._recurrent:
@@ -149,13 +147,13 @@ class StageLesson(Lesson):
         """
         if self._base_stages.names != H2B.names:
             return None
-        if self._recurrent not in _MEMORY:
-            memory = self._simulated(_REMEMBERED, _MOVIES, progress)
+        if self._memory is None:
+            self._memory = self._simulated(_REMEMBERED, _MOVIES, progress)
             if self._recurrent:
-                memory = replace(memory, group=np.arange(len(memory)) % 8)
-            _MEMORY[self._recurrent] = memory
+                number = np.arange(len(self._memory)) % 8
+                self._memory = replace(self._memory, group=number)
         known = [self._stages.names.index(name) for name in self._base_stages.names]
-        return self._tally(state, as_told(_MEMORY[self._recurrent], H2B, self._stages), known)
+        return self._tally(state, self._memory, known)
 
     @property
     def _shape(self) -> Any:
@@ -170,10 +168,11 @@ class StageLesson(Lesson):
         if self._recurrent:
             from napari_cellcycle.training.stage.sequences import simulated_sequences
 
-            return simulated_sequences(seeds, most=10, progress=progress)
+            found = simulated_sequences(seeds, most=10, progress=progress)
+            return as_told(found, H2B, self._stages)
         from napari_cellcycle.training.stage.crop_examples import simulated_examples
 
-        return simulated_examples(seeds, progress=progress)
+        return as_told(simulated_examples(seeds, progress=progress), H2B, self._stages)
 
     def _tally(self, state: State, data: Any, among: Sequence[int] | None = None) -> Tally:
         group, code = row_groups(data)
