@@ -5,6 +5,15 @@ import numpy as np
 from napari_cellcycle.io.labelme import LabelledImage, labelled_image
 
 FIBROUS, PLAIN = "Fibrous", "Plain"
+TINY_QUERIES = {
+    "channels": 3,
+    "widths": [4, 6, 8, 8],
+    "features": 8,
+    "scale": 1.0,
+    "diameter_px": 18.0,
+    "search": {"threshold": 0.5, "smoothing": 1.0, "radius": 4.0},
+}
+"""Settings of a query model that is made in no time."""
 
 
 def annotated_image(

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.core.if_images import TINY_QUERIES
 
 from napari_cellcycle.config import ClassifySettings, SegmentSettings
 from napari_cellcycle.data.labels import LabelStack
@@ -27,14 +28,6 @@ from napari_cellcycle.models.rank_net import RankNet  # noqa: E402
 
 CPU = torch.device("cpu")
 TRAITS = 375
-SETTINGS = {
-    "channels": 3,
-    "widths": [4, 6, 8, 8],
-    "features": 8,
-    "scale": 1.0,
-    "diameter_px": 18.0,
-    "search": {"threshold": 0.5, "smoothing": 1.0, "radius": 4.0},
-}
 
 KIND_SETTINGS = {"traits": TRAITS, "members": 2, "hidden": 4, "diameter": 11.0}
 
@@ -95,7 +88,7 @@ def test_a_patch_is_the_map_around_the_point_and_dark_beyond_the_border():
 def test_a_point_gets_the_same_answer_wherever_the_image_is_cut():
     torch.manual_seed(1)
     network = QuerySegmenter.network_of(
-        ModelCard(name="q", kind="segment", architecture=DEFAULT, settings=SETTINGS)
+        ModelCard(name="q", kind="segment", architecture=DEFAULT, settings=TINY_QUERIES)
     ).eval()
     image = torch.rand(1, 3, 320, 320)
     place = torch.tensor([[[150.3, 160.8]]])
@@ -107,7 +100,7 @@ def test_a_point_gets_the_same_answer_wherever_the_image_is_cut():
 
 def test_queries_on_a_grid_are_queries_at_pixel_centres():
     network = QuerySegmenter.network_of(
-        ModelCard(name="q", kind="segment", architecture=DEFAULT, settings=SETTINGS)
+        ModelCard(name="q", kind="segment", architecture=DEFAULT, settings=TINY_QUERIES)
     ).eval()
     image = torch.rand(1, 3, 32, 48)
     with torch.inference_mode():
@@ -131,7 +124,7 @@ def test_queries_on_a_grid_are_queries_at_pixel_centres():
     ],
 )
 def test_images_of_any_size_and_number_of_channels_get_masks(tmp_path, architecture, shape):
-    settings = SETTINGS if architecture == DEFAULT else {}
+    settings = TINY_QUERIES if architecture == DEFAULT else {}
     model = stored(tmp_path, architecture, **settings)
     segmenter = open_segmenter(SegmentSettings(model=str(model.path)), CPU)
     image = np.random.default_rng(0).integers(0, 255, shape).astype(np.uint16)
@@ -143,21 +136,21 @@ def test_images_of_any_size_and_number_of_channels_get_masks(tmp_path, architect
 @pytest.mark.parametrize("architecture", [DEFAULT, PAPER])
 @pytest.mark.parametrize("image", [np.zeros((3, 40, 60), np.uint8), np.full((1, 1), 7, np.uint8)])
 def test_an_image_without_anything_has_no_cells(tmp_path, architecture, image):
-    model = stored(tmp_path, architecture, **(SETTINGS if architecture == DEFAULT else {}))
+    model = stored(tmp_path, architecture, **(TINY_QUERIES if architecture == DEFAULT else {}))
     kinds = stored(tmp_path, KINDS, "k", "stage", stages=named("a", "b"), **KIND_SETTINGS)
     found = finder_of(str(model.path), str(kinds.path))(image)
     assert len(found) == 0 and not found.masks.any() and found.labels == []
 
 
 def test_volumes_and_foreign_models_are_refused_in_a_sentence(tmp_path):
-    model = stored(tmp_path, **SETTINGS)
+    model = stored(tmp_path, **TINY_QUERIES)
     segmenter = open_segmenter(SegmentSettings(model=str(model.path)), CPU)
     with pytest.raises(BadInput, match="is a volume"):
         segmenter(np.ones((4, 30, 30)), (1.0, 1.0, 1.0), SegmentSettings())
     with pytest.raises(BadInput, match="4 axes"):
         colours_last(np.ones((1, 2, 3, 4)), 3)
     with pytest.raises(MissingModel, match="do not fit their card"):
-        wrong = stored(tmp_path, name="w", **SETTINGS)
+        wrong = stored(tmp_path, name="w", **TINY_QUERIES)
         text = (
             wrong.path.with_suffix(".json")
             .read_text()

@@ -5,20 +5,12 @@ import pytest
 import torch
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
+from tests.core.if_images import TINY_QUERIES
 
 from napari_cellcycle.io.movies import open_movie
 from napari_cellcycle.io.samples import sample_path
 from napari_cellcycle.models.segment.query.model import DEFAULT, QuerySegmenter
 from napari_cellcycle.models.store import ModelCard, save_model
-
-QUERY = {
-    "channels": 3,
-    "widths": [4, 6, 8, 8],
-    "features": 8,
-    "scale": 1.0,
-    "diameter_px": 18.0,
-    "search": {"threshold": 0.5, "smoothing": 1.0, "radius": 4.0},
-}
 
 
 @pytest.fixture
@@ -34,7 +26,7 @@ def stacked(viewer, dock):
 def coloured(viewer, dock, tmp_path):
     """A movie of three channels, and a model that looks at all of them."""
     torch.manual_seed(0)
-    card = ModelCard(name="mine", kind="segment", architecture=DEFAULT, settings=QUERY)
+    card = ModelCard(name="mine", kind="segment", architecture=DEFAULT, settings=TINY_QUERIES)
     model = save_model(QuerySegmenter.network_of(card).state_dict(), card, tmp_path)
     pixels = np.random.default_rng(0).integers(0, 99, (3, 3, 80, 90)).astype(np.uint8)
     viewer.add_image(pixels, name="three")

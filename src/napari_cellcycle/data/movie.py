@@ -73,6 +73,10 @@ class Movie:
         """
         return np.asarray(self.pixels[time, self.channel_number(channel)])
 
+    def colours(self, time: int) -> np.ndarray:
+        """Load all channels of one frame, (C, [Z,] Y, X)."""
+        return np.stack([self.frame(time, name) for name in self.channels])
+
     def channel_number(self, channel: str | None) -> int:
         """Place of a channel among the pixels; that of the first, 0, where none is named.
 

@@ -51,7 +51,7 @@ class Sight:
         """All channels of the frame, (C, [Z,] Y, X), or the chosen one; read when asked for."""
         if self.movie is None:
             return self.image[None]
-        return np.stack([self.movie.frame(self.frame, name) for name in self.movie.channels])
+        return self.movie.colours(self.frame)
 
     @property
     def mask(self) -> np.ndarray:

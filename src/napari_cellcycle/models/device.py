@@ -1,5 +1,6 @@
 """Which processor or graphics card a network runs on."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from napari_cellcycle.errors import UserError
@@ -35,7 +36,7 @@ def device_of(network: "torch.nn.Module") -> "torch.device":
 def faster_products(device: "torch.device") -> "torch.autocast":
     """A context in which products are of bfloat16, if the processor multiplies it in hardware.
 
-    Without such hardware bfloat16 is tens of times slower than float32, so nothing changes there,
+    Without such hardware bfloat16 is several times slower than float32, so nothing changes there,
     and nothing on graphics cards.
     """
     import torch
@@ -43,3 +44,8 @@ def faster_products(device: "torch.device") -> "torch.autocast":
     tells = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     is_fast = device.type == "cpu" and any(getattr(torch.cpu, tell, bool)() for tell in tells)
     return torch.autocast("cpu", torch.bfloat16, enabled=is_fast)
+
+
+def plain(state: "Mapping[str, torch.Tensor]") -> "dict[str, torch.Tensor]":
+    """A copy of weights on the CPU."""
+    return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in state.items()}

@@ -168,7 +168,7 @@ def _image(movie: Movie, time: int, channel: str | None) -> np.ndarray:
     """A channel of a frame, ([Z,] Y, X); all of them, (C, [Z,] Y, X), where none is chosen."""
     if channel is not None or len(movie.channels) == 1:
         return movie.frame(time, channel)
-    return np.stack([movie.frame(time, name) for name in movie.channels])
+    return movie.colours(time)
 
 
 def _seen(wanted: Wanted, answer: Answer) -> Seen:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_cellcycle.models.device import device_of
 from napari_cellcycle.progress import Progress, silent
 from napari_cellcycle.training.checkpoint import Checkpoint
 from napari_cellcycle.training.fit import Epoch, FitSettings, fit
@@ -33,7 +34,7 @@ class GraphTask(WindowTask):
 
     def window_loss(self, network: "torch.nn.Module", window: GraphBatch) -> "torch.Tensor":
         """The loss of a window that is brought to the network first."""
-        return super().window_loss(network, moved(window, next(network.parameters()).device))
+        return super().window_loss(network, moved(window, device_of(network)))
 
     def energies(self, network: "torch.nn.Module", window: GraphBatch) -> Energies:
         """Energies after looking at the cells."""

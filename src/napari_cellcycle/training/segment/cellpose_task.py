@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_cellcycle.data.annotated import Annotated
+from napari_cellcycle.models.device import device_of
 from napari_cellcycle.models.segment.dynamics import flows_of
 from napari_cellcycle.models.segment.normalise import stretch
 from napari_cellcycle.progress import Progress, silent, track_progress
@@ -160,7 +161,7 @@ class CellposeTask:
     ) -> "torch.Tensor":
         """Cellpose's loss where the truth is known."""
         images, maps = batch
-        device = next(network.parameters()).device
+        device = device_of(network)
         return flow_loss(network(images.to(device))[0], maps.to(device))
 
     def score(self, network: "torch.nn.Module") -> float | None:

@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional
 
 from napari_cellcycle.config import Settings
+from napari_cellcycle.models.device import device_of
 from napari_cellcycle.models.stage.cell_classifier import CellClassifier, as_batch, predict
 from napari_cellcycle.progress import Progress, silent
 from napari_cellcycle.training.checkpoint import Checkpoint
@@ -52,7 +53,7 @@ class ClassifierTask:
         self, network: torch.nn.Module, batch: tuple[torch.Tensor, torch.Tensor]
     ) -> torch.Tensor:
         """Cross-entropy."""
-        device = next(network.parameters()).device
+        device = device_of(network)
         images, code = batch
         return functional.cross_entropy(network(images.to(device)), code.to(device))
 
@@ -60,7 +61,7 @@ class ClassifierTask:
         """Macro-F1 on the crops kept aside."""
         if self.held_out is None:
             return None
-        device = next(network.parameters()).device
+        device = device_of(network)
         code = predict(network, self.held_out.images, device).argmax(1)
         return macro_f1(self.held_out.code, code, len(self.held_out.stages))
 

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from napari_cellcycle.config import Settings
 from napari_cellcycle.errors import BadInput
-from napari_cellcycle.models.device import device_of
+from napari_cellcycle.models.device import device_of, plain
 from napari_cellcycle.models.stage.nucleus.model import card_settings, states
 from napari_cellcycle.models.stage.nucleus.networks import build
 from napari_cellcycle.models.stage.nucleus.presets import PRESETS, NucleusPreset
@@ -225,7 +225,7 @@ def train_nucleus(
             checkpoint=checkpoint,
             progress=progress,
         )
-    state = {name: tensor.cpu() for name, tensor in network.state_dict().items()}
+    state = plain(network.state_dict())
     return state, card_settings(settings.preset, stages), history
 
 

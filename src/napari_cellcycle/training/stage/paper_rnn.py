@@ -12,6 +12,7 @@ from napari_cellcycle.config import Settings
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.features.sights import Unit
 from napari_cellcycle.io.provenance import stages_to_json
+from napari_cellcycle.models.device import device_of
 from napari_cellcycle.models.stage.paper_rnn import HIDDEN, SIZE, PaperNetwork, in_parts
 from napari_cellcycle.progress import Progress, silent
 from napari_cellcycle.training.checkpoint import Checkpoint
@@ -171,7 +172,7 @@ class PaperTask:
 
     def loss(self, network: torch.nn.Module, batch: PaperBatch) -> torch.Tensor:
         """Cross-entropy of the drawn pixels, and `stage_weight` times that of the stages."""
-        device = next(network.parameters()).device
+        device = device_of(network)
         seen, _ = in_parts(batch.images.to(device))
         valid = batch.valid.to(device)
         stages, centre = network(seen, valid)
@@ -248,7 +249,7 @@ def tell_sequences(network: PaperNetwork, sequences: CellSequences, batch: int =
     """Probabilities (n, S) of all crops of some sequences, float32."""
     _check_size(sequences, network.size)
     result = np.zeros((len(sequences.images), len(sequences.stages)), np.float32)
-    device = next(network.parameters()).device
+    device = device_of(network)
     with torch.inference_mode():
         for start in range(0, len(sequences), batch):
             rows = list(sequences.paths[start : start + batch])

@@ -1,13 +1,14 @@
 """Ways to train a stage model, by name."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from napari_cellcycle.data.stages import H2B, NUCLEUS
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.io.provenance import stages_to_json
+from napari_cellcycle.models.device import choose_device, plain
 from napari_cellcycle.models.stage.model import (
     CLASSIFIER,
     FRAME,
@@ -20,13 +21,9 @@ from napari_cellcycle.models.stage.model import NUCLEUS as NUCLEUS_KIND
 from napari_cellcycle.progress import Progress, silent
 from napari_cellcycle.training.stage.preset import StageLearned, StageLesson, StagePreset
 
-if TYPE_CHECKING:
-    import torch
-
 
 def train_rnn(lesson: StageLesson, progress: Progress = silent) -> StageLearned:
     """Train our recurrent network, on stages or on their order alone."""
-    from napari_cellcycle.models.device import choose_device
     from napari_cellcycle.training.stage.by_order import train_by_order
     from napari_cellcycle.training.stage.recurrent import (
         SMOOTHING,
@@ -66,12 +63,11 @@ def train_rnn(lesson: StageLesson, progress: Progress = silent) -> StageLearned:
             before = tell(former.to(device).eval(), lesson.held_out, shape)
     settings = {"stages": stages_to_json(lesson.stages), "smoothing": SMOOTHING}
     settings |= shape.model_dump()
-    return StageLearned(_plain(network), settings, history, told, before)
+    return StageLearned(plain(network.state_dict()), settings, history, told, before)
 
 
 def train_paper(lesson: StageLesson, progress: Progress = silent) -> StageLearned:
     """Train the published recurrent network, on stages or on their order alone."""
-    from napari_cellcycle.models.device import choose_device
     from napari_cellcycle.models.stage.paper_rnn import PaperNetwork
     from napari_cellcycle.training.stage.paper_rnn import (
         PaperTraining,
@@ -107,13 +103,16 @@ def train_paper(lesson: StageLesson, progress: Progress = silent) -> StageLearne
             former.load_state_dict(start)
             before = tell_sequences(former.to(device).eval(), lesson.held_out)
     return StageLearned(
-        _plain(network), card_settings(network, lesson.learned, training), history, told, before
+        plain(network.state_dict()),
+        card_settings(network, lesson.learned, training),
+        history,
+        told,
+        before,
     )
 
 
 def train_frame(lesson: StageLesson, progress: Progress = silent) -> StageLearned:
     """Train the frame network."""
-    from napari_cellcycle.models.device import choose_device
     from napari_cellcycle.models.stage.frame import FrameNetwork, predict
     from napari_cellcycle.training.stage.crop_examples import simulated_examples
     from napari_cellcycle.training.stage.frame import (
@@ -161,7 +160,7 @@ def train_frame(lesson: StageLesson, progress: Progress = silent) -> StageLearne
             seen = windows if had == channels else np.ascontiguousarray(windows[:, 0])
             before = predict(former.to(device).eval(), seen, views=VIEWS)
     settings = card_settings(lesson.stages, width, channels, levels)
-    return StageLearned(_plain(network), settings, history, told, before)
+    return StageLearned(plain(network.state_dict()), settings, history, told, before)
 
 
 def train_measured(lesson: StageLesson, progress: Progress = silent) -> StageLearned:
@@ -193,7 +192,6 @@ def train_measured(lesson: StageLesson, progress: Progress = silent) -> StageLea
 
 def train_resnet18(lesson: StageLesson, progress: Progress = silent) -> StageLearned:
     """Train the published baseline on single images."""
-    from napari_cellcycle.models.device import choose_device
     from napari_cellcycle.models.stage.resnet import ResNetClassifier, predict
     from napari_cellcycle.training.stage.resnet import ResNetTraining, card_settings, train_resnet
 
@@ -221,12 +219,11 @@ def train_resnet18(lesson: StageLesson, progress: Progress = silent) -> StageLea
             former.load_state_dict(start)
             before = predict(former.to(device).eval(), lesson.held_out.images, device)
     settings = card_settings(lesson.stages, training)
-    return StageLearned(_plain(network), settings, history, told, before)
+    return StageLearned(plain(network.state_dict()), settings, history, told, before)
 
 
 def train_cell_classifier(lesson: StageLesson, progress: Progress = silent) -> StageLearned:
     """Train the published crop classifier."""
-    from napari_cellcycle.models.device import choose_device
     from napari_cellcycle.models.stage.cell_classifier import CellClassifier, predict
     from napari_cellcycle.training.stage.cell_classifier import train_classifier
 
@@ -249,7 +246,11 @@ def train_cell_classifier(lesson: StageLesson, progress: Progress = silent) -> S
             former.load_state_dict(start)
             before = predict(former.eval(), lesson.held_out.images, device)
     return StageLearned(
-        _plain(network), {"stages": stages_to_json(lesson.stages)}, history, told, before
+        plain(network.state_dict()),
+        {"stages": stages_to_json(lesson.stages)},
+        history,
+        told,
+        before,
     )
 
 
@@ -257,7 +258,6 @@ def nucleus_trainer(name: str) -> Callable[[StageLesson, Progress], StageLearned
     """Trainer of one network of the nucleus family."""
 
     def train(lesson: StageLesson, progress: Progress = silent) -> StageLearned:
-        from napari_cellcycle.models.device import choose_device
         from napari_cellcycle.models.stage.nucleus.networks import build
         from napari_cellcycle.training.stage.nucleus import TRAININGS, outputs, train_nucleus
         from napari_cellcycle.training.stage.nucleus_examples import simulated_examples
@@ -287,11 +287,6 @@ def nucleus_trainer(name: str) -> Callable[[StageLesson, Progress], StageLearned
         return StageLearned(state, card, history, *told)
 
     return train
-
-
-def _plain(network: "torch.nn.Module") -> "dict[str, torch.Tensor]":
-    """The weights of a network, on the CPU."""
-    return {name: tensor.cpu() for name, tensor in network.state_dict().items()}
 
 
 def _together(lesson: StageLesson, simulated: Any) -> Any:

@@ -13,6 +13,7 @@ from napari_cellcycle.data.stages import StageSet
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.features.sights import Unit
 from napari_cellcycle.io.provenance import stages_to_json
+from napari_cellcycle.models.device import device_of
 from napari_cellcycle.models.stage.resnet import SIZE, ResNetClassifier, predict
 from napari_cellcycle.progress import Progress, silent
 from napari_cellcycle.training.checkpoint import Checkpoint
@@ -73,7 +74,7 @@ class ResNetTask:
         self, network: torch.nn.Module, batch: tuple[torch.Tensor, torch.Tensor]
     ) -> torch.Tensor:
         """Cross-entropy."""
-        device = next(network.parameters()).device
+        device = device_of(network)
         images, code = batch
         return functional.cross_entropy(network(images.to(device)), code.to(device))
 
@@ -81,7 +82,7 @@ class ResNetTask:
         """Macro-F1 on the crops kept aside."""
         if self.held_out is None:
             return None
-        device = next(network.parameters()).device
+        device = device_of(network)
         code = predict(network, self.held_out.images, device).argmax(1)
         return macro_f1(self.held_out.code, code, len(self.held_out.stages))
 

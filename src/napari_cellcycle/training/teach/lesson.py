@@ -113,11 +113,6 @@ def best_so_far(path: Path) -> tuple[State, list[Epoch]] | None:
     return dict(found["average"] or found["network"]), history
 
 
-def plain(state: "Mapping[str, torch.Tensor]") -> State:
-    """A copy of weights on the CPU."""
-    return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in state.items()}
-
-
 def blended(old: State, new: State, share: float) -> State:
     """Weights on the line from old (0) to new (1): what both agree on stays (Wortsman 2022)."""
     return {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from napari_cellcycle.errors import BadInput
+from napari_cellcycle.models.device import plain
 from napari_cellcycle.models.link.open import GRAPH
 from napari_cellcycle.models.link.scores import Scores
 from napari_cellcycle.models.store import Kind
@@ -20,7 +21,7 @@ from napari_cellcycle.training.link.recordings import Recording
 from napari_cellcycle.training.link.score import OUTCOMES, HeldOut, KnownLinks
 from napari_cellcycle.training.link.sources import recording_of
 from napari_cellcycle.training.teach.known_links import KnownPart, deal, known_parts
-from napari_cellcycle.training.teach.lesson import Lesson, Material, State, plain
+from napari_cellcycle.training.teach.lesson import Lesson, Material, State
 from napari_cellcycle.training.teach.plan import Plan
 from napari_cellcycle.training.teach.tallies import Tally, f1_of, mean_fit, spherical
 

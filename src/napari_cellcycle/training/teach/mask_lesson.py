@@ -9,6 +9,7 @@ from napari_cellcycle.config import SegmentSettings
 from napari_cellcycle.data.annotated import Annotated
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.evaluation.segmentation import STEPS, score_masks
+from napari_cellcycle.models.device import plain
 from napari_cellcycle.models.segment.normalise import diameters_px
 from napari_cellcycle.models.store import Kind, Model
 from napari_cellcycle.progress import Progress, silent, track_progress
@@ -18,7 +19,7 @@ from napari_cellcycle.training.segment.corrected import known_labels, known_mask
 from napari_cellcycle.training.segment.sources import images_of, one_channel
 from napari_cellcycle.training.teach.aside import aside_of, frame_blocks
 from napari_cellcycle.training.teach.copies import movie_of
-from napari_cellcycle.training.teach.lesson import Lesson, Material, State, plain
+from napari_cellcycle.training.teach.lesson import Lesson, Material, State
 from napari_cellcycle.training.teach.plan import Plan
 from napari_cellcycle.training.teach.tallies import Statistic, Tally, f1_of
 

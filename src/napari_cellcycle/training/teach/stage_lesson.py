@@ -10,6 +10,7 @@ import numpy as np
 from napari_cellcycle.data.stages import H2B, StageSet
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.io.provenance import stages_to_json
+from napari_cellcycle.models.device import plain
 from napari_cellcycle.models.stage.model import RECURRENT, stages_of
 from napari_cellcycle.models.store import Kind
 from napari_cellcycle.progress import Progress, silent
@@ -19,7 +20,7 @@ from napari_cellcycle.training.stage.lessons import Cells, cells_of, row_groups
 from napari_cellcycle.training.stage.sources import StageSource, source_of
 from napari_cellcycle.training.teach.aside import aside_of
 from napari_cellcycle.training.teach.copies import shared_groups
-from napari_cellcycle.training.teach.lesson import Lesson, Material, State, plain
+from napari_cellcycle.training.teach.lesson import Lesson, Material, State
 from napari_cellcycle.training.teach.new_stages import as_told, stages_with, widened
 from napari_cellcycle.training.teach.plan import Plan
 from napari_cellcycle.training.teach.tallies import (

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from napari_cellcycle.models.device import device_of
+
 SIDE = 224
 """Sides of the image, in pixels, as the network sees it."""
 PATCH = 8
@@ -92,7 +94,7 @@ def squeezed(colours: np.ndarray) -> np.ndarray:
 
 def probabilities(network: Any, image: np.ndarray) -> np.ndarray:
     """Probability (224, 224) that each point of a squeezed image lies in a nucleus."""
-    device = next(network.parameters()).device
+    device = device_of(network)
     with torch.inference_mode():
         encoded = network.encode(torch.from_numpy(image)[None].to(device))
         parts = query_grid(device).split(_AT_ONCE, 1)
