@@ -32,7 +32,8 @@ class Experiment:
 
     A result is `None` until its step has run; `history` says how each came about. Once cells
     are tracked, the label of a cell in `labels` and in `tracks` equals its track. `confirmed`
-    holds what the user said is right as it is: (kind, number of a cell or frame).
+    holds what the user said is right as it is: (kind, number of a cell or frame), and masks that
+    were drawn before anything was tracked (`data.drawn`).
     """
 
     movie: Movie

@@ -7,6 +7,7 @@ import numpy as np
 from napari_cellcycle.data.boxes import Box, corner_of, inside_of, joined, tight, whole
 from napari_cellcycle.data.cells import NOBODY
 from napari_cellcycle.data.draft import Draft
+from napari_cellcycle.data.drawn import drawn
 from napari_cellcycle.data.tracks import BY_USER
 from napari_cellcycle.edit.bench import Bench
 from napari_cellcycle.edit.lineages import take_out
@@ -54,10 +55,12 @@ def settle_masks(
     """
     draft = bench.draft
     names = f"{len(labels)} masks" if len(labels) > 1 else f"Cell {labels[0]}"
-    if not draft.tracked:
-        return f"{names} changed in frame {frame}"
     within = within or whole(draft.mask(frame).shape)
     present = np.isin(labels, draft.mask(frame)[within])
+    if not draft.tracked:
+        draft.mark("confirmed", drawn(frame, labels[~present]), there=False)
+        draft.mark("confirmed", drawn(frame, labels[present]), there=by == BY_USER)
+        return f"{names} changed in frame {frame}"
     cells = _cells_at(draft, frame, labels)
     gone = cells[~present & (cells != NOBODY)].tolist()
     changed, added = present & (cells != NOBODY), labels[present & (cells == NOBODY)]

@@ -3,7 +3,7 @@
 A cell is kept if its mask was drawn or changed, if a link to or from it was made, confirmed or
 rejected, if its stage was set, if it was confirmed, or if its whole frame was. Its mask stays
 pixel by pixel; links that the user made between such cells stay, those that were rejected stay
-away, and the rest is decided anew around them.
+away, and the rest is decided anew around them. So it is with masks that are not tracked yet.
 """
 
 from collections.abc import Iterator
@@ -11,10 +11,13 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from scipy.ndimage import center_of_mass
 
+from napari_cellcycle.data.corrected_masks import corrected_frames
+from napari_cellcycle.data.drawn import drawn_masks
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.labels import LabelStack
-from napari_cellcycle.data.tracks import BY_MODEL, BY_USER, Tracks
+from napari_cellcycle.data.tracks import BY_MODEL, BY_USER, Tracks, no_pairs
 from napari_cellcycle.features.graph import CellGraph
 from napari_cellcycle.models.link.scores import Scores
 
@@ -40,29 +43,68 @@ def kept_cells(experiment: Experiment) -> np.ndarray:
         kept |= cells["pinned"].fillna("").astype(bool).to_numpy()
     decided = [links.loc[links["by"] == BY_USER, ["parent", "child"]], tracks.rejected]
     ends = pd.concat(decided)[["parent", "child"]].to_numpy().ravel()
-    frames = [number for kind, number in experiment.confirmed if kind == FRAME]
     numbers = [
         number
         for kind, number in experiment.confirmed
         if kind != FRAME and not kind.startswith(AUDIT)
     ]
-    kept |= cells.index.isin([*ends, *numbers]) | cells["frame"].isin(frames).to_numpy()
+    kept |= (
+        cells.index.isin([*ends, *numbers])
+        | cells["frame"].isin(kept_frames(experiment)).to_numpy()
+    )
     return np.sort(cells.index[kept].to_numpy(np.int64))
 
 
+def is_anything_kept(experiment: Experiment) -> bool:
+    """Whether the user decided anything that is kept, without reading masks."""
+    if kept_frames(experiment) or len(kept_cells(experiment)):
+        return True
+    return experiment.tracks is None and bool(drawn_masks(experiment.confirmed))
+
+
 def kept_part(experiment: Experiment) -> Tracks | None:
-    """The tracks reduced to what the user decided; None if that is nothing."""
+    """The tracks reduced to what the user decided; None if that is nothing.
+
+    Of masks that are not tracked yet, the cells that they show. Without any cell if all that was
+    decided is that frames have none.
+    """
     kept, tracks = kept_cells(experiment), experiment.tracks
-    if tracks is None or not len(kept):
+    if tracks is None:
+        return _kept_masks(experiment)
+    if not is_anything_kept(experiment):
         return None
     links = tracks.links
     inside = links[["parent", "child"]].isin(kept).all(axis=1) & (links["by"] == BY_USER)
     return Tracks(tracks.cells.loc[kept], links[inside].reset_index(drop=True), tracks.rejected)
 
 
+def _kept_masks(experiment: Experiment) -> Tracks | None:
+    """Untracked cells that were drawn, and all those of frames that are right as a whole."""
+    labels, whole = experiment.labels, kept_frames(experiment)
+    if labels is None:
+        return None
+    by_user, tables = drawn_masks(experiment.confirmed), []
+    axes = ["z", "y", "x"][-labels.ndim :]
+    for frame in sorted(whole | by_user.keys()):
+        mask = labels.frame(frame)
+        there = np.unique(mask[mask > 0])
+        own = np.intersect1d(there, by_user.get(frame, []))
+        number = (there if frame in whole else own).astype(np.int64)
+        place = np.reshape(center_of_mass(mask > 0, mask, number), (-1, len(axes)))
+        table = pd.DataFrame(place, columns=axes).assign(frame=frame, label=number)
+        tables.append(table.assign(by=np.where(np.isin(number, own), BY_USER, BY_MODEL)))
+    if not tables:
+        return None
+    cells = pd.concat(tables, ignore_index=True)
+    cells.index = pd.RangeIndex(1, len(cells) + 1, name="cell_id")
+    return Tracks(cells, no_pairs().assign(score=np.empty(0)))
+
+
 def kept_frames(experiment: Experiment) -> frozenset[int]:
-    """Frames that the user said are right as a whole."""
-    return frozenset(number for kind, number in experiment.confirmed if kind == FRAME)
+    """Frames that the user said are right as a whole, or corrected as a whole."""
+    done = {number for kind, number in experiment.confirmed if kind == FRAME}
+    count = 0 if experiment.labels is None else len(experiment.labels)
+    return frozenset(t for t in done.union(corrected_frames(experiment)) if 0 <= t < count)
 
 
 def merged(
@@ -73,7 +115,7 @@ def merged(
     Kept masks have the numbers they had; new ones get numbers above all of them. Of `frames` that
     are right as a whole nothing is new.
     """
-    top = int(kept.cells["label"].max())
+    top = int(kept.cells["label"].max()) if len(kept) else 0
     numbers = kept.cells.groupby("frame")["label"]
     own = {int(str(time)): labels.to_numpy() for time, labels in numbers}
     for time in range(len(found)):

@@ -182,6 +182,7 @@ def _check(movie: Movie, settings: RunSettings, model_folder: str | None) -> Non
 
 
 def _segmented(experiment: Experiment, settings: SegmentSettings, place: _Place) -> Experiment:
+    from napari_cellcycle.pipeline.keep import FRAME, kept_frames
     from napari_cellcycle.pipeline.segment import segment
 
     movie = experiment.movie
@@ -197,7 +198,9 @@ def _segmented(experiment: Experiment, settings: SegmentSettings, place: _Place)
         )
         labels, kept = _with_kept(labels, experiment, store)
     confirmed = experiment.confirmed if kept is not None else frozenset()
-    return experiment.with_result(step(), labels=labels, tracks=kept, confirmed=confirmed)
+    confirmed |= {(FRAME, time) for time in kept_frames(experiment)}
+    tracks = None if experiment.tracks is None else kept
+    return experiment.with_result(step(), labels=labels, tracks=tracks, confirmed=confirmed)
 
 
 def _with_kept(
@@ -217,7 +220,7 @@ def _with_kept(
 
 
 def _told(kept: Tracks) -> str:
-    cells = "1 cell" if len(kept) == 1 else f"{len(kept):,} cells"
+    cells = "1 cell" if len(kept) == 1 else f"{len(kept):,} cells" if len(kept) else "frames"
     return f"What you decided about {cells} was kept, and the rest done anew around it."
 
 
@@ -226,7 +229,7 @@ def _tracked(experiment: Experiment, settings: TrackSettings, place: _Place) -> 
         raise BadInput("There are no masks to track yet; run Segment first, or import masks.")
     from napari_cellcycle.data.channel import channel_of
     from napari_cellcycle.pipeline.gaps import without_drawn
-    from napari_cellcycle.pipeline.keep import Held, kept_cells, kept_frames, kept_part
+    from napari_cellcycle.pipeline.keep import FRAME, Held, kept_cells, kept_frames, kept_part
     from napari_cellcycle.pipeline.track import track
 
     labels = experiment.labels
@@ -249,7 +252,10 @@ def _tracked(experiment: Experiment, settings: TrackSettings, place: _Place) -> 
         )
         if kept is not None and [s.name for s in experiment.history[-1:]] != ["segment"]:
             warnings.warn(_told(kept), stacklevel=1)
-    experiment = replace(experiment, tracks=tracks)
+    said = experiment.confirmed
+    if experiment.tracks is None:
+        said = frozenset((kind, number) for kind, number in said if kind == FRAME)
+    experiment = replace(experiment, tracks=tracks, confirmed=said)
     if held is not None:
         experiment = held.remembered(experiment)
     else:

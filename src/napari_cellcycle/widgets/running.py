@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.jobs.job import StepName
-from napari_cellcycle.pipeline.keep import kept_cells
+from napari_cellcycle.pipeline.keep import is_anything_kept
 from napari_cellcycle.widgets import estimates
 from napari_cellcycle.widgets.channel_layers import unstack
 from napari_cellcycle.widgets.preferences import compute_settings
@@ -41,7 +41,7 @@ def start(dock: "CellCycle", step: StepName) -> Task | None:
     known = dock.session.experiment
     if known is not None:
         known = replace(known, confirmed=still_true(known.confirmed, step))
-    if step in ("segment", "run") and known is not None and len(kept_cells(known)):
+    if step in ("segment", "run") and known is not None and is_anything_kept(known):
         experiment = replace(known, movie=movie)
     chosen = dock.source(step)
     if chosen is not None:

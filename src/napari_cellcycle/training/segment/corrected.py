@@ -1,17 +1,19 @@
 """Which masks of a corrected experiment are true: frames as a whole, or single cells."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from napari_cellcycle.data.annotated import UNKNOWN
-from napari_cellcycle.data.corrected_masks import corrected_frames
+from napari_cellcycle.data.drawn import drawn_masks
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.tracks import BY_USER
+from napari_cellcycle.pipeline.keep import kept_frames
 
-FRAME, MASK = "frame", "mask"
-"""Kinds of confirmations that are about masks."""
+MASK = "mask"
+"""Kind of confirmation that says that the mask of a cell is right."""
 _RING = 0.15
 """Width of the ring around a known cell, in its diameters, in which background is known."""
 _LEAST_RING_PX = 2
@@ -22,25 +24,29 @@ class KnownMasks:
     """What is known of the masks of an experiment.
 
     `frames` are right as a whole, background included. `rows` are positions in `Tracks.cells` of
-    the cells in other frames whose masks a person drew or confirmed.
+    the cells in other frames whose masks a person drew or confirmed; `drawn` are the labels of
+    those, by frame, where there are no tracks.
     """
 
     frames: frozenset[int]
     rows: np.ndarray
+    drawn: Mapping[int, np.ndarray] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.frames) or len(self.rows) > 0
+        return bool(self.frames) or len(self) > 0
+
+    def __len__(self) -> int:
+        """How many masks are known outside of the frames that are right as a whole."""
+        return len(self.rows) + sum(map(len, self.drawn.values()))
 
 
 def known_masks(experiment: Experiment) -> KnownMasks:
     """Find the frames that were confirmed or corrected as a whole, and the cells elsewhere."""
-    frames = {number for kind, number in experiment.confirmed if kind == FRAME}
-    frames |= set(corrected_frames(experiment))
-    count = 0 if experiment.labels is None else len(experiment.labels)
-    whole = frozenset(time for time in frames if 0 <= time < count)
-    tracks = experiment.tracks
+    whole, tracks = kept_frames(experiment), experiment.tracks
     if tracks is None:
-        return KnownMasks(whole, np.empty(0, np.int64))
+        drawn = drawn_masks(experiment.confirmed).items()
+        elsewhere = {time: labels for time, labels in drawn if time not in whole}
+        return KnownMasks(whole, np.empty(0, np.int64), elsewhere)
     cells = tracks.cells
     rows = np.flatnonzero(cells["by"].to_numpy() == BY_USER)
     confirmed = [number for kind, number in experiment.confirmed if kind == MASK]
@@ -57,7 +63,7 @@ def known_labels(experiment: Experiment, known: KnownMasks) -> dict[int, np.ndar
         here = experiment.tracks.cells.iloc[known.rows]
         frame, label = here["frame"].to_numpy(np.int64), here["label"].to_numpy(np.int64)
         found |= {int(time): label[frame == time] for time in np.unique(frame)}
-    return dict(sorted(found.items()))
+    return dict(sorted((found | dict(known.drawn)).items()))
 
 
 def known_only(masks: np.ndarray, labels: np.ndarray | None) -> np.ndarray:

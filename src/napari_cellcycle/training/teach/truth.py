@@ -71,7 +71,7 @@ def count_truth(experiments: Sequence[Experiment]) -> TruthCounts:
 def _counts(experiment: Experiment) -> TruthCounts:
     known, tracks = known_masks(experiment), experiment.tracks
     if tracks is None or not len(tracks):
-        return TruthCounts(len(known.frames))
+        return TruthCounts(len(known.frames), len(known))
     cells, links = tracks.cells, tracks.links
     by_user = links["by"].to_numpy() == BY_USER
     divided = np.isin(tracks.divisions, links["parent"].to_numpy()[by_user])
