@@ -11,7 +11,12 @@ import pandas as pd
 from known_truth import NONE, Truth
 from learning_bases import Base
 
-from napari_cellcycle.config import ClassifySettings, SegmentSettings, SimulateSettings
+from napari_cellcycle.config import (
+    ClassifySettings,
+    SegmentSettings,
+    SimulateSettings,
+    TrackSettings,
+)
 from napari_cellcycle.data.cells import NOBODY
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.labels import LabelStack
@@ -25,6 +30,7 @@ from napari_cellcycle.features.shape import measure
 from napari_cellcycle.io.crop_folders import H2B_FOLDERS, CropSet, read_crops
 from napari_cellcycle.models.store import Kind
 from napari_cellcycle.pipeline.classify import classify
+from napari_cellcycle.pipeline.run import add_masks, add_stages, add_tracks
 from napari_cellcycle.pipeline.segment import segment
 from napari_cellcycle.pipeline.track import choose, track
 from napari_cellcycle.simulate import simulate
@@ -36,6 +42,8 @@ from napari_cellcycle.training.teach.tallies import Tally, f1_of, macro_f1_of
 
 MOST_MASKS = 100
 """Masks in a frame above which a segmentation is too bad for its cells to be tracked."""
+SEEN_AGAIN = 3
+"""Frames within which a cell has to be seen again for somebody to say what it became."""
 BUCKETS = 30
 """Groups that the lineages of the test part of links are put into, to be drawn from."""
 FAULTS = WorsenSettings(missing=0.1, merged=0.1, split=0.1)
@@ -71,6 +79,13 @@ class Corrections(ABC):
     @abstractmethod
     def correct(self, number: int, wrong: np.random.Generator | None = None) -> bool:
         """Correct a frame or a cell; with `wrong`, make it wrong. False if nothing can be said."""
+
+    @abstractmethod
+    def go_on(self, model: str, seen: set[int]) -> set[int]:
+        """Have a model make anew what was not corrected, as "Teach and go on" does.
+
+        Returns the numbers that frames or cells which were `seen` have now.
+        """
 
     def taught(self) -> Experiment:
         """The part of it that models of this kind are taught from."""
@@ -109,6 +124,16 @@ class MaskCorrections(Corrections):
     def experiment(self) -> Experiment:
         """The movie, with the tracks of the base model if it has any."""
         return self._now
+
+    def go_on(self, model: str, seen: set[int]) -> set[int]:
+        """Segment the other frames again."""
+        assert self._now.labels is not None
+        settings = SegmentSettings(model=model)
+        found = add_masks(replace(self._now, tracks=None), settings)
+        assert found.labels is not None
+        tracked = _tracked_if_good(found.movie, found.labels)
+        self._now = replace(tracked, confirmed=found.confirmed)
+        return seen
 
     def taught(self) -> Experiment:
         """Without the tracks, which would be those of the old masks."""
@@ -157,11 +182,7 @@ class MaskCase(Case):
         """Masks of the base, tracked if they are any good."""
         if self._start is None:
             labels = segment(self._movie, SegmentSettings(model=self.base.path))
-            count = np.mean([len(np.unique(labels.frame(time))) for time in range(len(labels))])
-            tracks = None
-            if 1 < count <= MOST_MASKS:
-                labels, tracks = track(self._movie, labels, model="simple")
-            self._start = Experiment(self._movie, labels, tracks)
+            self._start = _tracked_if_good(self._movie, labels)
         return MaskCorrections(self._start, self._silver)
 
     def tally(self, model: str) -> Tally:
@@ -173,6 +194,13 @@ class MaskCase(Case):
             found = dict(zip(STEPS, score.matched, strict=True))
             added[place] = found[0.5], found[0.75], score.masks, score.cells
         return Tally("AP of masks at 0.5 and 0.75", added, _precision)
+
+
+def _tracked_if_good(movie: Movie, labels: LabelStack) -> Experiment:
+    count = np.mean([len(np.unique(labels.frame(time))) for time in range(len(labels))])
+    if not 1 < count <= MOST_MASKS:
+        return Experiment(movie, labels)
+    return Experiment(movie, *track(movie, labels, model="simple"))
 
 
 def _precision(sums: np.ndarray) -> np.ndarray:
@@ -189,14 +217,24 @@ class LinkCorrections(Corrections):
     """Where a cell comes from, and what it becomes, is confirmed or put right in the editor."""
 
     def __init__(self, start: Experiment, true_tracks: Tracks, true_labels: LabelStack) -> None:
+        self._true = true_tracks, true_labels
+        self._open(start)
+
+    def _open(self, start: Experiment) -> None:
         self._start = start
         self.editor = Editor(bench_of(start))
-        self._truth = Truth(true_tracks, true_labels, self.editor.draft)
+        self._truth = Truth(*self._true, self.editor.draft)
         self._mask = self._truth.mask
 
     def experiment(self) -> Experiment:
         """The movie as the editor has it."""
         return self.editor.experiment(self._start)
+
+    def go_on(self, model: str, seen: set[int]) -> set[int]:
+        """Track again, with the links that were decided held."""
+        true = self._truth.of(np.array(sorted(seen), np.int64))
+        self._open(add_tracks(self.experiment(), TrackSettings(model=model)))
+        return set(self._mask[true[true != NONE]].tolist()) - {NOBODY}
 
     def correct(self, number: int, wrong: np.random.Generator | None = None) -> bool:
         """Decide past and future of a cell."""
@@ -212,12 +250,22 @@ class LinkCorrections(Corrections):
                 self.editor.do("replace", parent=number, child=int(wrong.choice(others)))
             return True
         mother = int(self._truth.parent[true])
+        while mother != NONE and self._mask[mother] == NOBODY:
+            mother = int(self._truth.parent[mother])
         if mother == NONE:
             self._begins(number)
-        elif self._mask[mother] != NOBODY:
+        else:
             self._becomes(int(self._mask[mother]), mother)
         self._becomes(number, true)
         return True
+
+    def _next(self, true: int) -> list[int]:
+        """The masks in which what a cell becomes is seen next: one, two daughters, or none."""
+        found = []
+        for child in self._truth.children[true]:
+            mask = int(self._mask[child])
+            found += [mask] if mask != NOBODY else self._next(child)
+        return found
 
     def _begins(self, cell: int) -> None:
         draft = self.editor.draft
@@ -228,10 +276,11 @@ class LinkCorrections(Corrections):
         self.editor.do("confirm", kind="start", number=cell)
 
     def _becomes(self, cell: int, true: int) -> None:
-        """Say what a cell goes on as, if all of that has masks."""
+        """Say what a cell goes on as, if that is seen again in time, daughters in one frame."""
         draft, editor = self.editor.draft, self.editor
-        wanted = [int(self._mask[child]) for child in self._truth.children[true]]
-        if NOBODY in wanted:
+        wanted = self._next(true)
+        frames = {draft.frame(one) for one in wanted}
+        if len(frames) > 1 or max(frames, default=0) > draft.frame(cell) + SEEN_AGAIN:
             return
         now = sorted(draft.children(cell))
         with suppress(Refused):
@@ -332,13 +381,20 @@ def _founder(track_id: np.ndarray, mother: dict[int, int]) -> np.ndarray:
 class StageCorrections(Corrections):
     """The stages of single cells are set in the editor."""
 
-    def __init__(self, start: Experiment, stage: dict[int, str]) -> None:
-        self._start, self._stage = start, stage
+    def __init__(self, start: Experiment, stage: dict[int, str], smoothing: float | None) -> None:
+        self._start, self._stage, self._smoothing = start, stage, smoothing
         self.editor = Editor(bench_of(start))
 
     def experiment(self) -> Experiment:
         """The movie as the editor has it."""
         return self.editor.experiment(self._start)
+
+    def go_on(self, model: str, seen: set[int]) -> set[int]:
+        """Tell the stages of the other cells again."""
+        settings = ClassifySettings(model=model, smoothing=self._smoothing)
+        self._start = add_stages(self.experiment(), settings)
+        self.editor = Editor(bench_of(self._start))
+        return seen
 
     def correct(self, number: int, wrong: np.random.Generator | None = None) -> bool:
         """Set the stage of a cell."""
@@ -374,7 +430,7 @@ class StageCase(Case):
 
     def corrections(self) -> Corrections:
         """The movie with the stages that the base model tells."""
-        return StageCorrections(self._start, self._stage)
+        return StageCorrections(self._start, self._stage, None)
 
     def tally(self, model: str) -> Tally:
         """Mean F1 of stages by lineage, as decoded along lineages."""
@@ -417,7 +473,7 @@ class CropCase(Case):
 
     def corrections(self) -> Corrections:
         """The crops with the stages that the base model tells."""
-        return StageCorrections(self._start, self._stage)
+        return StageCorrections(self._start, self._stage, 0)
 
     def tally(self, model: str) -> Tally:
         """Mean F1 of stages by group of crops, without any order in time."""

@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -78,11 +78,16 @@ class Annotator:
                     self.done.append(number)
         return len(self.done)
 
+    def go_on_with(self, model: str) -> None:
+        """Have an accepted model make the rest anew, for suggestions to know what it doubts."""
+        if self._order == "suggested":
+            self._seen = self.state.go_on(model, self._seen)
+
     def _next(self, n: int) -> list[int]:
         """Numbers of the next frames or cells; where nothing is suggested, any."""
         found: list[int] = []
         if self._order == "suggested":
-            asked = n + len(self._seen) - len(self.done)
+            asked = n + max(0, len(self._seen) - len(self.done))
             told = suggest(self.state.experiment(), self._case.kind, asked, seed=self._seed)
             found = [one for one in map(number_of, told) if one not in self._seen][:n]
         if not found:
@@ -128,15 +133,25 @@ def curve(
     annotator = Annotator(case, order, seed)
     for count in counts:
         reached = annotator.go_on(count)
-        yield measured(case, annotator.state, reached, settings, before)
+        yield measured(
+            case, annotator.state, reached, settings, before, accepted=annotator.go_on_with
+        )
         if reached < count:
             return
 
 
 def measured(
-    case: Case, state: Corrections, count: int, settings: TeachSettings, before: Tally
+    case: Case,
+    state: Corrections,
+    count: int,
+    settings: TeachSettings,
+    before: Tally,
+    accepted: Callable[[str], object] = lambda _model: None,
 ) -> Point:
-    """Teach from the corrections, and score what is proposed and what is accepted."""
+    """Teach from the corrections, and score what is proposed and what is accepted.
+
+    `accepted` is told of the taught model if its verdict recommends it.
+    """
     folder = Path(tempfile.mkdtemp(prefix="learning-"))
     began = time.perf_counter()
     try:
@@ -145,9 +160,11 @@ def measured(
         if model is None:
             return Point(count, before, None, False, seconds, reason)
         after = case.tally(str(model.path))
+        good = model.verdict.recommended
+        if good:
+            accepted(str(model.path))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    good = model.verdict.recommended
     return Point(count, after if good else before, after, good, seconds, model.verdict.words)
 
 

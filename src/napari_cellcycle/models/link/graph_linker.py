@@ -47,10 +47,7 @@ class GraphLinker:
         device: "torch.device | str" = "cpu",
         cells_at_once: int | None = None,
     ) -> None:
-        import torch
-
         self.network = network.eval().to(device)
-        self.network.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.device = device
         self.cells_at_once = cells_at_once or CELLS_AT_ONCE[str(device) != "cpu"]
 
@@ -79,7 +76,6 @@ class GraphLinker:
 
         with torch.inference_mode():
             batch = torch.from_numpy(seen).to(self.device, torch.float32)
-            batch = batch.contiguous(memory_format=torch.channels_last)
             return self.network.encoder(batch).cpu().numpy()
 
     def __call__(

@@ -55,6 +55,7 @@ class FrameNetwork(nn.Module):
         self.blocks = nn.Sequential(*blocks, Block(widths[-1], widths[-1], 1))
         seen = 4 * (sum(widths[1:]) + widths[-1]) if levels else 3 * widths[-1]
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(channels * seen, stages))
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Logits (n, stages) of crops (n, [channels,] size, size)."""

@@ -61,6 +61,7 @@ class Eye(nn.Module):
         )
         self.last = nn.Conv2d(width, 1, 3, padding=1)
         self.join = nn.Linear(3 * widths[-1], features)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, crops: torch.Tensor) -> Seen:
         """Features (n, F) of normalised crops (n, size, size), and the centre cell's logits."""

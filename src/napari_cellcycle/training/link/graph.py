@@ -33,8 +33,14 @@ class GraphTask(WindowTask):
         return cut(example, rng)
 
     def window_loss(self, network: "torch.nn.Module", window: GraphBatch) -> "torch.Tensor":
-        """The loss of a window that is brought to the network first."""
-        return super().window_loss(network, moved(window, device_of(network)))
+        """The loss of a window that is brought to the network first.
+
+        Where the eye does not learn, cells are looked at once, as the former network sees the same.
+        """
+        window = moved(window, device_of(network))
+        if not any(p.requires_grad for p in network.encoder.parameters()):  # type: ignore[union-attr]
+            window = _looked_at(network, window)
+        return super().window_loss(network, window)
 
     def energies(self, network: "torch.nn.Module", window: GraphBatch) -> Energies:
         """Energies after looking at the cells."""
@@ -76,9 +82,16 @@ def rivalry_loss(network: "torch.nn.Module", batch: GraphBatch) -> "torch.Tensor
     return _rivalry(_energies(network, batch), batch)
 
 
+def _looked_at(network: "torch.nn.Module", batch: GraphBatch) -> GraphBatch:
+    """The batch with what the eye of a network makes of the views."""
+    seen = network.encoder(batch.views)  # type: ignore[operator]
+    return replace(batch, given=replace(batch.given, seen=seen))
+
+
 def _energies(network: "torch.nn.Module", batch: GraphBatch) -> Energies:
-    given = replace(batch.given, seen=network.encoder(batch.views))  # type: ignore[operator]
-    link, division = network(given)
+    if not len(batch.given.seen):
+        batch = _looked_at(network, batch)
+    link, division = network(batch.given)
     return link, division
 
 

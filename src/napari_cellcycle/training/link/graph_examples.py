@@ -63,7 +63,7 @@ class GraphExample:
 
 @dataclass(frozen=True)
 class GraphBatch:
-    """Part of an example as tensors; `seen` in the input is filled in by the network's encoder.
+    """Part of an example as tensors; `seen` in the input is empty until a network has looked.
 
     `past`, `future` (n,) are 1 for the cells that are judged; the rest is their context.
     """

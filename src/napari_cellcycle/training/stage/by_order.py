@@ -9,7 +9,7 @@ from torch import nn
 
 from napari_cellcycle.progress import Progress, silent
 from napari_cellcycle.training.checkpoint import Checkpoint
-from napari_cellcycle.training.fit import Epoch, FitSettings
+from napari_cellcycle.training.fit import Epoch, FitSettings, fit
 from napari_cellcycle.training.stage.flat_start import flat_start
 from napari_cellcycle.training.stage.recurrent import (
     FIT,
@@ -18,7 +18,6 @@ from napari_cellcycle.training.stage.recurrent import (
     SequenceBatch,
     SequenceTask,
     SequenceTaskSettings,
-    fit_recurrent,
     new_network,
     tell,
     window_of,
@@ -138,7 +137,7 @@ def train_by_order(
         progress=progress,
     )
     try:
-        history = fit_recurrent(network, task, fit_settings, checkpoint, progress)
+        history = fit(network, task, fit_settings, checkpoint=checkpoint, progress=progress)
     finally:
         del network.layout
     return network, history

@@ -179,11 +179,11 @@ def train_network(
     network = FrameNetwork(len(examples.stages), width, channels=channels, levels=levels)
     if start is not None:
         network.load_state_dict(start)
-    network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = network.to(device=device)
     task = StageTask(real, simulated, held_out, task_settings)
     with threads(1):
         history = fit(network, task, fit_settings, checkpoint=checkpoint, progress=progress)
-    return network.to(memory_format=torch.contiguous_format), history
+    return network, history
 
 
 def widened(state: dict[str, torch.Tensor], channels: int) -> dict[str, torch.Tensor]:

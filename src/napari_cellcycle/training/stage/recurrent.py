@@ -333,13 +333,14 @@ def train_recurrent(
 ) -> tuple[Network, list[Epoch]]:
     """Train a recurrent network, from nothing or from the weights `start`.
 
+    The number of threads that torch has decides the order of sums, and so the last digits.
     `shares` says how much of each batch comes from each of `sources`. Raises `BadInput` if the
     sources do not show at least two stages.
     """
     fit_settings, shape = fit_settings or FIT, shape or RecurrentSettings()
     network = new_network(len(sources[0].stages), fit_settings, shape, start).to(device)
     task = SequenceTask(sources, shares, held_out, task_settings, shape)
-    return network, fit_recurrent(network, task, fit_settings, checkpoint, progress)
+    return network, fit(network, task, fit_settings, checkpoint=checkpoint, progress=progress)
 
 
 def new_network(
@@ -362,24 +363,6 @@ def network_of(stages: int, shape: RecurrentSettings) -> Network:
         hidden=shape.hidden,
         members=shape.members,
     )
-
-
-def fit_recurrent(
-    network: Network,
-    task: SequenceTask,
-    settings: FitSettings,
-    checkpoint: Checkpoint | None,
-    progress: Progress,
-) -> list[Epoch]:
-    """Train a network in place, on as many threads as torch has.
-
-    Their number decides the order of sums, and so the last digits of the result.
-    """
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    try:
-        return fit(network, task, settings, checkpoint=checkpoint, progress=progress)
-    finally:
-        network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
 
 
 FIT = FitSettings(epochs=220, learning_rate=2e-3, average=0.995)
