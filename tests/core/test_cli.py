@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from here import jobs_here
 from typer.testing import CliRunner
 
 from napari_cellcycle import __version__
@@ -36,6 +37,13 @@ def experiment(sequence):
     assert result.exit_code == 0, result.output
     assert "tracks" in result.stdout and "open it with: napari" in result.stdout
     return out
+
+
+@pytest.fixture
+def here():
+    """No other process is started; `experiment` and the tests without this do start them."""
+    with jobs_here():
+        yield
 
 
 def call(*arguments):
@@ -106,7 +114,7 @@ def test_what_is_on_by_default_can_be_switched_off():
     assert "--fill-gaps / --no-fill-gaps" in shown
 
 
-def test_a_step_takes_the_model_in_use_unless_another_is_named(sequence, tmp_path):
+def test_a_step_takes_the_model_in_use_unless_another_is_named(sequence, tmp_path, here):
     own = tmp_path / "models"
     assert call("models", "use", "simple", "--model-folder", own).exit_code == 0
     tracks = ["track", sequence / "01", sequence / "01_GT" / "SEG", "--model-folder", own]
@@ -194,7 +202,7 @@ def test_evaluate_writes_every_error_as_a_row(experiment, sequence, tmp_path):
     assert "Errors: none" in said.stdout and "TRA           1.0000" in said.stdout
 
 
-def test_segment_track_classify_one_after_the_other(sequence, tmp_path):
+def test_segment_track_classify_one_after_the_other(sequence, tmp_path, here):
     movie, masks, result = sequence / "01", tmp_path / "masks", tmp_path / "RES"
     said = call("segment", movie, "--out", masks, *THRESHOLD)
     assert said.exit_code == 0, said.output
@@ -213,7 +221,7 @@ def test_models_lists_what_is_shipped():
     assert "frame" in shown and "classify --model" in shown
 
 
-def test_an_existing_result_is_kept_unless_told_otherwise(experiment, sequence):
+def test_an_existing_result_is_kept_unless_told_otherwise(experiment, sequence, here):
     before = (experiment / "experiment.json").read_text()
     refused(call("run", sequence / "01", "--out", experiment, *THRESHOLD), "--overwrite")
     assert (experiment / "experiment.json").read_text() == before
@@ -268,7 +276,7 @@ def test_a_failure_after_segmentation_keeps_what_was_done(sequence, tmp_path):
     assert [step["name"] for step in described["history"]] == ["segment", "track"]
 
 
-def test_a_movie_that_was_replaced_is_noticed(sequence, tmp_path):
+def test_a_movie_that_was_replaced_is_noticed(sequence, tmp_path, here):
     shutil.copytree(sequence / "01", tmp_path / "01")
     made = tmp_path / "a.cellcycle"
     assert call("run", tmp_path / "01", "--out", made, *THRESHOLD).exit_code == 0

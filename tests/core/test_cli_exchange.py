@@ -1,9 +1,16 @@
 """Export and import as commands."""
 
 import pytest
+from here import jobs_here
 from test_cli import call, experiment, refused, sequence  # noqa: F401 - fixtures
 
 from napari_cellcycle.io.experiment import open_experiment
+
+
+@pytest.fixture(scope="module", autouse=True)
+def here():
+    with jobs_here():
+        yield
 
 
 @pytest.mark.parametrize(

@@ -1,24 +1,33 @@
 """Teaching a link model from the command line: from challenge folders and from corrections."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
-import time
+from functools import partial
 
 import pytest
 from corrections import corrected
+from here import jobs_here
 from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
 from napari_cellcycle.cli import app
 from napari_cellcycle.cli.train import PresetName
 from napari_cellcycle.io.experiment import open_experiment, save_experiment
+from napari_cellcycle.training.link import graph, simple
 from napari_cellcycle.training.link.own import shares_frames
 from napari_cellcycle.training.link.presets import PRESETS
+from napari_cellcycle.training.link.windows import WindowTask
 
 QUICK = ["--preset", "simple", "--epochs", 2, "--device", "cpu"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_rounds():
+    """Rounds of learning have fewer batches than usual, and no other process is started."""
+    with jobs_here(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(simple, "train_linker", partial(simple.train_linker, batches=30))
+        patch.setattr(graph, "train_network", partial(graph.train_network, batches=8))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +114,6 @@ def test_the_same_seed_gives_the_same_model_and_another_does_not(model, cells, t
     assert (mine == same).all() and (mine != other).any()
 
 
-@pytest.mark.slow
 def test_the_graph_network_is_taught_from_nothing_and_then_further(cells, tmp_path):
     options = ["--out", tmp_path, "--epochs", 1, "--device", "cpu"]
     done(call("train", "link", cells, "--name", "first", "--start", "none", *options))
@@ -161,21 +169,20 @@ def test_without_anything_kept_aside_the_card_has_no_figures(cells, tmp_path):
 
 
 def test_an_interrupted_training_goes_on_as_if_it_had_not_been(model, cells, tmp_path):
-    command = [sys.executable, "-c", "from napari_cellcycle.cli import main; main()"]
-    command += ["train", "link", cells]
-    command += ["--name", "mine", "--out", tmp_path, *QUICK[:3], 4, *QUICK[4:]]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    run = {"text": True, "env": environment, "stderr": subprocess.PIPE}
-    running = subprocess.Popen([*map(str, command)], **run)
-    unfinished = tmp_path / "mine.training"
-    limit = time.monotonic() + 120
-    while not unfinished.exists() and running.poll() is None and time.monotonic() < limit:
-        time.sleep(0.02)
-    running.send_signal(signal.SIGINT)
-    _, said = running.communicate(timeout=60)
-    assert running.returncode == 130 and "--resume" in said
-    assert not (tmp_path / "mine.safetensors").exists()
     options = ["--name", "mine", "--out", tmp_path, *QUICK[:3], 4, *QUICK[4:]]
+    unfinished, loss, steps = tmp_path / "mine.training", WindowTask.loss, []
+
+    def interrupted(*given):
+        steps.append(unfinished.exists())
+        if sum(steps) == 5:  # within the second round
+            signal.raise_signal(signal.SIGINT)
+        return loss(*given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WindowTask, "loss", interrupted)
+        stopped = call("train", "link", cells, *options)
+    assert stopped.exit_code == 130 and "--resume" in stopped.stderr
+    assert not all(steps) and not (tmp_path / "mine.safetensors").exists()
     assert "was interrupted" in refused(cells, *options)
     assert "other settings" in refused(cells, *options, "--seed", 5, "--resume")
     done(call("train", "link", cells, *options, "--resume"))

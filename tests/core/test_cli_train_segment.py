@@ -21,6 +21,7 @@ from napari_cellcycle.models.segment.quiet import cellpose_module
 from napari_cellcycle.models.segment.segmenter import open_segmenter
 from napari_cellcycle.models.store import ModelCard, find_model, save_model
 from napari_cellcycle.progress import Cancelled
+from napari_cellcycle.training.segment import own_flow
 from napari_cellcycle.training.segment.held_out import score_held_out
 from napari_cellcycle.training.segment.lesson import SegmentTeachSettings, seen_before
 from napari_cellcycle.training.segment.own import teach_segmentation
@@ -73,7 +74,9 @@ def tiny(tmp_path_factory):
 def taught(cells, tiny):
     """What the command says, and the model that it leaves."""
     options = ["--name", "mine", "--base", tiny, "--out", cells.parent / "models", *QUICK]
-    said = done(call("train", "segment", cells, *options))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(own_flow, "BATCHES", 4)
+        said = done(call("train", "segment", cells, *options))
     return said, cells.parent / "models" / "mine.safetensors"
 
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 from napari_cellcycle.cli import app
 from napari_cellcycle.cli.train_stage import StagePresetName
 from napari_cellcycle.io.experiment import open_experiment, save_experiment
+from napari_cellcycle.training.stage import by_order, frame, recurrent
 from napari_cellcycle.training.stage.presets import PRESETS
 from napari_cellcycle.training.stage.split import read_split
 
@@ -21,6 +23,20 @@ from napari_cellcycle.training.stage.split import read_split
 @pytest.fixture(autouse=True)
 def single_thread():
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_rounds():
+    """Rounds of learning have fewer and smaller batches than usual; all else is as it is."""
+    crops = frame.StageTaskSettings(batches=15, batch_size=8)
+    lives = recurrent.SequenceTaskSettings(batches=3, sequences=4)
+    with pytest.MonkeyPatch.context() as patch:
+        for place, name, settings in (
+            (frame, "train_network", crops),
+            (by_order, "train_by_order", lives),
+        ):
+            patch.setattr(place, name, partial(getattr(place, name), task_settings=settings))
+        yield
 
 
 def call(*arguments):
@@ -84,8 +100,6 @@ def model(crops):
 def experiment(tmp_path_factory):
     """A short simulated movie, tracked, and classified by the truth."""
     place = tmp_path_factory.mktemp("movie")
-    size = ["--frames", 10, "--size", 96, "--cells", 5, "--seed", 4, "--cycle-hours", 2]
-    done(call("simulate", place / "cells", *size))
     from napari_cellcycle.config import SimulateSettings
     from napari_cellcycle.data.experiment import Experiment
     from napari_cellcycle.simulate.movie import simulate

@@ -25,13 +25,14 @@ from napari_cellcycle.models.link.graph_linker import GraphLinker
 from napari_cellcycle.models.link.graph_network import GraphInput, GraphNetwork
 from napari_cellcycle.models.link.stream import Stream
 from napari_cellcycle.progress import Cancelled, silent
+from napari_cellcycle.simulate import random_settings, simulate
 from napari_cellcycle.simulate.worsen import WorsenSettings, worsen
 from napari_cellcycle.training.checkpoint import Checkpoint
 from napari_cellcycle.training.fit import FitSettings
 from napari_cellcycle.training.link.graph import rivalry_loss, train_network
 from napari_cellcycle.training.link.graph_examples import cut, example_of, examples_of
 from napari_cellcycle.training.link.recordings import Recording, fully_known
-from napari_cellcycle.training.link.sources import simulated_recording
+from napari_cellcycle.training.link.sources import recording_of as known_recording
 from napari_cellcycle.training.link.versions import (
     Version,
     as_markers,
@@ -42,7 +43,14 @@ from napari_cellcycle.training.link.versions import (
 
 @pytest.fixture(scope="module", params=[2, 3])
 def recording(request):
-    return simulated_recording(9000, request.param)
+    return small_recording(request.param)
+
+
+def small_recording(ndim):
+    """A simulated movie, small enough to be measured in a second."""
+    small = {"frames": 24, "size": 288} if ndim == 2 else {"frames": 16, "size": 128, "cells": 12}
+    made = simulate(random_settings(9000, ndim).model_copy(update=small))
+    return known_recording(made, f"{ndim}d")
 
 
 def measured(recording, max_gap=3):
@@ -150,7 +158,7 @@ def test_the_size_of_blocks_changes_nothing_but_float_noise(recording):
 
 
 def test_states_are_kept_of_a_few_blocks_only():
-    recording = simulated_recording(9000, 2)
+    recording = small_recording(2)
     example = example_of(Version(recording, 2, 1.0, 1.0))
     network = new_network(example)
     stream = Stream(network, example.graph, GraphLinker(network).embed(example.seen), 1, "cpu")
@@ -301,7 +309,7 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_been(recording, tmp_path):
     def trained(path, progress=silent):
         checkpoint = Checkpoint(tmp_path / path, {})
         return train_network(
-            learned, settings, batches=3, checkpoint=checkpoint, progress=progress
+            learned, settings, batches=2, checkpoint=checkpoint, progress=progress
         )[0].state_dict()
 
     with pytest.raises(Cancelled):
@@ -309,6 +317,6 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_been(recording, tmp_path):
     assert (tmp_path / "stopped").is_file()
     rounds = []
     resumed = trained("stopped", lambda done, total, message="": rounds.append(done))
-    assert min(rounds) >= 6
+    assert min(rounds) >= 4
     whole = trained("whole")
     assert all((resumed[name] == whole[name]).all() for name in whole)

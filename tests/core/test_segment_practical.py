@@ -172,17 +172,16 @@ def test_a_huge_frame_is_read_and_written_in_pieces(tmp_path, monkeypatch):
     assert "Segmenting pieces" in seen
 
 
-@pytest.mark.slow
 def test_the_shipped_network_shows_no_seams():
     from napari_cellcycle.config import SimulateSettings
     from napari_cellcycle.simulate import simulate
 
-    made = simulate(SimulateSettings(frames=1, size=1500, cells=500, seed=5))
+    made = simulate(SimulateSettings(frames=1, size=900, cells=180, seed=5))
     settings = SegmentSettings(diameter=13)
     prepared = prepare(made.movie, settings)
     whole = prepared.masks(made.movie.frame(0))
-    into = np.zeros((1, 1500, 1500), np.int32)
-    count = segment_pieces(prepared, 0, into, side_px=500)
+    into = np.zeros((1, 900, 900), np.int32)
+    count = segment_pieces(prepared, 0, into, side_px=300)
     code, shared = np.unique(whole.astype(np.int64) * 10_000 + into[0], return_counts=True)
     cell, piece = np.divmod(code, 10_000)
     both = (cell > 0) & (piece > 0)

@@ -34,6 +34,8 @@ from napari_cellcycle.training.teach.new_stages import widened
 from napari_cellcycle.training.teach.tallies import Tally, contrast, f1_of, macro_f1_of
 from napari_cellcycle.training.teach.verdicts import Tried, chosen, judged
 
+pytestmark = pytest.mark.usefixtures("little_memory")
+
 
 def stopping_when(told):
     """A progress that stops as soon as `told` says so."""
@@ -118,7 +120,8 @@ def test_what_was_taught_differs_from_the_base(links):
 
 @pytest.mark.parametrize("kind", ["segment", "stage"])
 def test_masks_and_stages_are_taught_alike(kind, tmp_path):
-    result = teach(request_for(saved(corrected(), tmp_path), kind))
+    settings = TINY.model_copy(update={"batch_size": 2})
+    result = teach(request_for(saved(corrected(), tmp_path), kind, settings=settings))
     (model,) = result.models
     assert model.verdict.held_out is not None and model.verdict.outcome != "unknown"
     assert model.name.startswith(BASES[kind]) and sum(model.counts.values()) > 20
@@ -266,7 +269,7 @@ def test_a_model_taught_wrong_stages_is_not_recommended(tmp_path):
     swapped = {"interphase": "metaphase", "metaphase": "interphase"}
     wrong = {c: swapped.get(name, name) for c, name in cells["stage"].items()}
     settings = TINY.model_copy(
-        update={"epochs": 6, "batches": 15, "learning_rate": 5e-3, "layers": "all", "closeness": 0}
+        update={"epochs": 3, "batches": 10, "learning_rate": 5e-3, "layers": "all", "closeness": 0}
     )
     place = saved(with_pins(found, wrong), tmp_path)
     (model,) = teach(request_for(place, "stage", settings=settings)).models
@@ -355,17 +358,17 @@ def test_a_stage_that_the_base_does_not_tell_is_learned_besides(tmp_path):
     found = corrected()
     wider = replace(found, stages=with_stage(found.stages, "odd"))
     cells = found.tracks.cells
-    odd = {c: "odd" if name == "metaphase" else name for c, name in cells["stage"].items()}
+    odd = {c: "odd" if name == "interphase" else name for c, name in cells["stage"].items()}
     settings = TINY.model_copy(
-        update={"epochs": 4, "batches": 16, "batch_size": 6, "learning_rate": 1e-2, "closeness": 0}
+        update={"batches": 20, "batch_size": 8, "learning_rate": 0.1, "closeness": 0}
     )
     place = saved(with_pins(wider, odd), tmp_path)
-    asked = request_for(place, "stage", bases={"stage": "rnn"}, settings=settings)
+    asked = request_for(place, "stage", settings=settings)
     result = teach(asked)
     card = proposed(result, "stage").card
     assert stages_of(card).names == wider.stages.names
     before, after = result.models[0].verdict.held_out.figures["F1 of odd"]
-    assert before == 0 < after
+    assert before == 0 and after > 0.3
     told = open_stage_model(str(result.models[0].path), "cpu")
     assert told.stages.names[-1] == "odd"
 

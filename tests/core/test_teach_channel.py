@@ -1,6 +1,7 @@
 """Of several channels, models learn from the one in which the cells were segmented and told."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,12 +12,15 @@ from napari_cellcycle.data.channel import stage_channel_of
 from napari_cellcycle.data.experiment import Experiment, Step
 from napari_cellcycle.errors import BadInput
 from napari_cellcycle.models.store import find_model
+from napari_cellcycle.training.link import simple
 from napari_cellcycle.training.link.own import TeachSettings, teach_links
 from napari_cellcycle.training.teach.lesson import Material
 from napari_cellcycle.training.teach.link_lesson import LinkLesson
 from napari_cellcycle.training.teach.mask_lesson import MaskLesson
 from napari_cellcycle.training.teach.plan import plan_for
 from napari_cellcycle.training.teach.stage_lesson import StageLesson
+
+pytestmark = pytest.mark.usefixtures("simulated_once")
 
 LESSONS = {"segment": MaskLesson, "link": LinkLesson, "stage": StageLesson}
 SEGMENTED = (Step("segment", {"channel": "H2B"}), Step("track", {}), Step("classify", {}))
@@ -74,7 +78,8 @@ def test_a_channel_that_a_movie_lacks_is_refused_with_those_it_has(kind, base):
         judged(found, kind, base, "DIC")
 
 
-def test_a_tracker_is_trained_in_the_channel_that_was_segmented(tmp_path):
+def test_a_tracker_is_trained_in_the_channel_that_was_segmented(tmp_path, monkeypatch):
+    monkeypatch.setattr(simple, "train_linker", partial(simple.train_linker, batches=20))
     scores = []
     for name, found in {"one": corrected(), "two": behind_another(corrected(), SEGMENTED)}.items():
         _, learned = teach_links(

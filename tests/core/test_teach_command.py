@@ -16,6 +16,8 @@ from napari_cellcycle.models.library import NameTaken, default_model
 from napari_cellcycle.models.store import find_model
 from napari_cellcycle.training.teach import TaughtResult, accept, read_result, teach
 
+pytestmark = pytest.mark.usefixtures("simulated_once")
+
 
 def call(*arguments):
     return CliRunner().invoke(app, [str(each) for each in arguments])

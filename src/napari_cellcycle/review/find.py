@@ -21,14 +21,15 @@ from napari_cellcycle.review.scene import Scene
 from napari_cellcycle.review.stages import stage_doubts
 
 Rule = Callable[[Scene, np.ndarray], Iterator[Doubt]]
-CELL_RULES: tuple[Rule, ...] = (
+LINK_RULES: tuple[Rule, ...] = (
     link_doubts,
     filled_doubts,
     division_doubts,
     start_doubts,
     end_doubts,
-    mask_doubts,
 )
+"""What finds doubts about the links of each of some rows of a scene."""
+CELL_RULES: tuple[Rule, ...] = (*LINK_RULES, mask_doubts)
 """What finds doubts about each of some rows of a scene, which is the first cell of the doubt."""
 TRACK_RULES: tuple[Rule, ...] = (stage_doubts,)
 """What finds doubts about whole tracks, all of whose rows are given."""
@@ -77,7 +78,13 @@ def refreshed(doubts: Doubts, draft: Draft, facts: Facts, cells: Iterable[int]) 
 
 def found_in(scene: Scene, rows: np.ndarray, tracks: np.ndarray) -> list[Doubt]:
     """Doubts about `rows`, and about the whole tracks in `tracks`, one by one."""
+    return doubts_in(scene, CELL_RULES, rows) + doubts_in(scene, TRACK_RULES, tracks)
+
+
+def doubts_in(scene: Scene, rules: tuple[Rule, ...], rows: np.ndarray | None = None) -> list[Doubt]:
+    """What rules say of `rows`, by default of all, that nobody has confirmed as right."""
+    rows = np.arange(len(scene)) if rows is None else rows
     confirmed = scene.draft.confirmed
-    about = [doubt for rule in CELL_RULES for doubt in rule(scene, rows)]
-    about += [doubt for rule in TRACK_RULES for doubt in rule(scene, tracks)]
-    return [doubt for doubt in about if doubt.keys[0] not in confirmed]
+    with _no_collection():
+        about = [doubt for rule in rules for doubt in rule(scene, rows)]
+        return [doubt for doubt in about if doubt.keys[0] not in confirmed]

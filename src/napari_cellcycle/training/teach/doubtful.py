@@ -5,9 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from napari_cellcycle.data.cells import NOBODY
+from napari_cellcycle.data.draft import Draft
 from napari_cellcycle.data.experiment import Experiment
 from napari_cellcycle.data.tracks import BY_USER, Tracks
+from napari_cellcycle.review.doubt import KINDS, Facts
+from napari_cellcycle.review.find import LINK_RULES, doubts_in
+from napari_cellcycle.review.scene import Scene
 from napari_cellcycle.training.link.sources import decided
 from napari_cellcycle.training.segment.corrected import KnownMasks, known_masks
 from napari_cellcycle.training.teach.truth import pinned_stages
@@ -22,13 +25,15 @@ _FAR = 0.7
 class Doubtful:
     """How unsure a model is of each row of the cells (n,), 0 to 1, why, and what is known.
 
-    `why` (n,) numbers the `reasons`; `known` marks rows that were corrected or confirmed already.
+    `why` (n,) numbers the `reasons`; `known` marks rows that were corrected or confirmed already;
+    `words` say more of each row than its reason, where there are any.
     """
 
     doubt: np.ndarray
     why: np.ndarray
     reasons: tuple[str, ...]
     known: np.ndarray
+    words: tuple[str, ...] = ()
 
 
 def _of(parts: list[np.ndarray], reasons: tuple[str, ...], known: np.ndarray) -> Doubtful:
@@ -39,38 +44,27 @@ def _of(parts: list[np.ndarray], reasons: tuple[str, ...], known: np.ndarray) ->
 
 
 def doubt_of_links(experiment: Experiment, tracks: Tracks) -> Doubtful:
-    """How unsure the tracker is of where each cell comes from and what it becomes."""
-    cells, links = tracks.cells, tracks.links
-    ids = cells.index
-    parent = pd.Series(links["parent"].to_numpy(), links["child"]).reindex(ids, fill_value=0)
-    score = pd.Series(links["score"].to_numpy(float), links["child"]).reindex(ids)
-    rivals = _among(tracks.candidates, ids)
-    kept = parent.loc[rivals["child"]].to_numpy() == rivals["parent"].to_numpy()
-    others = rivals[~kept & (rivals["other"] == 0).to_numpy()]
-    into = others.groupby("child")["score"].max().reindex(ids).to_numpy(float)
-    out = others.groupby("parent")["score"].max().reindex(ids).to_numpy(float)
-    births = rivals[(rivals["other"] != 0).to_numpy()]
-    divides = births.groupby("parent")["score"].max().reindex(ids).to_numpy(float)
-    has_two = ids.isin(tracks.divisions)
-    missed = np.where(has_two, 1 - np.nan_to_num(divides, nan=1.0), np.nan_to_num(divides))
-    past, future = decided(tracks, experiment.confirmed)
-    by_user = ids.isin(links.loc[links["by"] == BY_USER, "child"])
-    return _of(
-        [1 - score.to_numpy(float), into, out, missed],
-        (
-            "its link to the frame before is unlikely",
-            "another cell could be where it comes from",
-            "it could go on as another cell",
-            "it is not clear whether it divides here",
-        ),
-        past | future | by_user,
+    """How likely something is wrong in where each cell comes from and what it becomes.
+
+    That is what the review says of it, which passes over what was decided: see `review.find`.
+    """
+    movie, ids = experiment.movie, tracks.cells.index
+    draft = Draft(tracks, None, experiment.stages, experiment.confirmed, movie.pixel_size)
+    scene = Scene.of(
+        draft, Facts(movie.frame_shape, len(movie), movie.frame_interval, movie.pixel_size)
     )
-
-
-def _among(candidates: pd.DataFrame, ids: pd.Index) -> pd.DataFrame:
-    """Those candidates whose cells are all there: a draft keeps those of deleted cells, too."""
-    ends = candidates[["parent", "child", "other"]]
-    return candidates[ends.isin(ids.append(pd.Index([NOBODY]))).all(axis=1)]
+    doubt, why = np.zeros(len(ids)), np.zeros(len(ids), np.int64)
+    kinds, words = list(KINDS), [""] * len(ids)
+    place = {cell: row for row, cell in enumerate(ids.tolist())}
+    for one in doubts_in(scene, LINK_RULES):
+        row = place[one.cells[0]]
+        if one.weight > doubt[row]:
+            doubt[row], why[row], words[row] = one.weight, kinds.index(one.kind), one.reason
+    past, future = decided(tracks, experiment.confirmed)
+    links = tracks.links
+    by_user = ids.isin(links.loc[links["by"] == BY_USER, "child"])
+    known = past | future | by_user
+    return Doubtful(doubt, why, tuple(KINDS.values()), known, tuple(words))
 
 
 def doubt_of_stages(experiment: Experiment, tracks: Tracks) -> Doubtful:

@@ -44,9 +44,10 @@ class Suggestion:
 def suggest(experiment: Experiment, kind: Kind, n: int = 10, *, seed: int = 0) -> list[Suggestion]:
     """The `n` frames ("segment") or cells ("link", "stage") whose correction would teach most.
 
-    They are doubtful (what the models left in the tables), and unlike each other and unlike what
-    was corrected already (farthest first over what was measured of them). `seed` draws them.
-    Fewer come where there is less to doubt; none of a movie that is not segmented.
+    They are doubtful (by what the models left in the tables, links as the review sees them), and
+    unlike each other and unlike what was corrected already (farthest first over what was measured
+    of them). `seed` draws them. Fewer come where there is less to doubt; none of a movie that is
+    not segmented.
     """
     tracks = experiment.tracks
     if n < 1 or experiment.labels is None:
@@ -78,7 +79,8 @@ def _cells(kind: Kind, tracks: Tracks, found: Doubtful, n: int, seed: int) -> li
     suggested = []
     for row in pool[chosen].tolist():
         cell = tracks.cells.iloc[row]
-        reason = found.reasons[int(found.why[row])]
+        said = f"Cell {int(cell['label'])} in frame {int(cell['frame'])}: "
+        said += f"{found.reasons[int(found.why[row])]}."
         suggested.append(
             Suggestion(
                 kind,
@@ -86,7 +88,7 @@ def _cells(kind: Kind, tracks: Tracks, found: Doubtful, n: int, seed: int) -> li
                 int(tracks.cells.index[row]),
                 tuple(float(cell[axis]) for axis in tracks.axes),
                 float(found.doubt[row]),
-                f"Cell {int(cell['label'])} in frame {int(cell['frame'])}: {reason}.",
+                found.words[row] if found.words else said,
             )
         )
     return suggested
