@@ -123,6 +123,35 @@ def test_padding_at_the_end_changes_nothing():
     torch.testing.assert_close(padded[0, :6], alone[0], atol=1e-5, rtol=1e-5)
 
 
+def test_what_is_padding_is_not_looked_at_where_that_teaches_the_same():
+    torch.manual_seed(0)
+    network = RecurrentNetwork(**SMALL).train()
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.eval()
+    images, level = torch.randn(3, 6, 48, 48), torch.randn(3, 6)
+    valid = torch.arange(6) < torch.tensor([[6], [2], [4]])
+    looked_at, gradients, eye = [], [], network.eye.forward
+
+    def watched(crops):
+        looked_at.append(len(crops))
+        return eye(crops)
+
+    network.eye.forward = watched
+    for there in (valid, torch.ones_like(valid)):
+        network._seen = lambda crops, _, there=there: RecurrentNetwork._seen(
+            network, crops, there.flatten()
+        )
+        network.zero_grad()
+        torch.manual_seed(1)
+        logits, drawn = network(images, level, valid)
+        (logits[valid].square().sum() + drawn[valid].sum()).backward()
+        gradients.append([parameter.grad.clone() for parameter in network.parameters()])
+    assert looked_at == [12, 18]
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+
+
 @pytest.mark.parametrize("size", [24, 31, 48, 96])
 def test_crops_of_any_size_are_looked_at(size):
     network = RecurrentNetwork(7, **SMALL).eval()

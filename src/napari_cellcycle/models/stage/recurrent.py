@@ -109,7 +109,7 @@ class RecurrentNetwork(nn.Module):
         marks crops that exist: each sequence begins at its first column and is padded at the end.
         """
         b, t = images.shape[:2]
-        seen = self.eye(images.flatten(0, 1))
+        seen = self._seen(images.flatten(0, 1), valid.flatten())
         features = seen.features.view(b, t, -1)
         states = torch.cat([features, level[..., None]], dim=2)
         lengths = valid.sum(1).cpu()
@@ -122,6 +122,17 @@ class RecurrentNetwork(nn.Module):
             )[0]
         logits = self.head(self.dropout(torch.cat([states, features], dim=2)))
         return logits, seen.centre.view(b, t, *seen.centre.shape[-2:])
+
+    def _seen(self, crops: torch.Tensor, there: torch.Tensor) -> Seen:
+        """What the eye sees of crops; those that are not `there` (n,) are passed over.
+
+        Not so while batch norms learn, as all crops count in their statistics.
+        """
+        if there.all() or any(m.training for m in self.eye.modules() if _is_norm(m)):
+            return self.eye(crops)
+        own = self.eye(crops[there])
+        blank = (torch.zeros(len(crops), *part.shape[1:], device=part.device) for part in own)
+        return Seen(*(b.index_put((there,), part) for b, part in zip(blank, own, strict=True)))
 
     def follow(
         self, features: torch.Tensor, parent: np.ndarray, frames: list[np.ndarray]
@@ -141,6 +152,10 @@ class RecurrentNetwork(nn.Module):
             back = _backward(cells[1], states, parent, frames)
             states = torch.cat([ahead, back], dim=1)
         return self.head(torch.cat([states, features[:, :-1]], dim=1))
+
+
+def _is_norm(module: nn.Module) -> bool:
+    return isinstance(module, nn.BatchNorm2d)
 
 
 def _cell(layer: nn.GRU, direction: str) -> nn.GRUCell:
