@@ -8,11 +8,13 @@ corrections by somebody who knows the truth: whole frames of DIC 01 that get the
 and are marked as done ("masks"), past and future of cells of PSC 01 in the editor ("links"), stages
 of crops of H2B cells by a model that saw no recording and two of the stages nowhere ("stages"), and
 stages of single cells of simulated movies of a look that no training has ("look"). The order is
-that of `suggest`, asked anew after every five, or a random one. Frames that are tested are later
-ones (crops of other cells, three other movies), and nothing of them is ever in a teaching. "error"
-is 1 - score of the model that is then in use: the taught one if its verdict recommends it, else the
-base, from which each teaching begins. The area is the mean error over the curve. Intervals are of
-2,000 bootstrap samples of lineages (frames, for masks).
+that of `suggest`, asked anew after every five, or a random one. A taught model that is recommended
+goes over what is not corrected, as "Teach and go on" does, and its doubts are those of the next
+suggestions. Frames that are tested are later ones (crops of other cells, three other movies), and
+nothing of them is ever in a teaching. "error" is 1 - score of the model that is then in use: the
+taught one if its verdict recommends it, else the base, from which each teaching begins. The area is
+the mean error over the curve. Intervals are of 2,000 bootstrap samples of lineages (frames, for
+masks).
 
 --bases is where base models are looked for (those of `segmentation.py --train` and
 `tracking.py --train` first) and put if they have to be trained, shortly; the table says how.

@@ -1,29 +1,44 @@
 """Viewers with the dock, real and quick children, and the watch over widgets left behind."""
 
 import gc
+import os
+import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
 
+from napari_cellcycle.io.movies import open_movie
+from napari_cellcycle.io.samples import sample_path
 from napari_cellcycle.jobs import JobRunner
 from napari_cellcycle.widgets import work
 
-QUICK = [sys.executable, str(Path(__file__).with_name("quick_child.py"))]
+HERE = Path(__file__).parent
+QUICK = [sys.executable, str(HERE / "quick_child.py")]
+CALL = [sys.executable, "-I", "-S", str(HERE / "quick_call.py")]
 
 
 @pytest.fixture(scope="session", autouse=True)
 def imported():
-    """What is imported once lives to the end: garbage is not looked for in it after each test."""
+    """What is imported once lives to the end: garbage is not looked for in it after each test.
+
+    Plugins are looked for once as well, not for each viewer: no others come meanwhile.
+    """
     import napari.qt  # noqa: F401
+    from npe2 import PluginManifest
 
     from napari_cellcycle.widgets import dock  # noqa: F401
 
+    found = list(PluginManifest.discover())
     gc.collect()
     gc.freeze()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PluginManifest, "discover", lambda *_, **__: iter(found))
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -38,9 +53,30 @@ def nothing_left(qapp):
     assert not left, f"still there after the test: {left}"
 
 
+@pytest.fixture(scope="session")
+def waiting(tmp_path_factory):
+    """How a quick child is started whose imports are done already, where that is possible."""
+    if not hasattr(os, "fork"):
+        yield QUICK
+        return
+    place = tmp_path_factory.mktemp("quick") / "door"
+    with subprocess.Popen([*QUICK, str(place)], stdin=subprocess.PIPE) as process:
+        while not place.exists():
+            assert process.poll() is None, "the quick child did not start"
+            time.sleep(0.02)
+        yield [*CALL, str(place)]
+        process.stdin.close()
+
+
 @pytest.fixture
-def quick(monkeypatch):
+def quick(monkeypatch, waiting):
     """Jobs are done by a child that knows the truth about the sample movies."""
+    monkeypatch.setattr(work, "JobRunner", lambda: JobRunner(warm=False, command=waiting))
+
+
+@pytest.fixture
+def quick_alone(monkeypatch):
+    """The same by a process that is nothing but that child, to be stopped."""
     monkeypatch.setattr(work, "JobRunner", lambda: JobRunner(warm=False, command=QUICK))
 
 
@@ -51,8 +87,9 @@ def viewer(make_napari_viewer_proxy):
 
 @pytest.fixture
 def dock(viewer, qtbot):
-    """The dock of a viewer, added as a user adds it."""
+    """The dock of a viewer, added as a user adds it; no child imports torch before it is needed."""
     _, widget = viewer.window.add_plugin_dock_widget("napari-cellcycle", "Cell cycle")
+    widget._warm.setInterval(3_600_000)
     yield widget
     if widget.task is not None:
         with qtbot.waitSignal(widget.finished, timeout=5000):
@@ -64,6 +101,17 @@ def dock(viewer, qtbot):
 def sample(viewer, dock):
     """The dock with the 2D sample open."""
     viewer.open_sample("napari-cellcycle", "nuclei_2d")
+    return dock
+
+
+@pytest.fixture
+def short(viewer, dock):
+    """The dock with the first frames of the 2D sample open, of which steps are over sooner."""
+    movie = open_movie(sample_path("nuclei_2d"))
+    pixels = np.stack([movie.frame(time) for time in range(16)])
+    scale, units = (5, *movie.pixel_size), ("min", "um", "um")
+    viewer.add_image(pixels, name="nuclei", scale=scale, units=units)
+    assert not dock.picker.movie.guessed
     return dock
 
 

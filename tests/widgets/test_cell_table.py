@@ -58,7 +58,7 @@ def search(panel, words):
     QTest.keyClick(panel.search, Qt.Key.Key_Return)
 
 
-def test_each_track_is_a_row_that_can_be_read(panel):
+def test_each_track_is_a_row_that_can_be_read_sorted_by_and_copied(panel, qtbot):
     assert column(panel, "track") == ["1", "2", "3", "4", "5", "6"]
     assert column(panel, "mother") == ["", "1", "1", "2", "2", ""]
     assert column(panel, "daughters") == ["2 3", "4 5", "", "", "", ""]
@@ -67,6 +67,9 @@ def test_each_track_is_a_row_that_can_be_read(panel):
     assert column(panel, "mitosis_min") == ["30", "30", "0", "0", "0", "0"]
     assert column(panel, "doubt") == ["0.90", "0.90", "0.90", "0.90", "▯ 0.20", "0.90"]
     assert panel.facts.text() == "6 cells"
+    rows_are_sorted_by_the_column_that_is_clicked(panel, qtbot)
+    click_header(qtbot, panel, "track")
+    chosen_rows_are_copied_as_text(panel, qtbot)
 
 
 def test_a_click_chooses_the_cell_and_moves_the_viewer_to_it(viewer, panel, session, qtbot):
@@ -95,7 +98,8 @@ def test_what_is_chosen_elsewhere_is_marked_and_stays_so(panel, session, qtbot):
     assert chosen(panel) == []
 
 
-def test_rows_are_sorted_by_the_column_that_is_clicked(panel, qtbot):
+def rows_are_sorted_by_the_column_that_is_clicked(panel, qtbot):
+    """Downwards by the second click."""
     click_header(qtbot, panel, "hours")
     assert column(panel, "track") == ["5", "1", "2", "4", "3", "6"]
     click_header(qtbot, panel, "hours")
@@ -104,7 +108,7 @@ def test_rows_are_sorted_by_the_column_that_is_clicked(panel, qtbot):
     assert column(panel, "daughters")[-2:] == ["2 3", "4 5"]
 
 
-def test_only_rows_that_are_searched_for_are_shown(panel):
+def test_only_rows_that_are_searched_for_are_shown_as_soon_as_one_stops_writing(panel, qtbot):
     search(panel, "hours > 1; not divides")
     assert column(panel, "track") == ["3", "4", "6"] and panel.facts.text() == "3 of 6 cells"
     search(panel, "hours is long")
@@ -112,9 +116,7 @@ def test_only_rows_that_are_searched_for_are_shown(panel):
     assert column(panel, "track") == ["3", "4", "6"]
     search(panel, "2")
     assert column(panel, "track") == ["1", "2", "4", "5"]
-
-
-def test_searching_begins_by_itself_when_one_stops_writing(panel, qtbot):
+    search(panel, "")
     qtbot.keyClicks(panel.search, "divides")
     qtbot.waitUntil(lambda: panel.rows.rowCount() == 2)
 
@@ -145,7 +147,8 @@ def test_a_hidden_table_catches_up_when_it_is_shown(panel, session, qtbot):
     assert chosen(panel) == [6]
 
 
-def test_chosen_rows_are_copied_as_text(panel, qtbot):
+def chosen_rows_are_copied_as_text(panel, qtbot):
+    """With a line of titles."""
     click(qtbot, panel, 2)
     click(qtbot, panel, 3, held=Qt.KeyboardModifier.ControlModifier)
     qtbot.keyClick(panel.view, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)

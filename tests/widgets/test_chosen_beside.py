@@ -49,17 +49,16 @@ def in_viewer(viewer, session):
     return click
 
 
-@pytest.mark.parametrize("where", ["in_tree", "in_viewer"])
-def test_any_number_of_cells_is_chosen_beside_the_first(where, session, request):
-    click = request.getfixturevalue(where)
-    held = {"held" if where == "in_tree" else "modifiers": SHIFT}
-    click(3, 6, **held)
-    assert session.track == 3 and session.others == (), "the first is chosen plainly"
-    for track in (4, 5, 6):
-        click(track, 6, **held)
-    assert session.others == tuple(session.draft.cell_at(6, track) for track in (4, 5, 6))
-    click(5, 6, **held)
-    assert session.others == tuple(session.draft.cell_at(6, track) for track in (4, 6))
+def test_any_number_of_cells_is_chosen_beside_the_first(session, in_tree, in_viewer):
+    for click, held in ((in_tree, {"held": SHIFT}), (in_viewer, {"modifiers": SHIFT})):
+        session.select(None)
+        click(3, 6, **held)
+        assert session.track == 3 and session.others == (), "the first is chosen plainly"
+        for track in (4, 5, 6):
+            click(track, 6, **held)
+        assert session.others == tuple(session.draft.cell_at(6, track) for track in (4, 5, 6))
+        click(5, 6, **held)
+        assert session.others == tuple(session.draft.cell_at(6, track) for track in (4, 6))
 
 
 def in_table(dock, qtbot, track):
@@ -69,31 +68,28 @@ def in_table(dock, qtbot, track):
     test_cell_table.click(qtbot, shown, track)
 
 
-@pytest.mark.parametrize("where", ["viewer", "tree", "table", "key"])
-def test_another_choice_lets_go_of_them(where, session, dock, in_tree, in_viewer, qtbot):
-    in_viewer(2, 4)
-    in_viewer(6, 4, modifiers=SHIFT)
-    assert session.others
-    if where == "viewer":
-        in_viewer(3, 4)
-    elif where == "tree":
-        in_tree(3, 4)
-    elif where == "table":
-        in_table(dock, qtbot, 3)
-    else:
-        dock.corrections.do("mother")
-    assert session.track == (1 if where == "key" else 3) and session.others == ()
+def test_another_choice_lets_go_of_them(session, dock, in_tree, in_viewer, qtbot):
+    for where, deed in (
+        ("viewer", lambda: in_viewer(3, 4)),
+        ("tree", lambda: in_tree(3, 4)),
+        ("key", lambda: dock.corrections.do("mother")),
+        ("table", lambda: in_table(dock, qtbot, 3)),
+    ):
+        in_viewer(2, 4)
+        in_viewer(6, 4, modifiers=SHIFT)
+        assert session.others
+        deed()
+        assert session.track == (1 if where == "key" else 3) and session.others == (), where
 
 
-@pytest.mark.parametrize("where", ["in_tree", "in_viewer"])
 def test_a_click_on_the_chosen_cell_lets_go_of_them_but_a_menu_of_it_does_not(
-    where, session, dock, in_viewer, request, monkeypatch
+    session, in_tree, in_viewer, monkeypatch
 ):
     monkeypatch.setattr("napari_cellcycle.widgets.context_menu.ContextMenu.popup", lambda *_: None)
-    click = request.getfixturevalue(where)
-    in_viewer(3, 4)
-    in_viewer(6, 4, modifiers=SHIFT)
-    click(3, 4, button=RIGHT)
-    assert session.track == 3 and len(session.others) == 1
-    click(3, 4)
-    assert session.track == 3 and session.others == ()
+    for click in (in_tree, in_viewer):
+        in_viewer(3, 4)
+        in_viewer(6, 4, modifiers=SHIFT)
+        click(3, 4, button=RIGHT)
+        assert session.track == 3 and len(session.others) == 1
+        click(3, 4)
+        assert session.track == 3 and session.others == ()

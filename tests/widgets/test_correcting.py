@@ -180,15 +180,6 @@ def test_a_second_window_on_one_experiment_is_told(user, viewer, qtbot, tmp_path
     assert len(other.experiment.tracks.links) == len(user.draft.tracks().links)
 
 
-def test_keys_of_shapes_are_napari_s_own(user, viewer):
-    layer = viewer.add_shapes()
-    cells = len(user.draft)
-    user.session.select(user.draft.label(a_division(user.draft)[0]))
-    viewer.layers.selection.active = layer
-    user.press("D")
-    assert len(user.draft) == cells
-
-
 def test_cells_are_cut_and_drawn_with_the_mouse_until_escape(user):
     draft, session = user.draft, user.session
     cell = a_division(draft)[0]

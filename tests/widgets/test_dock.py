@@ -3,7 +3,6 @@ import sys
 import time
 
 import numpy as np
-import pytest
 
 OPENED = """
 import sys
@@ -31,7 +30,9 @@ def test_dock_opens_without_the_slow_libraries():
     assert ran.stdout.split("loaded:")[1].split() == []
 
 
-def test_one_click_on_the_sample_gives_layers(viewer, sample, quick, run):
+def test_one_click_on_the_sample_gives_layers_whose_colours_follow_the_frame(
+    viewer, sample, quick, run
+):
     run(sample, sample.run_button)
     labels, tracks = viewer.layers["nuclei 2d cells"], viewer.layers["nuclei 2d tracks"]
     assert labels.data.dtype == np.int32
@@ -45,6 +46,7 @@ def test_one_click_on_the_sample_gives_layers(viewer, sample, quick, run):
     assert np.allclose(labels.scale, viewer.layers["nuclei 2d"].scale)
     assert str(labels.units[1]) == "micrometer"
     assert "divisions" in sample.results.facts.text()
+    colours_follow_the_frame(viewer, sample)
 
 
 def test_running_again_replaces_what_the_layers_hold(viewer, sample, quick, run):
@@ -89,7 +91,7 @@ def test_steps_run_one_by_one(viewer, sample, quick, run):
     ]
 
 
-def test_cancel_leaves_everything_as_it_was(viewer, sample, quick, run, qtbot, workplace):
+def test_cancel_leaves_everything_as_it_was(viewer, sample, quick_alone, run, qtbot, workplace):
     run(sample, sample.run_button)
     experiment, names = sample.session.experiment, [layer.name for layer in viewer.layers]
     pixels = sample.session.recording.layers.labels.data.copy()
@@ -108,16 +110,16 @@ def test_cancel_leaves_everything_as_it_was(viewer, sample, quick, run, qtbot, w
     assert sample.run_button.isEnabled() and not sample.job_panel.isVisible()
 
 
-@pytest.mark.parametrize(("model", "words"), [("wrong", "is black"), ("broken", "KeyError")])
-def test_errors_are_one_sentence_with_details(sample, quick, run, model, words):
-    sample.segment.model.setCurrentText(model)
-    run(sample, sample.run_button)
-    assert words in sample.notice.sentence.text()
-    assert "Traceback" in sample.notice.details.toPlainText()
-    assert "napari" in sample.notice.details.toPlainText()
-    assert not sample.notice.fold.unfolded
-    sample.notice.copy.click()
-    assert sample.session.experiment is None
+def test_errors_are_one_sentence_with_details(sample, quick, run):
+    for model, words in (("wrong", "is black"), ("broken", "KeyError")):
+        sample.segment.model.setCurrentText(model)
+        run(sample, sample.run_button)
+        assert words in sample.notice.sentence.text()
+        assert "Traceback" in sample.notice.details.toPlainText()
+        assert "napari" in sample.notice.details.toPlainText()
+        assert not sample.notice.fold.unfolded
+        sample.notice.copy.click()
+        assert sample.session.experiment is None
 
 
 def test_while_a_job_runs_the_buttons_say_why_they_rest(sample, quick, qtbot):
@@ -136,8 +138,8 @@ def test_notes_of_a_fallback_are_shown(sample, quick, run):
     assert "smaller tiles" in sample.notice.sentence.text()
 
 
-def test_stage_colours_follow_the_frame(viewer, sample, quick, run):
-    run(sample, sample.run_button)
+def colours_follow_the_frame(viewer, sample):
+    """Those of the stages do; chosen by track, they are the same in masks and tracks."""
     layers, display = sample.session.recording.layers, sample.session.result.display
     assert sample.session.colour_by == "stage"
     for time_point in (0, 5, 20):

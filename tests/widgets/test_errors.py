@@ -65,7 +65,9 @@ def test_an_error_in_the_table_leads_to_its_cell(viewer, dock, quick, run, answe
     assert labels.selected_label == row["cell"]
 
 
-def test_rows_follow_the_headers(viewer, sample, quick, run, answer, tmp_path):
+def test_rows_follow_the_headers_and_belong_to_the_result_that_was_compared(
+    viewer, sample, quick, run, answer, tmp_path
+):
     run(sample, sample.run_button)
     spoiled_truth("nuclei_2d", tmp_path / "other_RES")
     labels, tracks = read_ctc(tmp_path / "other_RES")
@@ -78,23 +80,6 @@ def test_rows_follow_the_headers(viewer, sample, quick, run, answer, tmp_path):
     assert frames.is_monotonic_increasing and frames.nunique() > 1
     sample.errors.table.sortByColumn(0, Qt.SortOrder.DescendingOrder)
     assert sample.errors.model.errors["frame"].is_monotonic_decreasing
-
-
-def test_the_truth_itself_has_no_errors(viewer, sample, quick, run, answer):
-    run(sample, sample.run_button)
-    answer(truth_of("nuclei_2d"))
-    run(sample, sample.results.compare_button)
-    assert sample.errors.model.rowCount() == 0
-    assert "TRA 1.000" in sample.errors.facts.text()
-
-
-def test_a_comparison_belongs_to_the_result_that_was_compared(
-    viewer, sample, quick, run, answer, tmp_path
-):
-    run(sample, sample.run_button)
-    spoiled_truth("nuclei_2d", tmp_path / "other_RES")
-    answer(tmp_path / "other_RES")
-    run(sample, sample.results.compare_button)
     rows = sample.errors.model.rowCount()
     assert rows > 0
     run(sample, sample.run_button)
@@ -103,10 +88,14 @@ def test_a_comparison_belongs_to_the_result_that_was_compared(
     assert sample.errors.model.rowCount() == rows
 
 
-def test_the_table_comes_back_after_it_was_closed(viewer, sample, quick, run, answer):
+def test_the_truth_itself_has_no_errors_and_its_table_comes_back_after_it_was_closed(
+    viewer, sample, quick, run, answer
+):
     run(sample, sample.run_button)
     answer(truth_of("nuclei_2d"))
     run(sample, sample.results.compare_button)
+    assert sample.errors.model.rowCount() == 0
+    assert "TRA 1.000" in sample.errors.facts.text()
     viewer.window.remove_dock_widget(sample.errors)
     assert not sample.errors.isVisible()
     run(sample, sample.results.compare_button)
@@ -131,9 +120,14 @@ def test_only_tracks_can_be_compared(viewer, sample, quick, run):
     assert not sample.results.compare_button.isEnabled()
 
 
-def test_cells_in_doubt_are_outlined_in_amber_to_red_in_both_layers(viewer, sample, quick, run):
+def test_doubt_is_shown_in_amber_to_red_and_what_was_filled_is_told(viewer, sample, quick, run):
     run(sample, sample.run_button)
     display, layers = sample.session.result.display, sample.session.recording.layers
+    features = layers.tracks.features
+    assert features["filled"].dtype == bool
+    told = sample.session.experiment.tracks.cells["filled"]
+    assert features["filled"].sum() == told.sum() > 0
+    assert "link_score" in features and pd.isna(features["link_score"]).any()
     score = display.features["link_score"]
     assert score.isna().any() and (score < 0.5).any() and (score > 0.5).any()
     assert "trusted less than one half" in sample.results.by_doubt.toolTip()
@@ -170,15 +164,6 @@ def test_tracks_read_from_files_know_of_no_doubt(viewer, sample, quick, run):
     assert not sample.results.by_doubt.isEnabled()
     sample.session.colour("doubt")
     assert sample.session.recording.layers.tracks.color_by == "track_id"
-
-
-def test_filled_masks_are_told_in_the_features(viewer, sample, quick, run):
-    run(sample, sample.run_button)
-    features = sample.session.recording.layers.tracks.features
-    assert features["filled"].dtype == bool
-    told = sample.session.experiment.tracks.cells["filled"]
-    assert features["filled"].sum() == told.sum() > 0
-    assert "link_score" in features and pd.isna(features["link_score"]).any()
 
 
 def test_the_track_step_offers_every_link_model_and_says_what_it_is(viewer, dock):

@@ -59,7 +59,9 @@ def brightness(gallery, *places):
 # ------------------------------------------------------------------ what is shown
 
 
-def test_a_row_shows_its_cell_in_the_middle_with_its_stage_below(gallery):
+def test_a_row_shows_its_cell_in_the_middle_with_its_stage_below(dock, gallery):
+    the_chosen_cell_is_framed(dock, gallery)
+    dock.session.select(None)
     assert gallery.rows.tracks.tolist() == [1, 2, 3, 4]
     middles = [gallery.middle_of(2, column) for column in range(3)]
     corners = [place + QPoint(28, 28) for place in middles]
@@ -149,7 +151,9 @@ def test_one_of_several_channels_is_shown(opened, qtbot):
 # ------------------------------------------------------------------ choosing
 
 
-def test_clicking_a_tile_chooses_the_cell_and_moves_the_viewer(viewer, dock, gallery, qtbot):
+def test_tiles_lead_to_their_cells_and_a_mother_is_shown_before_her_daughters(
+    viewer, dock, panel, gallery, qtbot
+):
     qtbot.mouseClick(gallery.viewport(), LEFT, pos=gallery.middle_of(2, 1))
     assert dock.session.track == 3 and viewer.dims.current_step[0] == 4
     assert viewer.scene.camera.center[1:] == pytest.approx((10.0, 4.5))
@@ -161,20 +165,7 @@ def test_clicking_a_tile_chooses_the_cell_and_moves_the_viewer(viewer, dock, gal
     assert dock.session.track == 2
     move(gallery.viewport(), gallery.middle_of(2, 0))
     assert gallery.toolTip() == "Cell 3, frame 3: anaphase (80 %)"
-
-
-def test_the_chosen_cell_is_framed(viewer, dock, gallery):
-    dock.session.select(2)
-    dock.session.go_to_frame(4)
-    edge = gallery.middle_of(1, 1) - QPoint(gallery.sizes.side // 2 + 1, 0)
-    assert colours_on_screen(gallery, [edge]) == ["#ffffff"]
-    dock.session.go_to_frame(5)
-    assert colours_on_screen(gallery, [edge]) != ["#ffffff"]
-
-
-def test_a_mother_is_shown_before_her_daughters(viewer, dock, panel, qtbot):
     panel.controls.mothers.setChecked(True)
-    gallery = panel.gallery
     qtbot.waitUntil(lambda: panel.is_complete, timeout=20_000)
     assert gallery.rows.columns == range(-3, 6)
     qtbot.mouseClick(gallery.viewport(), LEFT, pos=gallery.middle_of(2, -1))
@@ -184,30 +175,42 @@ def test_a_mother_is_shown_before_her_daughters(viewer, dock, panel, qtbot):
     assert pins_of(dock, 1) == ["", "", "metaphase"]
 
 
+def the_chosen_cell_is_framed(dock, gallery):
+    """In white, where it is seen now."""
+    dock.session.select(2)
+    dock.session.go_to_frame(4)
+    edge = gallery.middle_of(1, 1) - QPoint(gallery.sizes.side // 2 + 1, 0)
+    assert colours_on_screen(gallery, [edge]) == ["#ffffff"]
+    dock.session.go_to_frame(5)
+    assert colours_on_screen(gallery, [edge]) != ["#ffffff"]
+
+
 @pytest.fixture
 def crowd(opened):
     """The gallery of sixty cells in forty frames."""
     return opened(experiment(many(), frames=40))
 
 
-def test_a_cell_that_is_chosen_elsewhere_is_brought_into_view(dock, crowd):
+def test_the_wheel_and_a_cell_that_is_chosen_elsewhere_scroll_and_a_fast_stroke_has_no_gaps(
+    dock, crowd, qtbot
+):
     gallery = crowd.gallery
-    row = gallery.rows.row_of(50)
-    assert row not in gallery.rows_seen()
-    dock.session.select(50)
-    assert row in gallery.rows_seen()
-    dock.session.go_to_frame(39)
-    assert 39 in gallery.columns_seen()
-
-
-def test_the_wheel_scrolls_down_and_with_shift_sideways(crowd):
-    gallery = crowd.gallery
+    crowd.brushes.buttons[1].click()
+    drag(qtbot, gallery, gallery.middle_of(0, 0), gallery.middle_of(0, 6))
+    assert pins_of(dock, int(gallery.rows.tracks[0]))[:8] == ["prophase"] * 7 + [""]
+    crowd.brushes.buttons[1].click()
     down, across = gallery.verticalScrollBar(), gallery.horizontalScrollBar()
     wheel(gallery, -120)
     assert down.value() > 0 and across.value() == 0
     before = down.value()
     wheel(gallery, -120, Qt.KeyboardModifier.ShiftModifier)
     assert down.value() == before and across.value() > 0
+    row = gallery.rows.row_of(50)
+    assert row not in gallery.rows_seen()
+    dock.session.select(50)
+    assert row in gallery.rows_seen()
+    dock.session.go_to_frame(39)
+    assert 39 in gallery.columns_seen()
 
 
 def test_thousands_of_cells_are_cut_only_where_they_are_seen(opened, qtbot):
@@ -224,6 +227,8 @@ def test_thousands_of_cells_are_cut_only_where_they_are_seen(opened, qtbot):
 
 
 def test_a_brush_gives_many_cells_a_stage_in_one_step(dock, gallery, panel, qtbot):
+    what_a_user_set_has_a_white_dot(dock, gallery)
+    dock.session.undo()
     panel.brushes.buttons[4].click()
     assert gallery.viewport().cursor().shape() == Qt.CursorShape.CrossCursor
     places = [gallery.middle_of(1, 2), gallery.middle_of(2, 2), gallery.middle_of(2, 1)]
@@ -242,13 +247,6 @@ def test_a_brush_gives_many_cells_a_stage_in_one_step(dock, gallery, panel, qtbo
     assert stages_of(dock, 3) == ["anaphase", "telophase", "interphase"]
 
 
-def test_a_fast_stroke_leaves_no_gaps(dock, crowd, qtbot):
-    gallery = crowd.gallery
-    crowd.brushes.buttons[1].click()
-    drag(qtbot, gallery, gallery.middle_of(0, 0), gallery.middle_of(0, 6))
-    assert pins_of(dock, int(gallery.rows.tracks[0]))[:8] == ["prophase"] * 7 + [""]
-
-
 def test_escape_gives_a_stroke_up_and_then_puts_the_brush_away(dock, gallery, panel, qtbot):
     panel.brushes.buttons[4].click()
     drag(qtbot, gallery, gallery.middle_of(1, 1), gallery.middle_of(1, 2), leave=False)
@@ -262,8 +260,8 @@ def test_escape_gives_a_stroke_up_and_then_puts_the_brush_away(dock, gallery, pa
     assert dock.session.track == 2
 
 
-def test_a_number_that_is_held_paints_and_one_that_is_pressed_sets_from_here_on(
-    dock, gallery, qtbot
+def test_a_number_paints_while_it_is_held_sets_from_here_on_and_takes_another_brush(
+    dock, gallery, panel, qtbot
 ):
     qtbot.mouseClick(gallery.viewport(), LEFT, pos=gallery.middle_of(3, 3))
     qtbot.keyPress(gallery, Qt.Key.Key_2)
@@ -275,20 +273,18 @@ def test_a_number_that_is_held_paints_and_one_that_is_pressed_sets_from_here_on(
     assert stages_of(dock, 4) == ["interphase"] * 3 + ["prometaphase"] * 3
     qtbot.keyClick(gallery, Qt.Key.Key_Delete)
     assert pins_of(dock, 4) == [""] * 6
-
-
-def test_a_number_takes_another_brush_while_one_is_taken(dock, gallery, panel, qtbot):
-    qtbot.mouseClick(gallery.viewport(), LEFT, pos=gallery.middle_of(3, 3))
+    done = len(dock.session.editor.history.done)
     panel.brushes.buttons[4].click()
     qtbot.keyClick(gallery, Qt.Key.Key_6)
     assert gallery.brush == 5 and panel.brushes.buttons[5].isChecked()
     qtbot.keyClick(gallery, Qt.Key.Key_9)
-    assert gallery.brush == 5 and not dock.session.editor.can_undo
+    assert gallery.brush == 5 and len(dock.session.editor.history.done) == done
     panel.brushes.buttons[5].click()
     assert gallery.brush is None
 
 
-def test_what_a_user_set_has_a_white_dot(dock, gallery):
+def what_a_user_set_has_a_white_dot(dock, gallery):
+    """In the bar of its stage."""
     place = bar_of(gallery, 1, 1)
     assert colours_on_screen(gallery, [place]) == [H2B.colours["interphase"]]
     dock.session.do("set_stage", cells=[dock.session.draft.cell_at(4, 2)], stage="telophase")
@@ -297,8 +293,15 @@ def test_what_a_user_set_has_a_white_dot(dock, gallery):
     assert colours_on_screen(gallery, [aside]) == [H2B.colours["telophase"]]
 
 
-def test_rows_stay_in_place_until_they_are_sorted_again(dock, crowd, qtbot):
+def test_rows_stay_in_place_until_they_are_sorted_again_and_go_with_their_cell(dock, crowd, qtbot):
     gallery = crowd.gallery
+    gallery.verticalScrollBar().setValue(30 * gallery.sizes.down + 5)
+    seen = gallery.rows.tracks[gallery.rows_seen()].tolist()
+    assert dock.session.do("delete_track", label=3)
+    assert gallery.rows.row_of(3) is None
+    assert gallery.rows.tracks[gallery.rows_seen()].tolist() == seen
+    dock.session.undo()
+    assert gallery.rows.row_of(3) == len(gallery.rows) - 1
     crowd.controls.align.setCurrentText("mitosis")
     crowd.controls.order.setCurrentText("time in mitosis")
     dock.session.select(int(gallery.rows.tracks[2]))
@@ -343,17 +346,6 @@ def test_behind_another_tab_nothing_is_done_and_the_height_stays(dock, viewer, p
     qtbot.waitUntil(lambda: not dock.stages.isVisible())
     assert panel.gallery.known.pinned.sum() == 1
     assert abs(panel.parent().height() - high) < 30
-
-
-def test_a_cell_that_is_deleted_takes_its_row_with_it(dock, crowd):
-    gallery = crowd.gallery
-    gallery.verticalScrollBar().setValue(30 * gallery.sizes.down + 5)
-    seen = gallery.rows.tracks[gallery.rows_seen()].tolist()
-    assert dock.session.do("delete_track", label=3)
-    assert gallery.rows.row_of(3) is None
-    assert gallery.rows.tracks[gallery.rows_seen()].tolist() == seen
-    dock.session.undo()
-    assert gallery.rows.row_of(3) == len(gallery.rows) - 1
 
 
 # ------------------------------------------------------------------ crops and pictures

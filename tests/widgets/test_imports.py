@@ -49,31 +49,28 @@ def links(experiment):
     return {(place[a], place[b]) for a, b in ends}
 
 
-@pytest.mark.parametrize(
-    ("form", "name", "entry"),
-    [
+def test_what_was_exported_comes_back_onto_the_masks(classified, take, tmp_path):
+    session = classified.session
+    before = session.experiment
+    for form, name, entry in (
         ("trackmate", "cells.xml", FILE),
         ("csv", "cells.csv", FILE),
         ("geff", "cells.geff", FOLDER),
         ("ctc", "cells_RES", FOLDER),
-    ],
-)
-def test_what_was_exported_comes_back_onto_the_masks(classified, take, tmp_path, form, name, entry):
-    session = classified.session
-    before, path = session.experiment, exported(classified, form, tmp_path / name)
-    said = take(classified, path, entry)
-    assert f"{name} holds {len(before.tracks):,} cells" in said
-    assert session.experiment is not before
-    assert links(session.experiment) == links(before)
-    masks = session.recording.layers.labels.data
-    assert np.array_equal(masks > 0, before.labels.to_array() > 0)
-    assert session.experiment.history[-1].name == "import"
-    assert session.editor is not None and len(session.draft) == len(before.tracks)
-    if form != "ctc":
-        stages = session.experiment.tracks.cells["stage"].to_dict()
-        assert stages == before.tracks.cells["stage"].to_dict()
-    classified.results.undo_button.click()
-    assert session.experiment is before
+    ):
+        said = take(classified, exported(classified, form, tmp_path / name), entry)
+        assert f"{name} holds {len(before.tracks):,} cells" in said
+        assert session.experiment is not before
+        assert links(session.experiment) == links(before), form
+        masks = session.recording.layers.labels.data
+        assert np.array_equal(masks > 0, before.labels.to_array() > 0), form
+        assert session.experiment.history[-1].name == "import"
+        assert session.editor is not None and len(session.draft) == len(before.tracks)
+        if form != "ctc":
+            stages = session.experiment.tracks.cells["stage"].to_dict()
+            assert stages == before.tracks.cells["stage"].to_dict(), form
+        classified.results.undo_button.click()
+        assert session.experiment is before
 
 
 def test_without_masks_each_cell_gets_a_spot_and_that_is_told(classified, take, tmp_path, viewer):

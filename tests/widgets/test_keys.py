@@ -33,7 +33,7 @@ def list_of_layers(user):
     return user.viewer.window._qt_viewer.layers
 
 
-def test_delete_in_the_list_of_layers_is_napari_s_own(user):
+def test_keys_of_the_list_of_layers_and_of_shapes_are_napari_s_own(user):
     junk = user.viewer.add_image(np.zeros((4, 4)), name="junk")
     user.viewer.layers.selection.active = junk
     cells = len(user.draft)
@@ -45,9 +45,20 @@ def test_delete_in_the_list_of_layers_is_napari_s_own(user):
     user.viewer.layers.selection.active = user.session.recording.layers.labels
     user.press(Qt.Key.Key_Delete)
     assert len(user.draft) == cells - 1
+    user.session.select(user.draft.label(int(user.draft.in_frame(3)[1])))
+    user.viewer.layers.selection.active = user.viewer.add_shapes()
+    user.press("D")
+    assert len(user.draft) == cells - 1
 
 
-def test_the_preview_has_a_key_that_opens_no_menu(user):
+def test_playing_the_movie_and_the_preview_have_keys_that_open_no_menu(user, qtbot):
+    both = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier
+    dims = user.viewer.window._qt_viewer.dims
+    user.press(Qt.Key.Key_P, both)
+    qtbot.waitUntil(lambda: dims.is_playing, timeout=5000)
+    user.press(Qt.Key.Key_P, both)
+    qtbot.waitUntil(lambda: not dims.is_playing, timeout=5000)
+    assert QApplication.activePopupWidget() is None
     button = user.dock.segment.preview_button
     user.press(Qt.Key.Key_P, SHIFT)
     assert button.isChecked() and QApplication.activePopupWidget() is None
@@ -63,14 +74,21 @@ def holder(dock):
     return parent
 
 
-@pytest.mark.parametrize("how", ["hidden", "behind another tab"])
-def test_keys_work_while_the_dock_is_not_seen(user, how):
-    if how == "hidden":
-        holder(user.dock).hide()
-    else:
-        window = user.viewer.window
-        window.add_dock_widget(QWidget(), name="other", area="right", tabify=True).raise_()
+def test_keys_work_while_the_dock_is_not_seen(user):
+    holder(user.dock).hide()
     QTest.qWait(50)
+    assert user.dock.visibleRegion().isEmpty()
+    keys_work(user)
+    holder(user.dock).show()
+    window = user.viewer.window
+    window.add_dock_widget(QWidget(), name="other", area="right", tabify=True).raise_()
+    QTest.qWait(50)
+    assert user.dock.visibleRegion().isEmpty()
+    keys_work(user)
+
+
+def keys_work(user):
+    user.session.select(user.draft.label(int(user.draft.in_frame(3)[2])))
     cells = len(user.draft)
     user.press("D")
     assert len(user.draft) == cells - 1
@@ -171,15 +189,6 @@ def test_n_without_tracks_says_what_to_do(viewer, sample):
     User(viewer, sample).press(Qt.Key.Key_N)
     review = sample.panels.panel("review")
     assert review.isVisible() and "Track" in review.words.text()
-
-
-def test_the_movie_is_played_and_stopped_by_napari_s_key(user, qtbot):
-    both = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier
-    dims = user.viewer.window._qt_viewer.dims
-    user.press(Qt.Key.Key_P, both)
-    qtbot.waitUntil(lambda: dims.is_playing, timeout=5000)
-    user.press(Qt.Key.Key_P, both)
-    qtbot.waitUntil(lambda: not dims.is_playing, timeout=5000)
 
 
 def test_the_help_sheet_tells_the_keys_of_the_review_and_of_playing(dock):

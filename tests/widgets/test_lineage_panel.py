@@ -58,20 +58,13 @@ def frame_of(viewer):
     return viewer.dims.current_step[0]
 
 
-def test_a_click_chooses_the_cell_and_moves_the_viewer_to_it(viewer, panel, session, qtbot):
+def test_clicks_and_arrows_choose_cells_and_move_the_viewer_to_them(viewer, panel, session, qtbot):
     click(qtbot, panel, 3, 7)
     assert session.track == 3 and frame_of(viewer) == 7
     assert viewer.scene.camera.center[1:] == pytest.approx((10.0, 13.0))
     assert panel.tree.item.chosen == position(panel, 3) and panel.tree.item.frame == 7
-
-
-def test_a_click_beside_all_tracks_moves_in_time_only(viewer, panel, session, qtbot):
-    session.select(3)
     click(qtbot, panel, 4, 1)
-    assert session.track == 3 and frame_of(viewer) == 1
-
-
-def test_arrows_go_along_the_life_and_from_track_to_track(viewer, panel, session, qtbot):
+    assert session.track == 3 and frame_of(viewer) == 1, "beside all tracks, in time only"
     click(qtbot, panel, 2, 4)
     for key, track, frame in (
         (Qt.Key.Key_Right, 2, 5),
@@ -87,7 +80,7 @@ def test_arrows_go_along_the_life_and_from_track_to_track(viewer, panel, session
         assert (session.track, frame_of(viewer)) == (track, frame)
 
 
-def test_what_is_chosen_elsewhere_is_scrolled_to(panel, session):
+def test_what_is_chosen_elsewhere_and_the_frame_are_scrolled_to(viewer, panel, session):
     panel.tree.box.setRange(yRange=(-1.5, 2.5), padding=0)
     session.select(6)
     row = panel.tree.layout_shown.rows[position(panel, 6)]
@@ -95,16 +88,19 @@ def test_what_is_chosen_elsewhere_is_scrolled_to(panel, session):
     assert top < row < bottom
     session.select(None)
     assert panel.tree.item.chosen == -1
-
-
-def test_the_frame_of_the_viewer_is_brought_into_view(viewer, panel):
     panel.tree.box.setRange(xRange=(0, 6), padding=0)
     viewer.dims.set_current_step(0, 9)
     left, right = panel.tree.box.viewRange()[0]
     assert left < 9 < right and panel.tree.item.frame == 9
+    panel.tree.box.setRange(yRange=(-1.5, 2.5), padding=0)
+    assert panel.bar.isVisible() and panel.bar.value() == panel.bar.minimum()
+    panel.bar.setValue(panel.bar.maximum())
+    assert panel.tree.box.viewRange()[1][1] == pytest.approx(
+        panel.tree.layout_shown.height + 0.5, abs=0.1
+    )
 
 
-def test_tracks_have_the_colours_that_are_chosen(panel, session):
+def test_tracks_have_the_colours_that_are_chosen_and_links_in_doubt_an_outline(panel, session):
     assert colour_at(panel, 6, 8) == H2B.colours["interphase"]
     assert colour_at(panel, 2, 5) == H2B.colours["metaphase"]
     assert "metaphase" in panel.legend.text()
@@ -114,9 +110,7 @@ def test_tracks_have_the_colours_that_are_chosen(panel, session):
     session.colour("doubt")
     assert colour_at(panel, 6, 8) == SURE
     assert "metaphase" not in panel.legend.text()
-
-
-def test_links_in_doubt_are_outlined_until_they_are_corrected(panel, session):
+    session.colour("stage")
     look = panel.tree.item.look
     assert (look.doubts.track.tolist(), look.doubts.frame.tolist()) == ([position(panel, 5)], [6])
     session.do("confirm", kind="link", number=session.draft.cell_at(6, 5))
@@ -125,7 +119,7 @@ def test_links_in_doubt_are_outlined_until_they_are_corrected(panel, session):
     assert not len(look.dots.track)
 
 
-def test_what_was_corrected_is_shown_with_the_chosen_track_where_it_was(panel, session):
+def test_what_was_corrected_is_shown_and_nothing_scrolls_away(panel, session):
     session.select(3)
     before = place(panel, 3, 4).y()
     assert session.do("unlink", child=session.draft.cell_at(3, 3))
@@ -142,9 +136,6 @@ def test_what_was_corrected_is_shown_with_the_chosen_track_where_it_was(panel, s
     session.undo()
     assert panel.tree.layout_shown.lineages.mothers[position(panel, 3)] == position(panel, 1)
     assert not len(panel.tree.item.look.dots.track)
-
-
-def test_a_correction_does_not_scroll_away_from_what_is_looked_at(panel, session):
     session.select(6)
     panel.tree.box.setRange(yRange=(-1.5, 2.5), padding=0)
     session.do("set_stage", cells=[session.draft.cell_at(8, 6)], stage="apoptosis")
@@ -165,7 +156,7 @@ def test_a_hidden_tree_catches_up_when_it_is_shown(panel, session, qtbot):
     assert panel.tree.layout_shown.lineages.mothers[position(panel, 3)] == -1
 
 
-def test_a_double_click_or_a_key_folds_what_descends_from_a_cell(panel, session, qtbot):
+def test_what_descends_from_a_cell_is_folded_until_one_of_it_is_chosen(panel, session, qtbot):
     click(qtbot, panel, 2, 4)
     qtbot.mouseDClick(panel.tree.viewport(), Qt.MouseButton.LeftButton, pos=place(panel, 2, 4))
     qtbot.mouseRelease(panel.tree.viewport(), Qt.MouseButton.LeftButton, pos=place(panel, 2, 4))
@@ -179,16 +170,12 @@ def test_a_double_click_or_a_key_folds_what_descends_from_a_cell(panel, session,
     assert shown(panel) == {1, 2, 3, 4, 5, 6}
     panel.fold_button.click()
     assert shown(panel) == {1, 6}
-
-
-def test_choosing_a_cell_that_is_folded_away_shows_it(panel, session):
-    panel.fold_button.click()
     session.select(5)
     assert shown(panel) == {1, 2, 3, 4, 5, 6}
     assert panel.tree.item.chosen == position(panel, 5)
 
 
-def test_one_lineage_can_be_looked_at_alone(panel, session):
+def test_one_lineage_can_be_looked_at_alone_and_cells_are_found(viewer, panel, session, qtbot):
     session.select(5)
     panel.only.setChecked(True)
     assert shown(panel) == {1, 2, 3, 4, 5}
@@ -196,9 +183,6 @@ def test_one_lineage_can_be_looked_at_alone(panel, session):
     assert shown(panel) == {6}
     panel.only.setChecked(False)
     assert shown(panel) == {1, 2, 3, 4, 5, 6}
-
-
-def test_cells_are_found_by_their_number(viewer, panel, session, qtbot):
     qtbot.keyClicks(panel.search, "4")
     qtbot.keyClick(panel.search, Qt.Key.Key_Return)
     assert session.track == 4 and frame_of(viewer) == 6
@@ -207,7 +191,9 @@ def test_cells_are_found_by_their_number(viewer, panel, session, qtbot):
     assert session.track == 4 and panel.search.toolTip() == "There is no cell 44"
 
 
-def test_a_click_with_shift_chooses_cells_beside_the_first(panel, session, qtbot):
+def test_shift_chooses_cells_beside_the_first_and_the_right_button_asks_for_a_menu(
+    panel, session, qtbot
+):
     held = Qt.KeyboardModifier.ShiftModifier
     click(qtbot, panel, 6, 5)
     click(qtbot, panel, 4, 7, held=held)
@@ -219,9 +205,6 @@ def test_a_click_with_shift_chooses_cells_beside_the_first(panel, session, qtbot
     assert list(session.others) == cells[1:]
     session.pair(())
     assert panel.tree.item.others == ()
-
-
-def test_a_right_click_chooses_the_cell_and_asks_for_its_menu(panel, session, qtbot):
     panel.menu_requested.disconnect()
     with qtbot.waitSignal(panel.menu_requested) as asked:
         click(qtbot, panel, 3, 8, button=Qt.MouseButton.RightButton)
@@ -257,43 +240,27 @@ def wheel(panel, held, delta=240):
     QApplication.sendEvent(port, event)
 
 
-@pytest.mark.parametrize(
-    ("held", "narrower"),
-    [
-        (Qt.KeyboardModifier.NoModifier, (True, True)),
-        (Qt.KeyboardModifier.ControlModifier, (True, False)),
-        (Qt.KeyboardModifier.ShiftModifier, (False, True)),
-    ],
-    ids=["both", "time", "tracks"],
-)
-def test_the_wheel_zooms_and_the_button_shows_all_again(panel, held, narrower):
+def test_the_wheel_zooms_and_the_button_shows_all_again(panel):
     panel.fit_button.click()
     whole = np.array(panel.tree.box.viewRange())
     assert whole[0][0] < 0 and whole[0][1] > FRAMES - 1
     assert whole[1][0] < 0 and whole[1][1] >= panel.tree.layout_shown.height
-    wheel(panel, held)
-    now = np.array(panel.tree.box.viewRange())
-    assert tuple(np.ptp(now, axis=1) < np.ptp(whole, axis=1) - 0.01) == narrower
-    panel.fit_button.click()
-    assert np.allclose(panel.tree.box.viewRange(), whole)
+    for held, narrower in (
+        (Qt.KeyboardModifier.NoModifier, (True, True)),
+        (Qt.KeyboardModifier.ControlModifier, (True, False)),
+        (Qt.KeyboardModifier.ShiftModifier, (False, True)),
+    ):
+        wheel(panel, held)
+        now = np.array(panel.tree.box.viewRange())
+        assert tuple(np.ptp(now, axis=1) < np.ptp(whole, axis=1) - 0.01) == narrower, held
+        panel.fit_button.click()
+        assert np.allclose(panel.tree.box.viewRange(), whole)
 
 
-def test_the_scroll_bar_goes_with_the_tree(panel):
-    panel.tree.box.setRange(yRange=(-1.5, 2.5), padding=0)
-    assert panel.bar.isVisible() and panel.bar.value() == panel.bar.minimum()
-    panel.bar.setValue(panel.bar.maximum())
-    assert panel.tree.box.viewRange()[1][1] == pytest.approx(
-        panel.tree.layout_shown.height + 0.5, abs=0.1
-    )
-
-
-def test_a_result_that_cannot_be_corrected_is_shown_as_well(panel, session):
+def test_any_result_is_shown_and_without_tracks_it_says_what_to_do(panel, session):
     known = kin()
     session.replace(Result(known, prepare(known)))
     assert session.draft is None and shown(panel) == {1, 2, 3, 4, 5, 6}
-
-
-def test_without_tracks_it_says_what_to_do(panel, session):
     session.replace(None)
     assert panel.words.isVisible() and "Track the cells" in panel.words.text()
     session.undo()

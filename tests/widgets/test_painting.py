@@ -57,7 +57,7 @@ everywhere = pytest.mark.parametrize("kind", ["memory", "disk"])
 
 
 @everywhere
-def test_a_stroke_is_one_correction_that_can_be_undone(window, kind):
+def test_a_stroke_a_filling_and_an_outline_are_one_correction_each(window, kind):
     shown = window(pair(), kind)
     shown.go_to(1)
     before = np.count_nonzero(shown.draft.mask(1) == 1)
@@ -74,6 +74,10 @@ def test_a_stroke_is_one_correction_that_can_be_undone(window, kind):
     assert np.array_equal(shown.on_screen(), shown.start[1])
     shown.session.redo()
     assert np.count_nonzero(shown.on_screen() == 1) == now
+    shown.session.undo()
+    filling_with_the_number_of_another_merges(shown)
+    shown.session.undo()
+    an_outline_is_filled(shown)
 
 
 @everywhere
@@ -91,6 +95,7 @@ def test_a_plane_of_a_volume_is_painted(window, kind):
 
 def test_the_brush_goes_on_after_a_stroke_and_napari_has_no_history_of_its_own(window):
     shown = window(pair())
+    assert shown.layer.selected_label not in (0, 1, 2), "where nothing is chosen, a new cell"
     for place in ((10, 10), (12, 14), (14, 18)):
         shown.paint(1, [place])
         assert shown.layer.mode == "paint"
@@ -98,9 +103,13 @@ def test_the_brush_goes_on_after_a_stroke_and_napari_has_no_history_of_its_own(w
     painted = np.array(shown.layer.data)
     shown.layer.undo()
     assert np.array_equal(shown.layer.data, painted)
+    shown.painting.close()
+    shown.paint(1, [(16, 22)])
+    assert len(shown.edits) == 3, "after closing, a stroke is napari's alone"
+    assert shown.layer.data[0, 16, 22] == 1
 
 
-def test_a_cell_that_is_rubbed_out_is_taken_out_of_its_track(window):
+def test_a_cell_is_rubbed_out_of_its_track_and_a_brush_goes_through_time(window):
     shown = window(pair())
     shown.go_to(1)
     shown.paint(2, [(30, 60)], "erase", size=30)
@@ -109,11 +118,22 @@ def test_a_cell_that_is_rubbed_out_is_taken_out_of_its_track(window):
     check(shown.draft)
     shown.session.undo()
     assert shown.draft.cell_at(1, 2) != 0
+    brush_through_time(shown)
 
 
-@everywhere
-def test_filling_a_cell_with_the_number_of_another_merges_them(window, kind):
-    shown = window(pair(), kind)
+def brush_through_time(shown):
+    """A brush through time is one correction of several frames."""
+    shown.layer.n_edit_dimensions = 3
+    shown.paint(1, [(10, 10)], size=3)
+    (edit,) = shown.edits
+    assert edit.frames == [0, 1, 2]
+    check(shown.draft)
+    shown.session.undo()
+    assert np.array_equal(shown.layer.data, shown.start)
+
+
+def filling_with_the_number_of_another_merges(shown):
+    """Filling a cell with the number of another is merging them."""
     shown.go_to(1)
     shown.paint(1, [(30, 60)], "fill")
     assert len(shown.edits) == 1
@@ -122,9 +142,9 @@ def test_filling_a_cell_with_the_number_of_another_merges_them(window, kind):
     check(shown.draft)
 
 
-@everywhere
-def test_an_outline_drawn_with_the_right_button_is_filled_as_one_correction(window, kind):
-    shown = window(pair(), kind)
+def an_outline_is_filled(shown):
+    """An outline that is drawn with the right button is filled."""
+    shown.go_to(0)
     shown.layer.mode, shown.layer.brush_size, shown.layer.selected_label = "paint", 2, 1
     circle = [(70 + 9 * np.sin(a), 40 + 9 * np.cos(a)) for a in np.linspace(0, 2 * np.pi, 25)]
     shown.mouse.drag([circle[0]], RIGHT)
@@ -136,7 +156,7 @@ def test_an_outline_drawn_with_the_right_button_is_filled_as_one_correction(wind
     assert np.array_equal(np.asarray(shown.layer.data), shown.start)
 
 
-def test_a_new_cell_is_painted_with_a_number_of_its_own(window):
+def test_a_new_cell_is_painted_with_a_number_of_its_own_through_the_frames(window):
     shown = window(pair())
     label = shown.painting.new_label()
     assert label == shown.painting.new_label() == 3, "asked twice, it is the same"
@@ -145,15 +165,7 @@ def test_a_new_cell_is_painted_with_a_number_of_its_own(window):
     assert cell and shown.draft.track(3).tolist() == [cell]
     assert shown.painting.new_label() == 4
     check(shown.draft)
-
-
-def test_where_nothing_is_chosen_the_brush_paints_a_new_cell(window):
-    shown = window(pair())
-    assert shown.layer.selected_label not in (0, 1, 2)
-
-
-def test_a_cell_is_painted_on_through_the_frames(window):
-    shown = window(pair())
+    shown.session.undo()
     label = shown.painting.new_label()
     for frame in range(3):
         shown.go_to(frame)
@@ -174,18 +186,6 @@ def test_the_brush_follows_a_cell_that_gets_another_number(window):
     assert shown.draft.mask(6)[72, 77] == new
     assert len(shown.draft.track(new)) == 1
     check(shown.draft)
-
-
-def test_a_brush_through_time_is_one_correction_of_several_frames(window):
-    shown = window(pair())
-    shown.go_to(1)
-    shown.layer.n_edit_dimensions = 3
-    shown.paint(1, [(10, 10)], size=3)
-    (edit,) = shown.edits
-    assert edit.frames == [0, 1, 2]
-    check(shown.draft)
-    shown.session.undo()
-    assert np.array_equal(shown.layer.data, shown.start)
 
 
 def test_pixels_that_a_script_sets_are_a_correction_too(window, qtbot):
@@ -248,14 +248,6 @@ def test_another_result_is_painted_on_once_it_is_shown(window, viewer):
     shown.paint(1, [(10, 10)])
     assert len(shown.edits) == 1
     assert masks[0, 10, 10] == 1
-
-
-def test_after_closing_a_stroke_is_napari_s_alone(window):
-    shown = window(pair())
-    shown.painting.close()
-    shown.paint(1, [(10, 10)])
-    assert not shown.edits
-    assert shown.layer.data[0, 10, 10] == 1
 
 
 @everywhere

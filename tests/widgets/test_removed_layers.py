@@ -13,18 +13,19 @@ def gone(user):  # noqa: F811
     """Somebody who chose a mother, and then deleted the masks with napari's button."""
     mother, _ = a_division(user.draft)
     user.click(mother)
-    layers = user.session.recording.layers
-    user.viewer.layers.selection.active = layers.labels
-    user.viewer.window._qt_viewer.layerButtons.deleteButton.click()
-    assert layers.labels not in user.viewer.layers
+    delete_masks(user)
     return user
 
 
-def names(user):  # noqa: F811
-    return [layer.name for layer in user.viewer.layers]
+def delete_masks(user):  # noqa: F811
+    """Press napari's button that deletes the layer which is active, the masks."""
+    masks = user.session.recording.layers.labels
+    user.viewer.layers.selection.active = masks
+    user.viewer.window._qt_viewer.layerButtons.deleteButton.click()
+    assert masks not in user.viewer.layers
 
 
-def test_a_correction_shows_the_masks_that_it_changes_below_the_tracks(gone):
+def test_a_correction_shows_the_masks_below_the_tracks_and_so_does_taking_it_back(gone):
     before = len(gone.session.editor.history.done)
     gone.press(Qt.Key.Key_X)
     assert len(gone.session.editor.history.done) == before + 1
@@ -32,22 +33,27 @@ def test_a_correction_shows_the_masks_that_it_changes_below_the_tracks(gone):
     shown = list(gone.viewer.layers)
     assert shown.index(layers.labels) < shown.index(layers.tracks)
     assert np.array_equal(layers.labels._slice.image.raw, gone.draft.mask(gone.session.frame))
-
-
-def test_so_does_taking_one_back(gone):
-    gone.press(Qt.Key.Key_X)
-    gone.viewer.layers.remove(gone.session.recording.layers.labels)
+    delete_masks(gone)
     gone.press(Qt.Key.Key_Z)
     assert gone.session.recording.layers.labels in gone.viewer.layers
+    assert len(gone.session.editor.history.done) == before
 
 
-@pytest.mark.parametrize("key", [Qt.Key.Key_M, Qt.Key.Key_W])
-def test_so_does_taking_up_the_brush_or_another_tool(gone, key):
-    gone.press(key)
+def test_taking_up_a_tool_or_the_brush_shows_them_and_they_are_painted_on_as_before(gone):
+    gone.press(Qt.Key.Key_W)
     assert gone.session.recording.layers.labels is gone.viewer.layers.selection.active
+    delete_masks(gone)
+    gone.press(Qt.Key.Key_M)
+    assert gone.session.recording.layers.labels is gone.viewer.layers.selection.active
+    before = len(gone.session.editor.history.done)
+    free = np.argwhere(gone.draft.mask(gone.session.frame) == 0)
+    free = free[len(free) // 2]
+    layer = gone.session.recording.layers.labels
+    Pointer(gone.viewer, layer).click(*free)
+    assert len(gone.session.editor.history.done) == before + 1
 
 
-def test_so_does_a_click_on_a_cell_which_chooses_it(gone):
+def test_a_click_on_a_cell_shows_them_and_chooses_it(gone):
     layers = gone.session.recording.layers
     cell = next(c for c in gone.draft.in_frame(gone.session.frame) if c != gone.session.cell)
     box, inside = gone.draft.pixels_of(int(cell))
@@ -57,16 +63,6 @@ def test_so_does_a_click_on_a_cell_which_chooses_it(gone):
     QTest.qWait(20)
     assert layers.labels in gone.viewer.layers
     assert gone.session.track == gone.draft.label(int(cell))
-
-
-def test_they_are_painted_on_as_before(gone):
-    gone.press(Qt.Key.Key_M)
-    before = len(gone.session.editor.history.done)
-    free = np.argwhere(gone.draft.mask(gone.session.frame) == 0)
-    free = free[len(free) // 2]
-    layer = gone.session.recording.layers.labels
-    Pointer(gone.viewer, layer).click(*free)
-    assert len(gone.session.editor.history.done) == before + 1
 
 
 def test_tracks_come_back_with_a_correction(user, qtbot):  # noqa: F811

@@ -61,7 +61,12 @@ def other(tmp_path):
     return folder
 
 
-def test_another_experiment_is_replaced_only_after_a_yes(tracked, answers, other, run):
+def test_another_experiment_is_replaced_only_after_a_yes_and_one_s_own_unasked(
+    tracked, answers, other, tmp_path, run
+):
+    answers.name = tmp_path / "new"
+    run(tracked, tracked.results.save_button)
+    assert is_experiment(tmp_path / "new.cellcycle") and not answers.questions
     answers.name = other.with_suffix("")
     tracked.results.save_button.click()
     assert tracked.task is None and not is_experiment(other)
@@ -69,15 +74,11 @@ def test_another_experiment_is_replaced_only_after_a_yes(tracked, answers, other
     answers.answer = YES
     run(tracked, tracked.results.save_button)
     assert is_experiment(other)
-
-
-def test_saving_again_goes_to_the_same_place_unasked(tracked, answers, tmp_path, run):
-    answers.name = tmp_path / "mine"
+    answers.name, answers.answer = "", NO
+    asked = len(answers.questions)
     run(tracked, tracked.results.save_button)
-    answers.name = ""
-    run(tracked, tracked.results.save_button)
-    assert answers.offered[1] == (str(tmp_path), "mine")
-    assert not answers.questions
+    assert answers.offered[-1] == (str(tmp_path), "mine")
+    assert len(answers.questions) == asked
     assert not list((tmp_path / "mine.cellcycle").glob("*.cellcycle"))
 
 
@@ -87,7 +88,7 @@ def export_table(tracked):
     return action.trigger
 
 
-def test_a_table_is_replaced_only_after_a_yes(tracked, answers, tmp_path, export_table, qtbot):
+def test_a_table_is_replaced_only_after_one_yes(tracked, answers, tmp_path, export_table, qtbot):
     table = tmp_path / "cells.csv"
     table.write_text("mine")
     answers.name = tmp_path / "cells"
@@ -97,12 +98,8 @@ def test_a_table_is_replaced_only_after_a_yes(tracked, answers, tmp_path, export
     with qtbot.waitSignal(tracked.finished, timeout=30_000):
         export_table()
     assert table.read_text() != "mine" and len(answers.questions) == 2
-
-
-def test_what_the_dialog_asked_is_not_asked_again(tracked, answers, tmp_path, export_table, qtbot):
-    table = tmp_path / "cells.csv"
     table.write_text("mine")
-    answers.name, answers.answer = table, YES
+    answers.name = table  # with its ending, so that the dialog itself asks
     with qtbot.waitSignal(tracked.finished, timeout=30_000):
         export_table()
-    assert table.read_text() != "mine" and len(answers.questions) == 1
+    assert table.read_text() != "mine" and len(answers.questions) == 3

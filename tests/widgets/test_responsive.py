@@ -47,6 +47,13 @@ def test_real_job_leaves_the_viewer_usable(viewer, dock, run, heartbeat, qtbot, 
     assert set(display.features["stage"]) <= set(stages)
 
 
+def test_a_child_is_ready_before_a_job_is_asked_for(viewer, quick_alone, qtbot):
+    _, dock = viewer.window.add_plugin_dock_widget("napari-cellcycle", "Cell cycle")
+    viewer.open_sample("napari-cellcycle", "nuclei_2d")
+    qtbot.waitUntil(lambda: dock._child._runner is not None, timeout=20_000)
+    dock._child.close()
+
+
 def test_real_job_is_cancelled_within_a_second(viewer, sample, qtbot, heartbeat, workplace):
     sample.run_button.click()
     qtbot.waitUntil(lambda: is_busy(sample), timeout=60_000)
@@ -58,7 +65,7 @@ def test_real_job_is_cancelled_within_a_second(viewer, sample, qtbot, heartbeat,
     assert not list(workplace.rglob("*.cellcycle"))
 
 
-def test_closing_during_a_job_stops_it(make_napari_viewer, quick, qtbot, workplace):
+def test_closing_during_a_job_stops_it(make_napari_viewer, quick_alone, qtbot, workplace):
     viewer = make_napari_viewer(show=True)
     _, dock = viewer.window.add_plugin_dock_widget("napari-cellcycle", "Cell cycle")
     viewer.open_sample("napari-cellcycle", "nuclei_2d")

@@ -72,7 +72,7 @@ def edit(panel, qtbot, act):
         act()
 
 
-def test_next_goes_to_the_likeliest_place_and_chooses_its_cell(window, review):
+def test_buttons_and_clicks_lead_to_the_places_from_the_likeliest_on(window, review, qtbot):
     likely, less = cell(window, 2, 1), cell(window, 3, 2)
     doubted(window, less, score=0.05)
     with window.draft.recording():
@@ -90,6 +90,15 @@ def test_next_goes_to_the_likeliest_place_and_chooses_its_cell(window, review):
     assert (window.session.frame, window.session.track) == (3, window.draft.label(less))
     panel.former_button.click()
     assert window.session.frame == 2
+    index = panel.rows.index(1, 4)
+    place = panel.table.visualRect(index).center()
+    qtbot.mouseClick(panel.table.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    assert panel.current is panel.shown[1]
+    assert window.session.frame == panel.current.frame == 3
+    panel.former_button.click()
+    first = panel.current
+    edit(panel, qtbot, panel.mends[0].click)
+    assert window.edits[-1].operation == first.mends[0].operation
 
 
 def test_a_number_takes_a_mend_and_undo_brings_the_doubt_back(window, review, qtbot):
@@ -147,29 +156,6 @@ def test_n_goes_on_where_a_doubt_was_mended(window, review, qtbot):
     assert panel.current.key == last.key
 
 
-def test_buttons_do_what_keys_do(window, review, qtbot):
-    doubted(window, cell(window, 2, 1), cell(window, 3, 2))
-    panel = review()
-    panel.next_button.click()
-    first = panel.current
-    panel.next_button.click()
-    assert panel.current is not first
-    panel.former_button.click()
-    assert panel.current is first
-    edit(panel, qtbot, panel.mends[0].click)
-    assert window.edits[-1].operation == first.mends[0].operation
-
-
-def test_a_click_in_the_list_goes_there(window, review, qtbot):
-    doubted(window, cell(window, 2, 1), cell(window, 3, 2))
-    panel = review()
-    index = panel.rows.index(1, 4)
-    place = panel.table.visualRect(index).center()
-    qtbot.mouseClick(panel.table.viewport(), Qt.MouseButton.LeftButton, pos=place)
-    assert panel.current is panel.shown[1]
-    assert window.session.frame == panel.current.frame
-
-
 def test_one_kind_only(viewer, qtbot):
     window = Window(getattr(viewer, "__wrapped__", viewer), division())
     mother, lost = cell(window, 3, 1), cell(window, 5, 3)
@@ -209,10 +195,15 @@ def test_a_hidden_list_does_no_work_and_catches_up(window, review, qtbot):
     assert len(panel.shown) == before - 1
 
 
-def test_another_result_has_its_own_list(window, review, qtbot):
+def test_digits_need_the_focus_of_the_list_and_another_result_has_its_own(window, review, qtbot):
     doubted(window, cell(window, 2, 1))
     panel = review()
     assert panel.shown
+    panel.next_button.click()
+    assert panel.current is not None
+    window.viewer.window._qt_viewer.canvas.native.setFocus()
+    press(panel, Qt.Key.Key_1)
+    assert not [e for e in window.edits if e.operation == "unlink"]
     former = window.session.result
     window.session.replace(None)
     assert not panel.shown
@@ -220,16 +211,6 @@ def test_another_result_has_its_own_list(window, review, qtbot):
         window.session.undo()
     assert window.session.result is former
     assert len(panel.shown) == 1
-
-
-def test_digits_belong_to_the_list_only_while_it_has_the_focus(window, review):
-    doubted(window, cell(window, 2, 1))
-    panel = review()
-    panel.next_button.click()
-    assert panel.current is not None
-    window.viewer.window._qt_viewer.canvas.native.setFocus()
-    press(panel, Qt.Key.Key_1)
-    assert not [e for e in window.edits if e.operation == "unlink"]
 
 
 def many_cells(cells=20_000, frames=40):
@@ -307,16 +288,12 @@ def test_yes_and_no_are_counted_and_the_next_question_comes(window, audit):
     assert estimate(window.draft, "link").asked == 1
 
 
-def test_up_and_down_show_the_frames_to_compare(window, audit):
+def test_up_and_down_show_the_frames_and_what_cannot_be_told_does_not_count(window, audit):
     asked = audit.question
     press(audit, Qt.Key.Key_Up)
     assert window.session.frame == asked.before
     press(audit, Qt.Key.Key_Down)
     assert window.session.frame == asked.frame
-
-
-def test_what_cannot_be_told_does_not_count(window, audit):
-    asked = audit.question
     audit.skip_button.click()
     assert audit.question != asked
     assert estimate(window.draft, "link").asked == 0

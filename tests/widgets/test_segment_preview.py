@@ -89,7 +89,18 @@ def tracked(sample, quick, run):
     return sample
 
 
-def test_a_frame_is_segmented_again_and_all_else_stays(viewer, tracked, run):
+def test_a_frame_a_rectangle_or_some_frames_are_segmented_again_and_all_else_stays(
+    viewer, tracked, run, qtbot
+):
+    a_frame_is_segmented_again(viewer, tracked, run)
+    tracked.segment.form.rows["diameter"].value = 14  # to find it by itself takes long
+    a_rectangle_is_segmented_again_by_its_key(viewer, tracked, qtbot)
+    tracked.results.undo_button.click()
+    some_frames_are_segmented_again(tracked, run)
+
+
+def a_frame_is_segmented_again(viewer, tracked, run):
+    """With new cells that keep their names, and their stages."""
     before = tracked.session.experiment
     viewer.dims.set_current_step(0, 7)
     tracked.segment.form.rows["cell_threshold"].value = 1.0
@@ -107,7 +118,8 @@ def test_a_frame_is_segmented_again_and_all_else_stays(viewer, tracked, run):
     assert tracked.session.experiment is before
 
 
-def test_a_rectangle_is_segmented_again_by_its_key_and_cells_outside_stay(viewer, tracked, qtbot):
+def a_rectangle_is_segmented_again_by_its_key(viewer, tracked, qtbot):
+    """Cells outside stay."""
     before = tracked.session.experiment
     viewer.dims.set_current_step(0, 7)
     scale = viewer.layers["nuclei 2d"].scale
@@ -126,17 +138,10 @@ def test_a_rectangle_is_segmented_again_by_its_key_and_cells_outside_stay(viewer
     assert len(rows) and rows.max() < 175 and columns.max() < 175
 
 
-def test_a_region_needs_a_rectangle_or_a_closer_view(viewer, tracked, qtbot):
-    viewer.scene.camera.zoom *= 0.4
-    movie = viewer.layers["nuclei 2d"]
-    qtbot.waitUntil(lambda: visible_region(viewer, movie) is None, timeout=20_000)
-    assert tracked.segment_again("region") is None
-    assert "draw a rectangle" in tracked.notice.sentence.text()
-
-
-def test_some_frames_are_segmented_again_with_what_was_set(viewer, tracked, run):
+def some_frames_are_segmented_again(tracked, run):
+    """Those that were set."""
     before = tracked.session.experiment
-    tracked.segment.form.rows["cell_threshold"].value = 1.0
+    assert tracked.segment.form.rows["cell_threshold"].value == 1.0
     tracked.segment.last.setValue(3)
     tracked.segment.first.setValue(2)
     run(tracked, tracked.segment.range_button, timeout=PATIENCE)
@@ -146,6 +151,14 @@ def test_some_frames_are_segmented_again_with_what_was_set(viewer, tracked, run)
 
 def differs(one, other, time_point):
     return not np.array_equal(one.labels.frame(time_point), other.labels.frame(time_point))
+
+
+def test_a_region_needs_a_rectangle_or_a_closer_view(viewer, tracked, qtbot):
+    viewer.scene.camera.zoom *= 0.4
+    movie = viewer.layers["nuclei 2d"]
+    qtbot.waitUntil(lambda: visible_region(viewer, movie) is None, timeout=20_000)
+    assert tracked.segment_again("region") is None
+    assert "draw a rectangle" in tracked.notice.sentence.text()
 
 
 def test_without_masks_nothing_can_be_segmented_again(sample):

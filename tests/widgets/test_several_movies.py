@@ -4,6 +4,7 @@ Nothing that was corrected gets lost, and nothing lands on another movie.
 """
 
 import gc
+import shutil
 
 import numpy as np
 import pytest
@@ -13,7 +14,11 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QDockWidget, QMessageBox, QPushButton
 from test_correcting import SHIFT, User
 
-from napari_cellcycle.io.experiment import open_experiment
+from napari_cellcycle.data.experiment import Experiment
+from napari_cellcycle.io.ctc import read_ctc
+from napari_cellcycle.io.experiment import open_experiment, save_experiment
+from napari_cellcycle.io.movies import open_movie
+from napari_cellcycle.io.samples import sample_path
 from napari_cellcycle.widgets import again, saving
 from napari_cellcycle.widgets.commands import open_dock
 
@@ -31,13 +36,26 @@ def user(viewer, sample, quick, run):
     return User(viewer, sample)
 
 
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    """The sample movie with its true tracks, as somebody has saved it."""
+    path = sample_path("nuclei_2d")
+    truth = path.with_name("nuclei_2d_GT") / "TRA"
+    folder = tmp_path_factory.mktemp("stored") / "mine.cellcycle"
+    save_experiment(Experiment(open_movie(path), *read_ctc(truth, by_track=True)), folder)
+    return folder
+
+
 @pytest.fixture
-def saved(user, tmp_path, qtbot):
-    """The sample movie as an experiment on disk, and no layer open."""
-    with qtbot.waitSignal(user.dock.finished, timeout=30_000):
-        saving.save(user.dock, tmp_path / "mine")
-    user.viewer.layers.clear()
-    return tmp_path / "mine.cellcycle"
+def saved(stored, tmp_path):
+    """An experiment on disk, to be opened in a viewer without layers."""
+    return shutil.copytree(stored, tmp_path / "mine.cellcycle")
+
+
+@pytest.fixture
+def opener(viewer, dock):
+    """Somebody who has opened nothing yet."""
+    return User(viewer, dock)
 
 
 def another_movie(viewer, name="another"):
@@ -86,44 +104,44 @@ def test_a_panel_that_was_closed_comes_back_with_its_result_and_corrections(user
     assert not again_open.correct.isHidden() and again_open.session.can_undo
 
 
-def test_an_experiment_can_be_corrected_after_the_panel_was_closed_and_opened(saved, user, qtbot):
-    close_by_its_cross(user.viewer, user.dock)
-    dock = open_dock(user.viewer)
-    user.viewer.open(str(saved), plugin="napari-cellcycle")
+def test_an_experiment_can_be_corrected_after_the_panel_was_closed_and_opened(saved, opener, qtbot):
+    close_by_its_cross(opener.viewer, opener.dock)
+    dock = open_dock(opener.viewer)
+    opener.viewer.open(str(saved), plugin="napari-cellcycle")
     qtbot.waitUntil(lambda: dock.session.editor is not None, timeout=30_000)
     assert dock.session.editor.record is not None and not dock.session.result.warning
-    user.click(some_cell(user))
-    assert len([layer for layer in user.viewer.layers if "chosen" in layer.name]) == 1
+    opener.click(some_cell(opener))
+    assert len([layer for layer in opener.viewer.layers if "chosen" in layer.name]) == 1
 
 
-def test_a_second_experiment_is_taken_over_when_its_movie_is_chosen(saved, user, qtbot):
-    another_movie(user.viewer)
-    user.viewer.open(str(saved), plugin="napari-cellcycle")
-    assert user.session.result is None
-    choose(user.dock, "mine")
-    qtbot.waitUntil(lambda: user.session.result is not None, timeout=30_000)
-    assert user.session.editor is not None and not user.dock.correct.isHidden()
+def test_a_second_experiment_is_taken_over_when_its_movie_is_chosen(saved, opener, qtbot):
+    another_movie(opener.viewer)
+    opener.viewer.open(str(saved), plugin="napari-cellcycle")
+    assert opener.session.result is None
+    choose(opener.dock, "mine")
+    qtbot.waitUntil(lambda: opener.session.result is not None, timeout=30_000)
+    assert opener.session.editor is not None and not opener.dock.correct.isHidden()
 
 
-def test_an_experiment_belongs_to_its_movie_whatever_is_chosen_while_it_opens(saved, user, qtbot):
-    user.viewer.open(str(saved), plugin="napari-cellcycle")
-    assert user.dock.task is not None
-    another_movie(user.viewer)
-    choose(user.dock, "another")
-    idle(qtbot, user.dock)
-    assert user.session.result is None
-    choose(user.dock, "mine")
-    assert user.session.result is not None and user.session.recording.saved_in == saved
+def test_an_experiment_belongs_to_its_movie_whatever_is_chosen_while_it_opens(saved, opener, qtbot):
+    opener.viewer.open(str(saved), plugin="napari-cellcycle")
+    assert opener.dock.task is not None
+    another_movie(opener.viewer)
+    choose(opener.dock, "another")
+    idle(qtbot, opener.dock)
+    assert opener.session.result is None
+    choose(opener.dock, "mine")
+    assert opener.session.result is not None and opener.session.recording.saved_in == saved
 
 
-def test_an_experiment_whose_movie_is_removed_while_it_opens_is_let_go(saved, user, qtbot):
-    user.viewer.open(str(saved), plugin="napari-cellcycle")
-    user.viewer.layers.clear()
-    idle(qtbot, user.dock)
-    assert user.session.result is None
-    user.viewer.open(str(saved), plugin="napari-cellcycle")
-    qtbot.waitUntil(lambda: user.session.result is not None, timeout=30_000)
-    assert not user.session.result.warning
+def test_an_experiment_whose_movie_is_removed_while_it_opens_is_let_go(saved, opener, qtbot):
+    opener.viewer.open(str(saved), plugin="napari-cellcycle")
+    opener.viewer.layers.clear()
+    idle(qtbot, opener.dock)
+    assert opener.session.result is None
+    opener.viewer.open(str(saved), plugin="napari-cellcycle")
+    qtbot.waitUntil(lambda: opener.session.result is not None, timeout=30_000)
+    assert not opener.session.result.warning
 
 
 def test_a_result_belongs_to_its_movie_whatever_is_chosen_while_it_is_shown(
@@ -270,16 +288,17 @@ def test_unsaved_corrections_of_a_removed_movie_are_offered_and_opened(left_behi
     assert dock.session.can_undo and not dock.correct.isHidden()
 
 
-@pytest.mark.parametrize("sure", [True, False])
-def test_corrections_are_forgotten_only_after_a_yes(left_behind, sure, monkeypatch, qtbot):
+def test_corrections_are_forgotten_only_after_a_yes(left_behind, monkeypatch, qtbot):
     buttons, dock = QMessageBox.StandardButton, left_behind.dock
-    answer = buttons.Yes if sure else buttons.Cancel
-    monkeypatch.setattr(QMessageBox, "question", lambda *_: answer)
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: buttons.Cancel)
     qtbot.waitUntil(lambda: "Forget them" in offered(dock), timeout=20_000)
     folder = left_behind.folder
     offered(dock)["Forget them"].click()
-    if sure:
-        qtbot.waitUntil(lambda: not folder.exists(), timeout=10_000)
-    else:
-        QTest.qWait(200)
-        assert folder.is_dir()
+    QTest.qWait(200)
+    assert folder.is_dir()
+    another_movie(left_behind.viewer)
+    left_behind.viewer.layers.clear()
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: buttons.Yes)
+    qtbot.waitUntil(lambda: "Forget them" in offered(dock), timeout=20_000)
+    offered(dock)["Forget them"].click()
+    qtbot.waitUntil(lambda: not folder.exists(), timeout=10_000)

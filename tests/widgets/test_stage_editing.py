@@ -103,7 +103,8 @@ def matrix(open_family, qtbot):
 # ------------------------------------------------------------------ number keys
 
 
-def test_a_number_sets_the_stage_from_this_frame_on(viewer, dock, matrix, qtbot):
+def test_a_number_sets_the_stage_from_this_frame_on_where_it_can(viewer, dock, matrix, qtbot):
+    numbers_that_mean_nothing_do_nothing(dock, matrix, qtbot)
     qtbot.mouseClick(matrix.viewport(), LEFT, pos=matrix.middle_of(1, 3))
     assert dock.session.track == 4
     qtbot.keyClick(matrix, Qt.Key.Key_2)
@@ -115,7 +116,8 @@ def test_a_number_sets_the_stage_from_this_frame_on(viewer, dock, matrix, qtbot)
     assert "<b>2</b>&nbsp;prophase" in dock.stages.legend.text()
 
 
-def test_numbers_beyond_the_stages_and_cells_that_are_not_there_do_nothing(dock, matrix, qtbot):
+def numbers_that_mean_nothing_do_nothing(dock, matrix, qtbot):
+    """Numbers beyond the stages, and of cells that are not there."""
     qtbot.mouseClick(matrix.viewport(), LEFT, pos=matrix.middle_of(1, 3))
     before = stages_of(dock, 4)
     qtbot.keyClick(matrix, Qt.Key.Key_9)
@@ -127,7 +129,9 @@ def test_numbers_beyond_the_stages_and_cells_that_are_not_there_do_nothing(dock,
     assert "No cell is chosen" in dock.notice.sentence.text()
 
 
-def test_delete_lets_go_of_a_whole_run_of_pins(dock, matrix, qtbot):
+def test_pins_are_white_dots_and_delete_lets_go_of_a_whole_run_of_them(dock, matrix, qtbot):
+    pins_are_white_dots(dock, matrix)
+    dock.session.undo()
     qtbot.mouseClick(matrix.viewport(), LEFT, pos=matrix.middle_of(1, 2))
     qtbot.keyClick(matrix, Qt.Key.Key_7)
     assert pins_of(dock, 4) == [""] * 2 + ["apoptosis"] * 4
@@ -140,7 +144,8 @@ def test_delete_lets_go_of_a_whole_run_of_pins(dock, matrix, qtbot):
     assert pins_of(dock, 4)[2:] == ["apoptosis"] * 4
 
 
-def test_pins_are_white_dots(dock, matrix, qtbot):
+def pins_are_white_dots(dock, matrix):
+    """And are told of under the mouse."""
     place = matrix.middle_of(1, 4)
     assert colours_on_screen(matrix, [place]) == [H2B.colours["interphase"]]
     dock.session.do("set_stage", cells=[dock.session.draft.cell_at(4, 4)], stage="prophase")
@@ -154,7 +159,7 @@ def test_pins_are_white_dots(dock, matrix, qtbot):
 # ------------------------------------------------------------------ dragging a change of stage
 
 
-def test_a_change_of_stage_is_dragged_and_shown_while_it_moves(dock, matrix, qtbot):
+def test_a_change_of_stage_is_dragged_within_its_cell_and_shown_while_it_moves(dock, matrix, qtbot):
     border = matrix.border_of(0, 2)
     here = [matrix.middle_of(0, 1) + QPoint(0, 3)]
     move(matrix.viewport(), border)
@@ -168,9 +173,8 @@ def test_a_change_of_stage_is_dragged_and_shown_while_it_moves(dock, matrix, qtb
     dock.session.undo()
     assert stages_of(dock, 1) == ["interphase", "interphase", "metaphase"]
     assert colours_on_screen(matrix, here) == [H2B.colours["interphase"]]
-
-
-def test_a_change_of_stage_can_be_dragged_later_but_not_beyond_the_cell(dock, matrix, qtbot):
+    a_click_beside_a_change_chooses_the_cell(dock, matrix, qtbot)
+    escape_puts_it_back(dock, matrix, qtbot)
     row = 3
     far = matrix.middle_of(row, 5) + QPoint(400, 0)
     drag(qtbot, matrix, matrix.border_of(row, 4), far)
@@ -194,7 +198,8 @@ def test_what_is_shown_while_dragging_is_what_comes_of_it(frame, to):
     assert goal == min(max(to, 1), 5)
 
 
-def test_escape_puts_a_dragged_change_back(dock, matrix, qtbot):
+def escape_puts_it_back(dock, matrix, qtbot):
+    """Escape puts a change back that is being dragged."""
     drag(qtbot, matrix, matrix.border_of(0, 2), matrix.border_of(0, 1), leave=False)
     qtbot.keyClick(matrix, Qt.Key.Key_Escape)
     qtbot.mouseRelease(matrix.viewport(), LEFT, pos=matrix.border_of(0, 1))
@@ -203,10 +208,11 @@ def test_escape_puts_a_dragged_change_back(dock, matrix, qtbot):
     assert colours_on_screen(matrix, [place]) == [H2B.colours["interphase"]]
 
 
-def test_a_click_beside_a_change_of_stage_chooses_the_cell(viewer, dock, matrix, qtbot):
+def a_click_beside_a_change_chooses_the_cell(dock, matrix, qtbot):
+    """It is no dragging."""
     place = matrix.border_of(3, 4) + QPoint(1, 0)
     qtbot.mouseClick(matrix.viewport(), LEFT, pos=place)
-    assert dock.session.track == 3 and viewer.dims.current_step[0] == 4
+    assert dock.session.track == 3 and dock.viewer.dims.current_step[0] == 4
     assert not dock.session.editor.can_undo
 
 
@@ -239,10 +245,11 @@ def crowd(viewer, dock):
     return dock
 
 
-def test_rows_stay_in_place_until_they_are_sorted_again(crowd, qtbot):
+def test_rows_are_made_larger_and_stay_in_place_until_they_are_sorted_again(crowd, qtbot):
     crowd.below.buttons["stages"].click()
     matrix = crowd.stages.matrix
     qtbot.waitUntil(lambda: matrix.grid is not None)
+    ctrl_and_the_wheel_make_rows_and_columns_larger(matrix)
     crowd.session.select(int(matrix.grid.tracks[2]))
     for _ in range(8):
         qtbot.keyClick(matrix, Qt.Key.Key_Plus)
@@ -262,10 +269,8 @@ def test_rows_stay_in_place_until_they_are_sorted_again(crowd, qtbot):
     assert matrix.grid.row_of(last) == 1 and not crowd.stages.again.isEnabled()
 
 
-def test_with_ctrl_the_wheel_makes_rows_and_columns_larger(crowd, qtbot):
-    crowd.below.buttons["stages"].click()
-    matrix = crowd.stages.matrix
-    qtbot.waitUntil(lambda: matrix.grid is not None)
+def ctrl_and_the_wheel_make_rows_and_columns_larger(matrix):
+    """And with shift it scrolls sideways."""
     before = matrix.middle_of(10, 20) - matrix.middle_of(9, 19)
     for _ in range(5):
         wheel(matrix, 120, Qt.KeyboardModifier.ControlModifier)

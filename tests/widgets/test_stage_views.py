@@ -186,8 +186,9 @@ def click(viewer, layer, frame, place):
     mouse_release_callbacks(model, event)
 
 
-def test_clicking_a_cell_chooses_it_and_rings_it(viewer, open_family):
+def test_clicking_or_picking_a_cell_chooses_and_rings_it_and_painting_does_not(viewer, open_family):
     dock = open_family()
+    nothing_is_chosen_until_somebody_does(viewer, dock)
     labels = dock.session.recording.layers.labels
     viewer.dims.set_current_step(0, 4)
     active = viewer.layers.selection.active
@@ -202,18 +203,20 @@ def test_clicking_a_cell_chooses_it_and_rings_it(viewer, open_family):
     assert dock.session.track == 3
     dock.session.select(None)
     assert "chosen cell" not in viewer.layers
-
-
-def test_picking_a_label_chooses_its_cell(open_family):
-    dock = open_family()
     dock.session.recording.layers.labels.selected_label = 4
     assert dock.session.track == 4
     dock.session.recording.layers.labels.selected_label = 77
     assert dock.session.track == 4
+    dock.session.select(None)
+    labels = dock.session.recording.layers.labels
+    viewer.layers.selection.active = labels
+    labels.mode = "fill"
+    click(viewer, labels, 4, (20, 9))
+    assert dock.session.track is None
 
 
-def test_nothing_is_chosen_until_somebody_does(viewer, open_family):
-    dock = open_family()
+def nothing_is_chosen_until_somebody_does(viewer, dock):
+    """Neither by colours and time nor by another result."""
     for by in ("stage", "track", "stage"):
         dock.session.colour(by)
         viewer.dims.set_current_step(0, 3)
@@ -222,16 +225,9 @@ def test_nothing_is_chosen_until_somebody_does(viewer, open_family):
     assert dock.session.life is None and "chosen cell" not in viewer.layers
 
 
-def test_painting_does_not_choose(viewer, open_family):
-    dock = open_family()
-    labels = dock.session.recording.layers.labels
-    viewer.layers.selection.active = labels
-    labels.mode = "fill"
-    click(viewer, labels, 4, (20, 9))
-    assert dock.session.track is None
-
-
-def test_the_filmstrip_shows_mother_and_daughter_in_their_stages(strip):
+def test_the_filmstrip_shows_mother_and_daughter_in_their_stages_and_leads_there(
+    viewer, strip, qtbot
+):
     reel = strip.filmstrip.reel
     assert reel.life.tracks.tolist() == [1, 1, 1, 3, 3, 3]
     assert "Cell 3, daughter of 1" in strip.filmstrip.facts.text()
@@ -245,11 +241,7 @@ def test_the_filmstrip_shows_mother_and_daughter_in_their_stages(strip):
     bright, dark = colours_on_screen(reel, middles), colours_on_screen(reel, far)
     assert all(int(c[1:3], 16) > 240 for c in bright)
     assert all(int(c[1:3], 16) < 60 for c in dark)
-
-
-def test_clicking_a_crop_moves_the_viewer(viewer, strip, qtbot):
     viewer.dims.set_current_step(0, 0)
-    reel = strip.filmstrip.reel
     qtbot.mouseClick(reel.viewport(), Qt.MouseButton.LeftButton, pos=reel.middle_of(4))
     assert frame_of(viewer) == 4
     assert viewer.scene.camera.center[1:] == pytest.approx((10.0, 4.5))

@@ -126,6 +126,15 @@ def test_frames_are_read_one_by_one_in_the_channel_that_is_looked_at(known, kind
             assert (part.labels.frame(number) == known.labels.frame(time)).all()
 
 
+def first_frames(experiment, count):
+    """The beginning of an experiment, of which there is less to compute."""
+    movie = replace(experiment.movie, pixels=np.asarray(experiment.movie.pixels[:count]))
+    cells = experiment.tracks.cells[experiment.tracks.cells["frame"] < count]
+    links = experiment.tracks.links[experiment.tracks.links["child"].isin(cells.index)]
+    labels = LabelStack(experiment.labels.base[:count])
+    return replace(experiment, movie=movie, labels=labels, tracks=Tracks(cells, links))
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
@@ -133,6 +142,7 @@ def test_frames_are_read_one_by_one_in_the_channel_that_is_looked_at(known, kind
     [("segment", "threshold", "cellcycle-nuclei"), ("stage", "rnn", "frame")],
 )
 def test_what_two_models_say_is_shown_side_by_side(viewer, known, kind, before, after):
+    known = known if kind == "segment" else first_frames(known, 14)
     question = Question(kind, before, after, known, ComputeSettings(device="cpu"))
     changes = find_changes(question, progress=silent)
     assert changes.changes and {change.frame for change in changes.changes} <= set(changes.frames)

@@ -84,22 +84,9 @@ def ready(qtbot, panel):
     return button
 
 
-def test_what_was_corrected_is_taught_after_the_experiment_was_saved(
+def test_what_was_corrected_is_taught_once_it_is_counted_and_after_it_was_saved(
     user, asked, qtbot, monkeypatch, tmp_path
 ):
-    cut(user, 6)
-    panel = open_teach(user, qtbot)
-    button = ready(qtbot, panel)
-    place = tmp_path / "mine.cellcycle"
-    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (str(place), ""))
-    with qtbot.waitSignal(user.dock.finished, timeout=60_000):
-        press(qtbot, user.dock.results.save_button)
-    press(qtbot, button)
-    qtbot.waitUntil(lambda: bool(asked), timeout=10_000)
-    assert asked[0].sources == (place,) and asked[0].kinds == ("link",)
-
-
-def test_nothing_is_taught_before_the_last_correction_is_counted(user, qtbot):
     cut(user, 6)
     panel = open_teach(user, qtbot)
     button = ready(qtbot, panel)
@@ -109,22 +96,18 @@ def test_nothing_is_taught_before_the_last_correction_is_counted(user, qtbot):
     assert not button.isEnabled() and "Counting" in button.toolTip()
     ready(qtbot, panel)
     assert text() != counted and "2 links" in text()
+    place = tmp_path / "mine.cellcycle"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (str(place), ""))
+    with qtbot.waitSignal(user.dock.finished, timeout=60_000):
+        press(qtbot, user.dock.results.save_button)
+    press(qtbot, button)
+    qtbot.waitUntil(lambda: bool(asked), timeout=10_000)
+    assert asked[0].sources == (place,) and asked[0].kinds == ("link",)
 
 
-def test_a_base_model_stays_chosen_until_another_comes_into_use(user, qtbot, tmp_path, prefer):
-    prefer(model_folder=str(tmp_path / "models"))
-    base = open_teach(user, qtbot).prepare.choice.bases["link"]
-    cut(user, 6)
-    qtbot.waitUntil(base.isEnabled, timeout=30_000)
-    choose(qtbot, base, "simple")
-    look_elsewhere(user)
-    assert base.currentText() == "simple"
-    use_model(taught(tmp_path / "models", "mine"), tmp_path / "models")
-    look_elsewhere(user)
-    assert base.currentText() == "mine"
-
-
-def test_preferences_that_are_changed_while_it_is_open_count(user, asked, qtbot, tmp_path, prefer):
+def test_preferences_that_are_changed_while_it_is_open_count_and_so_does_another_model_in_use(
+    user, asked, qtbot, tmp_path, prefer
+):
     cut(user, 6)
     panel = open_teach(user, qtbot)
     base = panel.prepare.choice.bases["link"]
@@ -137,6 +120,12 @@ def test_preferences_that_are_changed_while_it_is_open_count(user, asked, qtbot,
     qtbot.waitUntil(lambda: len(asked) == 1, timeout=10_000)
     assert (asked[0].device, asked[0].model_folder) == ("cpu", folder)
     assert asked[0].bases == {"link": "mine"}
+    choose(qtbot, base, "simple")
+    look_elsewhere(user)
+    assert base.currentText() == "simple", "it stays chosen until another comes into use"
+    use_model(taught(folder, "another"), folder)
+    look_elsewhere(user)
+    assert base.currentText() == "another"
 
     prefer(device="auto", model_folder=str(tmp_path / "others"))
     press(qtbot, ready(qtbot, panel))

@@ -42,7 +42,10 @@ def offered(panel):
     return menu.actions(), menu.deletion.actions()
 
 
-def test_a_teaching_is_deleted_after_a_yes_and_its_model_stays(panel, taught, qtbot, monkeypatch):
+def test_a_teaching_that_has_ended_is_deleted_after_a_yes_and_its_model_stays(
+    panel, taught, qtbot, monkeypatch
+):
+    one_that_runs_is_not_offered_for_deletion(panel, taught)
     (first, *_), (deletion,) = offered(panel)
     first.trigger()
     assert panel.pages.currentIndex() == RESULT
@@ -58,8 +61,14 @@ def test_a_teaching_is_deleted_after_a_yes_and_its_model_stays(panel, taught, qt
     assert find_model("simple-taught", "link", taught.request.model_folder).weights()
 
 
-def test_a_teaching_that_runs_is_not_offered_for_deletion(panel, taught):
-    (taught.folder / "result.json").unlink()
+def one_that_runs_is_not_offered_for_deletion(panel, taught):
+    """As if it ran in this process and had no result yet."""
+    result = taught.folder / "result.json"
+    before, ended = set(taught.folder.iterdir()), result.read_bytes()
+    result.unlink()
     note_process(taught.folder, os.getpid())
     entries, deletions = offered(panel)
     assert len(entries) == 1 and not deletions
+    for noted in set(taught.folder.iterdir()) - before:
+        noted.unlink()
+    result.write_bytes(ended)

@@ -138,11 +138,13 @@ def cut_and_mend(user, count):
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_correct_teach_compare_take_run_again_and_go_back(
-    viewer, sample, run, qtbot, heartbeat, own_models
+    viewer, short, run, qtbot, heartbeat, own_models
 ):
-    dock = sample
+    dock = short
     dock.segment.model.setCurrentText("threshold")
+    dock.segment.form.rows["diameter"].value = 14
     dock.track.model.setCurrentText("simple")
+    dock.classify.model.setCurrentText("frame")
     run(dock, dock.run_button, timeout=PATIENCE)
     user = User(viewer, dock)
     cells = cut_and_mend(user, 6)
@@ -238,7 +240,9 @@ def test_a_teaching_outlives_the_panel_and_can_be_stopped(
     session.close()
 
 
-def test_without_corrections_a_sentence_says_what_to_do(sample, quick, run, qtbot):
+def test_nothing_is_taught_without_corrections_and_a_frame_that_is_done_counts(
+    viewer, sample, quick, run, qtbot
+):
     run(sample, sample.run_button)
     press(qtbot, sample.teach_button)
     panel = sample.panels.panel("teach")
@@ -249,12 +253,7 @@ def test_without_corrections_a_sentence_says_what_to_do(sample, quick, run, qtbo
     for kind, tick in choice.ticks.items():
         assert not tick.isEnabled() and not tick.isChecked()
         assert counts[kind].text() == "nothing yet" and tick.toolTip().endswith((".", "first."))
-
-
-def test_a_frame_that_is_done_is_counted_and_can_be_taken_back(viewer, sample, quick, run, qtbot):
-    run(sample, sample.run_button)
-    press(qtbot, sample.teach_button)
-    material = sample.panels.panel("teach").prepare.material
+    material = panel.prepare.material
     sample.session.go_to_frame(4)
     press(qtbot, material.done_button)
     assert ("frame", 4) in sample.session.draft.confirmed

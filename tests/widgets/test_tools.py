@@ -72,33 +72,32 @@ def test_a_cell_is_cut_along_a_line_that_is_drawn_over_it(window, ndim, kind):
     assert shown.label_at(40, 28) == shown.label_at(40, 43)
 
 
-def test_the_line_is_seen_while_it_is_drawn(window):
+def test_the_line_is_seen_while_it_is_drawn_and_the_viewer_does_not_move(window):
     shown = window(blob())
+    centre = shown.viewer.scene.camera.center
     shown.tools.take("line")
     seen = []
     shown.marks[0].events.data.connect(lambda: seen.append(len(shown.marks[0].data)))
     shown.mouse.drag([(28, 36), (36, 35), (52, 36)])
     assert max(seen) > 10 and seen[-1] == 0
-
-
-def test_the_viewer_does_not_move_while_a_line_is_drawn(window):
-    shown = window(blob())
-    centre = shown.viewer.scene.camera.center
-    shown.tools.take("line")
-    shown.mouse.drag([(28, 36), (36, 35), (52, 36)])
     assert shown.viewer.scene.camera.center == centre
 
 
-def test_a_cell_is_cut_by_two_clicks(window):
+def test_a_cell_is_cut_by_two_clicks_that_choose_none_and_chosen_by_one_after_them(window):
     shown = window(blob())
     shown.tools.take("points")
     shown.mouse.click(40, 28)
     assert not shown.edits
     assert np.rint(shown.marks[0].data).tolist() == [[0, 40, 28]]
+    assert shown.session.track is None
     shown.mouse.click(41, 43)
     assert [edit.operation for edit in shown.edits] == ["split"]
     assert shown.label_at(40, 28) != shown.label_at(40, 43)
     assert not len(shown.marks[0].data)
+    shown.session.undo()
+    shown.tools.put_down()
+    shown.mouse.click(40, 28)
+    assert shown.session.track == 1
 
 
 def test_the_first_of_two_clicks_is_forgotten_in_another_frame(window):
@@ -122,34 +121,22 @@ def test_a_missed_cell_is_drawn_by_a_click(window):
     check(shown.draft)
 
 
-@pytest.mark.parametrize(
-    ("tool", "places", "said"),
-    [
+def test_where_a_tool_can_do_nothing_it_says_why(window):
+    shown = window(blob())
+    for tool, places, said in (
         ("line", [(10, 10), (10, 20)], "No cell lies under the line"),
-        ("line", [(40, 30)], "needs a line"),
         ("points", [(10, 10)], "No cell lies there"),
         ("draw", [(40, 30)], "is there already"),
-    ],
-)
-def test_where_a_tool_can_do_nothing_it_says_why(window, tool, places, said):
-    shown = window(blob())
-    shown.tools.take(tool)
-    shown.mouse.drag(places)
-    assert said in str(shown.refused[0])
-    assert not shown.edits and shown.tools.tool == tool
+        ("line", [(40, 30)], "needs a line"),
+    ):
+        shown.refused.clear()
+        shown.tools.take(tool)
+        shown.mouse.drag(places)
+        assert said in str(shown.refused[0])
+        assert not shown.edits and shown.tools.tool == tool
 
 
-def test_a_tool_chooses_no_cell_and_a_click_does_so_again_after_it(window):
-    shown = window(blob())
-    shown.tools.take("points")
-    shown.mouse.click(40, 28)
-    assert shown.session.track is None
-    shown.tools.put_down()
-    shown.mouse.click(40, 28)
-    assert shown.session.track == 1
-
-
-def test_escape_leaves_the_tool(window, qtbot):
+def test_escape_leaves_the_tool_and_so_does_taking_it_again(window, qtbot):
     shown = window(blob())
     shown.tools.take("draw")
     layers = list(shown.viewer.layers)
@@ -161,35 +148,36 @@ def test_escape_leaves_the_tool(window, qtbot):
     assert shown.layer.mouse_pan and shown.layer.cursor == "standard"
     shown.mouse.click(74, 71)
     assert not shown.edits
-
-
-def test_taking_a_tool_again_puts_it_down_and_another_replaces_it(window):
-    shown = window(blob())
+    shown.told.clear()
     for name in ("line", "draw", "draw"):
         shown.tools.take(name)
-    assert shown.told == ["line", "draw", ""]
+    assert shown.told == ["line", "draw", ""], "another replaces it, the same puts it down"
 
 
-@pytest.mark.parametrize("what", ["paint", "movie", "3D", "removed", "closed", "result"])
-def test_a_tool_is_put_down_when_something_else_is_done(window, what):
+def test_a_tool_is_put_down_when_something_else_is_done(window):
     shown = window(blob())
-    shown.tools.take("line")
-    if what == "paint":
-        shown.layer.mode = "paint"
-    elif what == "movie":
-        shown.viewer.layers.selection.active = shown.viewer.layers["toy"]
-    elif what == "3D":
-        shown.viewer.dims.ndisplay = 3
-    elif what == "removed":
-        shown.viewer.layers.remove(shown.layer)
-    elif what == "closed":
-        shown.viewer.layers.remove(shown.marks[0])
-    else:
-        shown.session.replace(shown.session.result)
-    assert shown.tools.tool == "" and shown.told == ["line", ""]
-    assert not shown.marks
-    if what == "paint":
-        assert shown.layer.mode == "paint" and not shown.layer.mouse_pan
+    layers = shown.viewer.layers
+    deeds = (
+        lambda: setattr(shown.layer, "mode", "paint"),
+        lambda: setattr(layers.selection, "active", layers["toy"]),
+        lambda: layers.remove(shown.marks[0]),
+        lambda: shown.session.replace(shown.session.result),
+        lambda: setattr(shown.viewer.dims, "ndisplay", 3),
+        lambda: layers.remove(shown.layer),
+    )
+    for deed in deeds:
+        shown.viewer.dims.ndisplay = 2
+        shown.layer.mode = "pan_zoom"
+        layers.selection.active = shown.layer
+        shown.told.clear()
+        shown.tools.take("line")
+        assert shown.tools.tool == "line" and shown.marks
+        deed()
+        assert shown.tools.tool == "" and shown.told == ["line", ""]
+        assert not shown.marks
+        if painting := deed is deeds[0]:
+            assert shown.layer.mode == "paint"
+        assert shown.layer.mouse_pan is not painting
 
 
 def test_without_masks_or_in_3d_no_tool_is_taken(window):

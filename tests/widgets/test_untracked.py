@@ -16,21 +16,22 @@ def painted(masks):
     return len(set(np.asarray(masks)[0][CORNER].ravel().tolist()) - {0}) == 1
 
 
-def test_a_cell_painted_before_tracking_stays_when_steps_run_again(viewer, sample, run, qtbot):
-    sample.segment.model.setCurrentText("threshold")
-    run(sample, sample.segment.run_button)
+def test_a_cell_painted_before_tracking_stays_when_steps_run_again(viewer, short, run, qtbot):
+    short.segment.model.setCurrentText("threshold")
+    short.segment.form.rows["diameter"].value = 14
+    run(short, short.segment.run_button)
     layer = masks_of(viewer)
     label = int(np.asarray(layer.data).max()) + 1
     layer.data_setitem((np.zeros(36, int), *np.indices((6, 6)).reshape(2, -1) + 2), label)
-    qtbot.waitUntil(lambda: drawn_masks(sample.session.experiment.confirmed).get(0) == [label])
+    qtbot.waitUntil(lambda: drawn_masks(short.session.experiment.confirmed).get(0) == [label])
 
-    run(sample, sample.segment.run_button)
+    run(short, short.segment.run_button)
     assert painted(masks_of(viewer).data)
-    assert "was kept" in sample.notice.sentence.text()
+    assert "was kept" in short.notice.sentence.text()
 
-    sample.steps["track"].model.setCurrentText("simple")
-    run(sample, sample.steps["track"].run_button)
-    cells = sample.session.experiment.tracks.cells
+    short.steps["track"].model.setCurrentText("simple")
+    run(short, short.steps["track"].run_button)
+    cells = short.session.experiment.tracks.cells
     assert len(cells[(cells["by"] == "user") & (cells["frame"] == 0)]) == 1
-    run(sample, sample.segment.run_button)
+    run(short, short.segment.run_button)
     assert painted(masks_of(viewer).data)
