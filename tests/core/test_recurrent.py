@@ -112,6 +112,28 @@ def test_an_ensemble_learns_and_tells_along_lineages_as_its_members_do():
     torch.testing.assert_close(seen.centre[:, 0], centre[0])
 
 
+def test_members_that_are_learned_side_by_side_get_the_same_gradients():
+    torch.manual_seed(1)
+    images, level = torch.rand(2, 5, 48, 48), torch.randn(2, 5)
+    valid = torch.ones(2, 5, dtype=torch.bool)
+    gradients = []
+    try:
+        for threads in (1, 2, 2):
+            torch.set_num_threads(threads)
+            torch.manual_seed(0)
+            network = recurrent_network(7, **SMALL, members=2).train()
+            logits, drawn = network(images, level, valid)
+            (logits.square().sum() + drawn.sum()).backward()
+            assert torch.get_num_threads() == threads
+            gradients.append([parameter.grad for parameter in network.parameters()])
+    finally:
+        torch.set_num_threads(1)
+    greatest = max(float(alone.abs().max()) for alone in gradients[0])
+    for alone, side, again in zip(*gradients, strict=True):
+        torch.testing.assert_close(side, alone, rtol=0, atol=1e-5 * greatest)
+        assert torch.equal(side, again), "the same numbers each time"
+
+
 def test_padding_at_the_end_changes_nothing():
     torch.manual_seed(0)
     network = RecurrentNetwork(7, **SMALL).eval()

@@ -12,6 +12,8 @@ import numpy as np
 from pydantic import Field
 
 from napari_cellcycle.config import Settings
+from napari_cellcycle.models.device import device_of
+from napari_cellcycle.models.freed_memory import keep_freed_memory
 from napari_cellcycle.progress import Progress, silent
 from napari_cellcycle.training.checkpoint import Checkpoint
 
@@ -167,6 +169,8 @@ def fit(
     import torch
 
     torch.manual_seed(settings.seed)
+    if device_of(network).type == "cpu":
+        keep_freed_memory()
     if settings.layers:
         for name, parameter in network.named_parameters():
             parameter.requires_grad_(bare_name(name).startswith(settings.layers))

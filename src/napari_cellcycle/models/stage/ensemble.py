@@ -1,7 +1,8 @@
 """Several recurrent networks that were trained each by itself and are asked together."""
 
 from collections.abc import Sequence
-from typing import cast
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -32,6 +33,8 @@ class RecurrentEnsemble(nn.Module):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Logits and centre cells as of `RecurrentNetwork.forward`."""
         told = [member(images, level, valid) for member in self._members]
+        if self.training and torch.is_grad_enabled() and images.device.type == "cpu":
+            told = learned_apart(told)
         return _mean_chance([logits for logits, _ in told]), torch.stack(
             [centre for _, centre in told]
         ).mean(0)
@@ -51,6 +54,46 @@ class RecurrentEnsemble(nn.Module):
     @property
     def _members(self) -> list[RecurrentNetwork]:
         return cast("list[RecurrentNetwork]", list(self.members))
+
+
+def learned_apart(told: list[tuple[torch.Tensor, ...]]) -> list[tuple[torch.Tensor, ...]]:
+    """The same tensors of each member, whose gradients are followed by a thread for each.
+
+    On small images several threads at one product mostly wait for each other, so each member has
+    one of its own. With one thread in all, nothing changes.
+    """
+    if torch.get_num_threads() == 1 or not all(
+        part.requires_grad for each in told for part in each
+    ):
+        return told
+    flat = _Apart.apply(torch.zeros((), requires_grad=True), told)
+    parts = iter(flat)
+    return [tuple(next(parts) for _ in each) for each in told]
+
+
+class _Apart(torch.autograd.Function):
+    """Cuts a graph in front of several members, and follows what is behind side by side."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, _lead: torch.Tensor, told: list[tuple[torch.Tensor, ...]]
+    ) -> tuple[torch.Tensor, ...]:
+        ctx.told = told
+        return tuple(part.detach() for each in told for part in each)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[None, None]:
+        threads, rest = torch.get_num_threads(), iter(gradients)
+        jobs = [(each, [next(rest) for _ in each]) for each in ctx.told]
+
+        def follow(job: tuple[tuple[torch.Tensor, ...], list[torch.Tensor]]) -> None:
+            torch.set_num_threads(1)
+            torch.autograd.backward(*job)
+
+        with ThreadPoolExecutor(min(threads, len(jobs))) as pool:
+            list(pool.map(follow, jobs))
+        torch.set_num_threads(threads)
+        return None, None
 
 
 def recurrent_network(
