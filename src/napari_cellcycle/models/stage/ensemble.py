@@ -90,9 +90,11 @@ class _Apart(torch.autograd.Function):
             torch.set_num_threads(1)
             torch.autograd.backward(*job)
 
-        with ThreadPoolExecutor(min(threads, len(jobs))) as pool:
-            list(pool.map(follow, jobs))
-        torch.set_num_threads(threads)
+        try:
+            with ThreadPoolExecutor(min(threads, len(jobs))) as pool:
+                list(pool.map(follow, jobs))
+        finally:
+            torch.set_num_threads(threads)
         return None, None
 
 
