@@ -237,3 +237,17 @@ def test_links_by_the_user_alone_are_known():
     assert part.recording.truth["past"].sum() in (1, 2)
     with pytest.raises(BadInput, match="No link was corrected"):
         known_parts([("mine", found)])
+
+
+def test_cells_of_which_something_was_decided_are_not_suggested_again():
+    found = untouched()
+    tracks = found.tracks
+    links = tracks.links.assign(score=0.05)
+    doubtful = replace(found, tracks=replace(tracks, links=links))
+    first = [each.cell for each in suggest(doubtful, "link", 5)]
+    linked = [cell for cell in first if cell in set(links["child"])]
+    assert linked
+    confirmed = edited(
+        doubtful, *(("confirm", {"kind": "link", "number": cell}) for cell in linked)
+    )
+    assert not set(linked) & {each.cell for each in suggest(confirmed, "link", 50)}

@@ -46,7 +46,8 @@ def _of(parts: list[np.ndarray], reasons: tuple[str, ...], known: np.ndarray) ->
 def doubt_of_links(experiment: Experiment, tracks: Tracks) -> Doubtful:
     """How likely something is wrong in where each cell comes from and what it becomes.
 
-    That is what the review says of it, which passes over what was decided: see `review.find`.
+    That is what the review says of it (`review.find`); cells of which past or future was decided
+    are in no doubt any more.
     """
     movie, ids = experiment.movie, tracks.cells.index
     draft = Draft(tracks, None, experiment.stages, experiment.confirmed, movie.pixel_size)
@@ -64,7 +65,7 @@ def doubt_of_links(experiment: Experiment, tracks: Tracks) -> Doubtful:
     links = tracks.links
     by_user = ids.isin(links.loc[links["by"] == BY_USER, "child"])
     known = past | future | by_user
-    return Doubtful(doubt, why, tuple(KINDS.values()), known, tuple(words))
+    return Doubtful(np.where(known, 0.0, doubt), why, tuple(KINDS.values()), known, tuple(words))
 
 
 def doubt_of_stages(experiment: Experiment, tracks: Tracks) -> Doubtful:

@@ -79,8 +79,8 @@ def _cells(kind: Kind, tracks: Tracks, found: Doubtful, n: int, seed: int) -> li
     suggested = []
     for row in pool[chosen].tolist():
         cell = tracks.cells.iloc[row]
-        said = f"Cell {int(cell['label'])} in frame {int(cell['frame'])}: "
-        said += f"{found.reasons[int(found.why[row])]}."
+        reason = found.reasons[int(found.why[row])]
+        said = f"Cell {int(cell['label'])} in frame {int(cell['frame'])}: {reason}."
         suggested.append(
             Suggestion(
                 kind,
