@@ -28,6 +28,46 @@ class OutOfMemory(UserError):
     """The machine or its graphics card has no room left for the step, even in small tiles."""
 
 
+_NO_MEMORY = (
+    "out of memory",
+    "not enough memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "failed to map segment",
+    "defaultcpuallocator",
+)
+_UNSAID = ("without exception set", "without setting an exception", "can't start new thread")
+"""How errors read that come from want of memory, and that mostly do."""
+_ENOUGH = 256_000_000
+"""Bytes that a machine which is not short of memory gives at any time."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether `error`, or what caused it, says that machine or graphics card has no memory left.
+
+    What fails without a reason, as compiled code may, counts where no memory is to be had.
+    """
+    if isinstance(error, MemoryError):
+        return True
+    if any(kind.__name__ == "OutOfMemoryError" for kind in type(error).__mro__):
+        return True
+    text = str(error).lower()
+    if isinstance(error, SystemError | RuntimeError | OSError | ImportError):
+        if any(sign in text for sign in _NO_MEMORY):
+            return True
+        if any(sign in text for sign in _UNSAID) and _is_memory_short():
+            return True
+    return error.__cause__ is not None and is_out_of_memory(error.__cause__)
+
+
+def _is_memory_short() -> bool:
+    try:
+        bytearray(_ENOUGH)
+    except MemoryError:
+        return True
+    return False
+
+
 class JobDied(UserError):
     """The child process that ran a step ended without an answer."""
 

@@ -202,11 +202,13 @@ def _but_of(teaching, place):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems grant any amount")
-def test_memory_that_runs_out_is_told_in_a_sentence(place):
-    with limited("RLIMIT_DATA", 600_000_000):
-        teaching = start_teaching(request_for(place, "link", name="no-memory"))
+@pytest.mark.parametrize("granted", [350_000_000, 600_000_000])
+def test_memory_that_runs_out_while_reading_or_learning_is_told_in_a_sentence(place, granted):
+    with limited("RLIMIT_DATA", granted):
+        teaching = start_teaching(request_for(place, "link", name=f"no-memory-{granted}"))
     until(lambda: not teaching.is_alive)
     assert teaching.state.phase == "failed" and "memory ran out" in teaching.state.error
+    assert "restore" not in teaching.state.error  # nothing is wrong with the files
     assert teaching.result() is None
 
 

@@ -32,17 +32,6 @@ def used_memory() -> int:
     return int(memory.rss - getattr(memory, "shared", 0))
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether `error` means that the machine or its graphics card has no memory left."""
-    if isinstance(error, MemoryError):
-        return True
-    if any(kind.__name__ == "OutOfMemoryError" for kind in type(error).__mro__):
-        return True
-    text = str(error).lower()
-    said = ("can't allocate memory", "not enough memory", "out of memory")
-    return isinstance(error, RuntimeError | OSError) and any(words in text for words in said)
-
-
 def too_much_memory(cap: int | None = None) -> str:
     """Sentence for the user about a step that ran out of memory."""
     found = "The memory ran out"

@@ -9,7 +9,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from napari_cellcycle.errors import BadInput, UserError
+from napari_cellcycle.errors import BadInput, OutOfMemory, UserError, is_out_of_memory
 from napari_cellcycle.jobs.teaching_files import (
     CANCEL,
     KEEP_BEST,
@@ -83,15 +83,27 @@ def work(folder: Path, *, best_only: bool = False) -> TeachingState:
             write_state(folder, TeachingState("running", "Keeping the best so far"))
             return work(folder, best_only=True)
         return TeachingState("cancelled", "Stopped; nothing was changed")
-    except UserError as error:
-        return TeachingState("failed", str(error), error=str(error), details=traceback.format_exc())
     except Exception as error:  # noqa: BLE001 - told to the user, with all its details
-        said = " ".join(str(error).split()) or "no message"
-        text = (
-            f"The teaching stopped because of an error in the program ({type(error).__name__}: "
-            f"{said}); no model was changed, and the details say where it happened."
-        )
+        text = _words_for(error)
         return TeachingState("failed", text, error=text, details=traceback.format_exc())
+
+
+def _words_for(error: Exception) -> str:
+    """Say what went wrong and what to do, for the user."""
+    if isinstance(error, OutOfMemory):
+        return str(error)
+    if is_out_of_memory(error):
+        return (
+            "The memory ran out; no model was changed. Close other programs, or teach from fewer "
+            "experiments at once, and go on."
+        )
+    if isinstance(error, UserError):
+        return str(error)
+    said = " ".join(str(error).split()) or "no message"
+    return (
+        f"The teaching stopped because of an error in the program ({type(error).__name__}: "
+        f"{said}); no model was changed, and the details say where it happened."
+    )
 
 
 def _done(result: TaughtResult) -> TeachingState:

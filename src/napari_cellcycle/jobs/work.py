@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from napari_cellcycle.errors import OutOfMemory, UserError
+from napari_cellcycle.errors import OutOfMemory, UserError, is_out_of_memory
 from napari_cellcycle.jobs.events import Done, Failed
 from napari_cellcycle.jobs.job import Job
-from napari_cellcycle.jobs.memory import is_out_of_memory, too_much_memory
+from napari_cellcycle.jobs.memory import too_much_memory
 from napari_cellcycle.jobs.record import FormerState
 from napari_cellcycle.progress import Cancelled, Progress, silent
 
@@ -74,10 +74,10 @@ def failure(error: Exception) -> Failed:
     details = "".join(traceback.format_exception(error))
     if isinstance(error, OutOfMemory):
         return Failed(str(error), details, "memory")
-    if isinstance(error, UserError):
-        return Failed(str(error), details, "user")
     if is_out_of_memory(error):
         return Failed(too_much_memory(), details, "memory")
+    if isinstance(error, UserError):
+        return Failed(str(error), details, "user")
     said = " ".join(str(error).split()) or "no message"
     return Failed(
         f"The step stopped because of an error in the program ({type(error).__name__}: {said}); "

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_cellcycle.config import SegmentSettings
-from napari_cellcycle.errors import MissingModel, OutOfMemory
+from napari_cellcycle.errors import MissingModel, OutOfMemory, is_out_of_memory
 from napari_cellcycle.models.device import faster_products
 from napari_cellcycle.models.freed_memory import keep_freed_memory
 from napari_cellcycle.models.segment.diameter import guess_diameter
 from napari_cellcycle.models.segment.dynamics import Rules, drop_odd, masks_of, tidy
-from napari_cellcycle.models.segment.memory import is_out_of_memory
 from napari_cellcycle.models.segment.normalise import Levels, compress, resize, stretch
 from napari_cellcycle.models.segment.planes import stitch, trim
 from napari_cellcycle.models.segment.tiles import tiles_of

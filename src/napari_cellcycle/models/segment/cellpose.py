@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cellcycle.config import SegmentSettings
-from napari_cellcycle.errors import BadInput, MissingModel, OutOfMemory
+from napari_cellcycle.errors import BadInput, MissingModel, OutOfMemory, is_out_of_memory
 from napari_cellcycle.models.segment.diameter import guess_diameter
 from napari_cellcycle.models.segment.dynamics import tidy
-from napari_cellcycle.models.segment.memory import is_out_of_memory
 from napari_cellcycle.models.segment.normalise import Levels, diameters_px, stretch
 from napari_cellcycle.models.segment.planes import LEAST_OVERLAP
 from napari_cellcycle.models.segment.quiet import cellpose_module

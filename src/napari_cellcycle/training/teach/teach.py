@@ -7,11 +7,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from napari_cellcycle.errors import BadInput, MissingModel, OutOfMemory
+from napari_cellcycle.errors import BadInput, MissingModel, OutOfMemory, is_out_of_memory
 from napari_cellcycle.models.device import choose_device
 from napari_cellcycle.models.library import free_name
 from napari_cellcycle.models.library_cards import ancestry
-from napari_cellcycle.models.segment.memory import is_out_of_memory
 from napari_cellcycle.models.store import Kind, Model, ModelCard, save_model
 from napari_cellcycle.progress import Progress, silent
 from napari_cellcycle.training.fit import Epoch

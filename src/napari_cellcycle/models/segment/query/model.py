@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from napari_cellcycle.config import SegmentSettings
-from napari_cellcycle.errors import BadInput, MissingModel, OutOfMemory
+from napari_cellcycle.errors import BadInput, MissingModel, OutOfMemory, is_out_of_memory
 from napari_cellcycle.features.colours import COLOURS, colours_last, lit_colours, working_size
 from napari_cellcycle.models.segment.dynamics import tidy
-from napari_cellcycle.models.segment.memory import is_out_of_memory
 from napari_cellcycle.models.segment.normalise import resize
 from napari_cellcycle.models.segment.query.points import (
     Points,
