@@ -1,7 +1,7 @@
 """What models are taught on: movies with a truth, somebody who corrects them, and a test part."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +28,7 @@ from napari_cellcycle.errors import Refused
 from napari_cellcycle.evaluation.segmentation import STEPS, score_masks
 from napari_cellcycle.features.shape import measure
 from napari_cellcycle.io.crop_folders import H2B_FOLDERS, CropSet, read_crops
+from napari_cellcycle.io.frames import open_labels
 from napari_cellcycle.models.store import Kind
 from napari_cellcycle.pipeline.classify import classify
 from napari_cellcycle.pipeline.run import add_masks, add_stages, add_tracks
@@ -116,10 +117,10 @@ class Case(ABC):
 
 
 class MaskCorrections(Corrections):
-    """Whole frames are given the masks of the truth and marked as done."""
+    """Whole frames are given the masks of the truth and marked as done, if it has every cell."""
 
-    def __init__(self, start: Experiment, truth: LabelStack) -> None:
-        self._now, self._truth = start, truth
+    def __init__(self, start: Experiment, truth: LabelStack, whole: Set[int]) -> None:
+        self._now, self._truth, self._whole = start, truth, whole
 
     def experiment(self) -> Experiment:
         """The movie, with the tracks of the base model if it has any."""
@@ -142,6 +143,8 @@ class MaskCorrections(Corrections):
     def correct(self, number: int, wrong: np.random.Generator | None = None) -> bool:
         """Mark a frame as done."""
         assert self._now.labels is not None
+        if number not in self._whole:
+            return False
         mask = np.array(self._truth.frame(number), np.int32)
         if wrong is not None:
             mask = worsen(LabelStack(mask[None]), FAULTS, wrong)[0].frame(0)
@@ -158,11 +161,11 @@ class MaskCase(Case):
     name = "DIC 01 masks"
 
     def __init__(self, base: Base, data: Path, *, quick: bool) -> None:
-        from segmentation import DIC, HALVES, Sequence01
+        from segmentation import DIC, HALVES, RIM_PX, Sequence01
 
         from napari_cellcycle.io.movies import open_movie
 
-        self.base = base
+        self.base, self._rim = base, RIM_PX[DIC]
         whole = Sequence01.open(data, DIC)
         half = HALVES[DIC].stop
         movie = open_movie(whole.folder / "01")
@@ -176,6 +179,8 @@ class MaskCase(Case):
         pixels = np.stack([movie.pixels[time] for time in self._times])
         self._test = Movie(pixels, movie.pixel_size, movie.frame_interval, movie.channels)
         self.pool = np.arange(half)
+        self._markers = open_labels(whole.folder / "01_GT" / "TRA")
+        self._whole = {time for time in range(half) if not self._without_outline(time)}
         self._start: Experiment | None = None
 
     def corrections(self) -> Corrections:
@@ -183,17 +188,29 @@ class MaskCase(Case):
         if self._start is None:
             labels = segment(self._movie, SegmentSettings(model=self.base.path))
             self._start = _tracked_if_good(self._movie, labels)
-        return MaskCorrections(self._start, self._silver)
+        return MaskCorrections(self._start, self._silver, self._whole)
 
     def tally(self, model: str) -> Tally:
-        """AP at 0.5 and 0.75 by frame."""
+        """AP at 0.5 and 0.75 by frame.
+
+        Masks on cells that the truth knows without their outline are no faults.
+        """
         labels = segment(self._test, SegmentSettings(model=model))
         added = np.zeros((len(self._times), 4))
         for place, time in enumerate(self._times):
-            score = score_masks(labels.frame(place), self._silver.frame(time))
+            masks = np.array(labels.frame(place))
+            for marker in self._without_outline(time):
+                masks[masks == np.bincount(masks[marker]).argmax()] = 0
+            score = score_masks(masks, self._silver.frame(time), self._rim)
             found = dict(zip(STEPS, score.matched, strict=True))
             added[place] = found[0.5], found[0.75], score.masks, score.cells
         return Tally("AP of masks at 0.5 and 0.75", added, _precision)
+
+    def _without_outline(self, time: int) -> list[np.ndarray]:
+        """Where the cells are, each bool (Y, X), that the silver truth of a frame lacks."""
+        markers, silver = self._markers.frame(time), self._silver.frame(time)
+        found = (markers == label for label in np.unique(markers[markers > 0]))
+        return [marker for marker in found if (silver[marker] == 0).mean() > 0.5]
 
 
 def _tracked_if_good(movie: Movie, labels: LabelStack) -> Experiment:
@@ -457,7 +474,6 @@ class CropCase(Case):
     kind: Kind = "stage"
 
     def __init__(self, base: Base, name: str, data: Path) -> None:
-
         self.base, self.name = base, name
         found = read_crops(data / "stages" / "h2b_crops", H2B_FOLDERS, 0)
         code = np.unique(found.stage, return_inverse=True)[1]

@@ -136,12 +136,13 @@ def test_volumes_teach_links(tmp_path):
 # ---------------------------------------------------------------- stopping and going on
 
 
-def test_a_stopped_teaching_goes_on_to_the_same_weights(tmp_path):
+@pytest.mark.parametrize("kind", ["link", "stage"])
+def test_a_stopped_teaching_goes_on_to_the_same_weights(tmp_path, kind):
     settings = TINY.model_copy(update={"epochs": 4})
     place = saved(corrected(), tmp_path)
-    through = teach(request_for(place, "link", settings=settings, name="through"))
+    through = teach(request_for(place, kind, settings=settings, name="through"))
     heard = []
-    stopped = request_for(place, "link", settings=settings, name="stopped")
+    stopped = request_for(place, kind, settings=settings, name="stopped")
     with pytest.raises(Cancelled):
         teach(stopped, stopping_when(lambda: len(heard) > 1), heard.append)
     assert read_result(stopped.folder) is None and not list(stopped.folder.glob("*/*.safetensors"))
@@ -152,9 +153,10 @@ def test_a_stopped_teaching_goes_on_to_the_same_weights(tmp_path):
     assert all((one[name] == other[name]).all() for name in one)
 
 
-def test_the_best_so_far_of_a_stopped_teaching_can_be_kept(tmp_path):
+@pytest.mark.parametrize("kind", ["link", "stage"])
+def test_the_best_so_far_of_a_stopped_teaching_can_be_kept(tmp_path, kind):
     settings = TINY.model_copy(update={"epochs": 50})
-    request = request_for(saved(corrected(), tmp_path), "link", settings=settings)
+    request = request_for(saved(corrected(), tmp_path), kind, settings=settings)
     heard = []
     with pytest.raises(Cancelled):
         teach(request, stopping_when(lambda: len(heard) > 1), heard.append)
@@ -212,14 +214,15 @@ def test_a_gain_that_is_likely_but_not_sure_is_said_to_be_so():
     assert verdict.words.startswith("Probably better (9")
 
 
-def test_what_won_much_more_than_it_forgot_is_better_and_says_for_what():
+@pytest.mark.parametrize("remembered", [17, 14])
+def test_what_won_more_than_it_forgot_is_better_and_says_for_what(remembered):
     old = Tried(0, tally(10), tally(18))
-    verdict = judged(old, Tried(1, tally(16), tally(17)), "lineages")
+    verdict = judged(old, Tried(1, tally(16), tally(remembered)), "lineages")
     assert verdict.outcome == "better" and verdict.recommended
     assert "elsewhere it may do worse" in verdict.words
 
 
-def test_what_forgot_more_than_half_of_what_it_surely_won_is_worse():
+def test_what_forgot_more_than_it_won_is_worse():
     old = Tried(0, tally(10), tally(18))
     verdict = judged(old, Tried(1, tally(10.5), tally(17)), "lineages")
     assert verdict.outcome == "worse" and not verdict.recommended

@@ -51,12 +51,21 @@ def test_lineages_of_two_movies_stay_apart():
     assert (first == lineage).all() and not set(first) & set(second)
 
 
-@pytest.mark.parametrize("base", ["frame", "rnn"])
-def test_no_stage_is_both_learned_and_kept_aside(base):
-    found = lesson("stage", corrected(), corrected(), base=base)
-    learned, kept = (part.data.images for part in (found._learned, found._kept))
-    seen = {image.tobytes() for image in learned}
-    assert len(kept) and not any(image.tobytes() in seen for image in kept)
+def images_of(*cells):
+    return {image.tobytes() for one in cells for image in one.data.images}
+
+
+def test_no_stage_is_both_learned_and_kept_aside():
+    found = lesson("stage", corrected(), corrected(), base="rnn")
+    kept = images_of(*found._kept)
+    assert kept and not kept & images_of(found._learned)
+
+
+def test_both_copies_of_a_cell_are_kept_aside_in_the_same_turn():
+    found = lesson("stage", corrected(), corrected(), base="frame")
+    turns = [images_of(one) for one in found._kept]
+    assert len(turns) > 1
+    assert sum(map(len, turns)) == len(set().union(*turns))
 
 
 def test_no_link_is_both_learned_and_kept_aside():

@@ -16,7 +16,7 @@ from napari_cellcycle.errors import BadInput
 from napari_cellcycle.training.segment.corrected import known_labels, known_masks
 from napari_cellcycle.training.segment.sources import images_of
 from napari_cellcycle.training.teach import count_truth, suggest
-from napari_cellcycle.training.teach.aside import aside_of, frame_blocks
+from napari_cellcycle.training.teach.aside import aside_of, frame_blocks, turns_of
 from napari_cellcycle.training.teach.contradictions import check_links, check_stages
 from napari_cellcycle.training.teach.known_links import deal, known_parts
 from napari_cellcycle.training.teach.truth import lineage_of
@@ -124,8 +124,22 @@ def test_every_kind_is_kept_aside_where_two_groups_have_it():
         assert (aside.kept == again.kept).all()
 
 
-def test_of_one_group_nothing_is_kept_aside():
-    aside = aside_of(np.zeros(5, int), np.zeros(5, int), 0.25, 0, ("lineage", "lineages"), 1)
+def test_in_turn_every_group_is_kept_aside_once_but_what_only_it_shows_is_always_learned():
+    group = np.repeat(np.arange(8), 10)
+    code = np.zeros(80, int)
+    code[[3, 77]] = 1
+    code[25] = 2  # in group 2 alone
+    for seed in range(5):
+        aside = turns_of(group, code, 0.25, seed, ("lineage", "lineages"), 8)
+        assert aside.part[2] == -1 and set(aside.part) == {-1, 0, 1, 2, 3}
+        assert sorted(np.concatenate(aside.parts)) == [0, 1, 3, 4, 5, 6, 7]
+        for one in aside.parts:
+            assert set(code[~np.isin(group, one)]) == {0, 1, 2}
+
+
+@pytest.mark.parametrize("dealt", [aside_of, turns_of])
+def test_of_one_group_nothing_is_kept_aside(dealt):
+    aside = dealt(np.zeros(5, int), np.zeros(5, int), 0.25, 0, ("lineage", "lineages"), 1)
     assert not aside and "nothing was kept aside" in aside.words
 
 

@@ -14,13 +14,27 @@ _BLOCK = 3
 
 @dataclass(frozen=True)
 class Aside:
-    """Which of some groups are kept aside, bool (groups,), and that in words."""
+    """Which of some groups are kept aside, and that in words.
 
-    kept: np.ndarray
+    `part` (groups,) is -1 for what is learned from, else the number, from 0, of the part that a
+    group is kept aside with: there are several where each is kept aside in turn.
+    """
+
+    part: np.ndarray
     words: str
 
     def __bool__(self) -> bool:
         return bool(self.kept.any())
+
+    @property
+    def kept(self) -> np.ndarray:
+        """Which groups are kept aside, bool (groups,)."""
+        return np.asarray(self.part >= 0)
+
+    @property
+    def parts(self) -> list[np.ndarray]:
+        """The groups of each part."""
+        return [np.flatnonzero(self.part == one) for one in range(self.part.max(initial=-1) + 1)]
 
 
 def aside_of(
@@ -36,23 +50,60 @@ def aside_of(
     """
     groups = len(np.unique(group))
     if groups < 2:
-        words = f"nothing was kept aside, as all corrections are of one {what[0]}"
-        return Aside(np.zeros(count, bool), words)
+        return _nothing(count, f"all corrections are of one {what[0]}")
     part = min(0.5, max(part, FEWEST / groups))
     parts = int(np.clip(round(1 / part), 2, groups))
     dealt = deal_groups(group, code, parts, seed)
-    size = np.bincount(group, minlength=count)
-    shows = np.zeros((count, int(code.max(initial=-1)) + 1), bool)
-    shows[group[code >= 0], code[code >= 0]] = True
+    size, shows = _holdings(group, code, count)
     drawn = [np.isin(np.arange(count), group[dealt == each]) for each in range(parts)]
     for kept in drawn:
         _give_back(kept, shows, size)
     best = max(drawn, key=lambda kept: _worth(kept[group], group, code, part))
     _add_missing(best, shows, size)
     if not shows[best].any():
-        words = f"nothing was kept aside, as every {what[0]} is needed to learn from"
-        return Aside(np.zeros(count, bool), words)
-    return Aside(best, _in_words(best, group, what))
+        return _nothing(count, f"every {what[0]} is needed to learn from")
+    return Aside(np.where(best, 0, -1), _in_words(best, group, what))
+
+
+def turns_of(
+    group: np.ndarray, code: np.ndarray, part: float, seed: int, what: tuple[str, str], count: int
+) -> Aside:
+    """Keep parts of about the size `part` aside in turn, alike in what they hold.
+
+    As `aside_of`, but every group is kept aside once, unless it alone shows some kind of thing.
+    """
+    groups = len(np.unique(group))
+    if groups < 2:
+        return _nothing(count, f"all corrections are of one {what[0]}")
+    parts = int(np.clip(round(1 / part), 2, groups))
+    dealt = deal_groups(group, code, parts, seed)
+    size, shows = _holdings(group, code, count)
+    found = np.full(count, -1)
+    for each in range(parts):
+        kept = np.isin(np.arange(count), group[dealt == each])
+        _give_back(kept, shows, size)
+        found[kept] = each
+    held = found >= 0
+    if not held.any():
+        return _nothing(count, f"every {what[0]} is needed to learn from")
+    found[held] = np.unique(found[held], return_inverse=True)[1]
+    return Aside(
+        found,
+        f"{held.sum()} of the {groups} {what[1]} with corrections were kept aside in turn, in "
+        f"{found.max() + 1} parts drawn by the seed; the new model has learned from all of them",
+    )
+
+
+def _nothing(count: int, why: str) -> Aside:
+    return Aside(np.full(count, -1), f"nothing was kept aside, as {why}")
+
+
+def _holdings(group: np.ndarray, code: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Size of each group (count,), and which kinds of thing it shows (count, kinds)."""
+    size = np.bincount(group, minlength=count)
+    shows = np.zeros((count, int(code.max(initial=-1)) + 1), bool)
+    shows[group[code >= 0], code[code >= 0]] = True
+    return size, shows
 
 
 def _worth(held: np.ndarray, group: np.ndarray, code: np.ndarray, part: float) -> tuple:

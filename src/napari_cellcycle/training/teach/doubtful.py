@@ -69,23 +69,26 @@ def doubt_of_links(experiment: Experiment, tracks: Tracks) -> Doubtful:
 
 
 def doubt_of_stages(experiment: Experiment, tracks: Tracks) -> Doubtful:
-    """How unsure the stage model is of each cell; all are alike where it did not say."""
+    """How unsure the stage model is of each cell; all are alike where it did not say.
+
+    That is how little the likeliest stage is ahead of the next (the margin; Scheffer et al. 2001).
+    """
     cells, names = tracks.cells, experiment.stages.names
     known = np.asarray(pinned_stages(tracks) != "", bool)
     n = len(cells)
     chances = [f"p_{name}" for name in names if f"p_{name}" in cells]
     seen = [f"seen_{name}" for name in names if f"seen_{name}" in cells]
-    spread = np.full(n, 0.5)
-    if chances:
-        p = np.clip(cells[chances].to_numpy(float), 1e-9, 1)
-        spread = -(p * np.log(p)).sum(axis=1) / np.log(max(2, len(chances)))
+    torn = np.full(n, 0.5)
+    if len(chances) > 1:
+        second, first = np.sort(np.nan_to_num(cells[chances].to_numpy(float)), axis=1)[:, -2:].T
+        torn = 1 - (first - second)
     unlike = np.zeros(n)
     if seen and "stage" in cells:
         p, stage = cells[seen].to_numpy(float), cells["stage"].astype(str).to_numpy()
         at = pd.Index([name.removeprefix("seen_") for name in seen]).get_indexer(pd.Index(stage))
         unlike = np.where(at >= 0, 1 - p[np.arange(n), at], 0.0)
     return _of(
-        [spread, 0.8 * unlike],
+        [torn, 0.8 * unlike],
         (
             "the model is torn between stages",
             "what the image shows and what the order of stages says differ",

@@ -36,6 +36,19 @@ class Material:
     device: "torch.device"
 
 
+@dataclass(frozen=True)
+class Learned:
+    """The weights that a lesson led to, and the record of each epoch.
+
+    Where each part of the corrections was kept aside in turn, `state` has learned from all of them,
+    and each of `apart` from all but one part.
+    """
+
+    state: State
+    history: Sequence[Epoch]
+    apart: tuple[State, ...] = ()
+
+
 class Lesson(ABC):
     """Corrections of one kind, dealt into what is learned from and what is kept aside.
 
@@ -64,14 +77,22 @@ class Lesson(ABC):
         return {}
 
     @abstractmethod
-    def learn(
-        self, plan: Plan, checkpoint: Checkpoint, progress: Progress = silent
-    ) -> tuple[State, list[Epoch]]:
+    def learn(self, plan: Plan, checkpoint: Checkpoint, progress: Progress = silent) -> Learned:
         """Teach the base model; an interrupted training goes on."""
+
+    def learned(self, weights: State, history: Sequence[Epoch]) -> Learned:
+        """What `learn` would give had it ended with these weights, as a checkpoint holds them."""
+        return Learned(weights, history)
 
     @abstractmethod
     def judge(self, state: State, plan: Plan, progress: Progress = silent) -> Tally | None:
         """Score weights on what was kept aside; None if nothing was."""
+
+    def judge_step(
+        self, learned: Learned, share: float, plan: Plan, progress: Progress = silent
+    ) -> Tally | None:
+        """Score a step of a `share` of the way from the old weights to those that were learned."""
+        return self.judge(blended(self.start(), learned.state, share), plan, progress)
 
     @abstractmethod
     def remembers(self, state: State, progress: Progress = silent) -> Tally | None:

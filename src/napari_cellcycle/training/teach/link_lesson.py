@@ -15,13 +15,12 @@ from napari_cellcycle.models.store import Kind
 from napari_cellcycle.pipeline.track import choose
 from napari_cellcycle.progress import Progress, silent, track_progress
 from napari_cellcycle.training.checkpoint import Checkpoint
-from napari_cellcycle.training.fit import Epoch
 from napari_cellcycle.training.link.presets import graph_examples, looked_at, measured_of
 from napari_cellcycle.training.link.recordings import Recording
 from napari_cellcycle.training.link.score import OUTCOMES, HeldOut, KnownLinks
 from napari_cellcycle.training.link.sources import recording_of
 from napari_cellcycle.training.teach.known_links import KnownPart, deal, known_parts
-from napari_cellcycle.training.teach.lesson import Lesson, Material, State
+from napari_cellcycle.training.teach.lesson import Learned, Lesson, Material, State
 from napari_cellcycle.training.teach.plan import Plan
 from napari_cellcycle.training.teach.tallies import Tally, f1_of, mean_fit, spherical
 
@@ -110,9 +109,7 @@ class LinkLesson(Lesson):
         self._exams: list[_Exam] | None = None
         self._memory: list[_Exam] | None = None
 
-    def learn(
-        self, plan: Plan, checkpoint: Checkpoint, progress: Progress = silent
-    ) -> tuple[State, list[Epoch]]:
+    def learn(self, plan: Plan, checkpoint: Checkpoint, progress: Progress = silent) -> Learned:
         """Teach on the lineages that are not kept aside, simulated movies among them."""
         simulated = _simulated(
             _MIXED_IN + 1000 * plan.fit.seed, plan.simulated, self._ndim, progress
@@ -131,7 +128,7 @@ class LinkLesson(Lesson):
         plan: Plan,
         checkpoint: Checkpoint,
         progress: Progress,
-    ) -> tuple[State, list[Epoch]]:
+    ) -> Learned:
         from napari_cellcycle.models.link.graph_linker import GraphLinker
         from napari_cellcycle.training.link.graph import train_network
 
@@ -155,7 +152,7 @@ class LinkLesson(Lesson):
             device=device,
             progress=progress,
         )
-        return plain(network.state_dict()), history
+        return Learned(plain(network.state_dict()), history)
 
     def _learn_simple(
         self,
@@ -163,7 +160,7 @@ class LinkLesson(Lesson):
         plan: Plan,
         checkpoint: Checkpoint,
         progress: Progress,
-    ) -> tuple[State, list[Epoch]]:
+    ) -> Learned:
         from napari_cellcycle.training.link.simple import examples_of, linker_of, train_linker
 
         told = track_progress(given, len(given), progress, "Preparing links")
@@ -185,7 +182,7 @@ class LinkLesson(Lesson):
             checkpoint=checkpoint,
             progress=progress,
         )
-        return plain(network.state_dict()), history
+        return Learned(plain(network.state_dict()), history)
 
     def judge(self, state: State, plan: Plan, progress: Progress = silent) -> Tally | None:
         """How well the links of the lineages that were kept aside are told."""

@@ -14,12 +14,11 @@ from napari_cellcycle.models.segment.normalise import diameters_px
 from napari_cellcycle.models.store import Kind, Model
 from napari_cellcycle.progress import Progress, silent, track_progress
 from napari_cellcycle.training.checkpoint import Checkpoint
-from napari_cellcycle.training.fit import Epoch
 from napari_cellcycle.training.segment.corrected import known_labels, known_masks
 from napari_cellcycle.training.segment.sources import images_of, one_channel
 from napari_cellcycle.training.teach.aside import aside_of, frame_blocks
 from napari_cellcycle.training.teach.copies import movie_of
-from napari_cellcycle.training.teach.lesson import Lesson, Material, State
+from napari_cellcycle.training.teach.lesson import Learned, Lesson, Material, State
 from napari_cellcycle.training.teach.plan import Plan
 from napari_cellcycle.training.teach.tallies import Statistic, Tally, f1_of
 
@@ -69,9 +68,7 @@ class MaskLesson(Lesson):
         self._sizes = _sizes(images)
         self._memory: list[Annotated] | None = None
 
-    def learn(
-        self, plan: Plan, checkpoint: Checkpoint, progress: Progress = silent
-    ) -> tuple[State, list[Epoch]]:
+    def learn(self, plan: Plan, checkpoint: Checkpoint, progress: Progress = silent) -> Learned:
         """Teach on the frames that are not kept aside, simulated images among them."""
         from napari_cellcycle.training.segment.examples import simulated_examples
         from napari_cellcycle.training.segment.tuning import Tuning, tune
@@ -92,7 +89,7 @@ class MaskLesson(Lesson):
             checkpoint=checkpoint,
             progress=progress,
         )
-        return plain(state), history
+        return Learned(plain(state), history)
 
     def judge(self, state: State, plan: Plan, progress: Progress = silent) -> Tally | None:
         """How well the masks of the frames that were kept aside are found."""

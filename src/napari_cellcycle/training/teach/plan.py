@@ -123,9 +123,8 @@ def plan_for(
     usual, effort = _USUAL[architecture], settings.effort
     anew = is_far_off and usual.learns_anew
     is_little = corrections < usual.little and not anew
-    layers = usual.last if is_little else ()
-    if settings.layers != "auto":
-        layers = usual.last if settings.layers == "last" else ()
+    only_last = is_little if settings.layers == "auto" else settings.layers == "last"
+    layers = usual.last if only_last else ()
     rate, closeness = usual.few_rate if is_little else usual.rate, usual.closeness
     batches = usual.batches[effort]
     if anew:

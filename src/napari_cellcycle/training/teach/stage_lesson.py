@@ -2,13 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_cellcycle.data.stages import H2B, StageSet
-from napari_cellcycle.errors import BadInput
+from napari_cellcycle.data.stages import H2B
 from napari_cellcycle.io.provenance import stages_to_json
 from napari_cellcycle.models.device import plain
 from napari_cellcycle.models.stage.model import RECURRENT, stages_of
@@ -16,23 +14,33 @@ from napari_cellcycle.models.store import Kind
 from napari_cellcycle.progress import Progress, silent
 from napari_cellcycle.training.checkpoint import Checkpoint
 from napari_cellcycle.training.fit import Epoch
-from napari_cellcycle.training.stage.lessons import Cells, cells_of, row_groups
-from napari_cellcycle.training.stage.sources import StageSource, source_of
-from napari_cellcycle.training.teach.aside import aside_of
-from napari_cellcycle.training.teach.copies import shared_groups
-from napari_cellcycle.training.teach.lesson import Lesson, Material, State
-from napari_cellcycle.training.teach.new_stages import as_told, stages_with, widened
-from napari_cellcycle.training.teach.plan import Plan
+from napari_cellcycle.training.stage.lessons import cells_of, row_groups
+from napari_cellcycle.training.teach.aside import aside_of, turns_of
+from napari_cellcycle.training.teach.lesson import Learned, Lesson, Material, State, blended
+from napari_cellcycle.training.teach.new_stages import as_told, widened
+from napari_cellcycle.training.teach.plan import Plan, plan_for
+from napari_cellcycle.training.teach.request import TeachSettings
+from napari_cellcycle.training.teach.stage_cells import (
+    check_kinds,
+    copies_together,
+    counts_of,
+    notes_on_unseen,
+    sources_in,
+    stages_for,
+)
 from napari_cellcycle.training.teach.tallies import (
     Statistic,
     Tally,
+    log_chance,
     macro_f1_of,
     mean_fit,
-    spherical,
 )
-from napari_cellcycle.training.teach.truth import lineage_of
+
+if TYPE_CHECKING:
+    from napari_cellcycle.models.stage.frame import FrameNetwork
 
 _PRESETS = {True: "rnn", False: "frame"}
+_FRAME = "FrameNetwork"
 _OWN, _SIMULATED = 0.75, 0.25
 """Shares of what is learned from."""
 _REMEMBERED, _MIXED_IN = 95_000, 65_000
@@ -51,19 +59,20 @@ class StageLesson(Lesson):
 
         self.material = material
         self._base_stages = stages_of(material.base.card)
-        sources = _sources(material)
-        self._stages = _stages(material, sources, self._base_stages)
+        sources = sources_in(material)
+        self._stages = stages_for(material, sources, self._base_stages)
         self._recurrent = material.base.card.architecture == RECURRENT
         self._preset = PRESETS[_PRESETS[self._recurrent]]
         channel = material.settings.channel
-        cells = _copies_together(
+        cells = copies_together(
             cells_of(sources, self._preset, self._stages, channel, False, progress), sources
         )
         group, code = row_groups(cells.data)
         known = code >= 0
-        _check_kinds(code[known], self._stages)
+        check_kinds(code[known], self._stages)
         settings = material.settings
-        aside = aside_of(
+        self._in_turn = not self._recurrent and _learns_last_layer(settings, int(known.sum()))
+        self._aside = (turns_of if self._in_turn else aside_of)(
             group[known],
             code[known],
             settings.held_out_part,
@@ -71,14 +80,15 @@ class StageLesson(Lesson):
             ("lineage", "lineages"),
             len(cells.names),
         )
-        held = np.flatnonzero(aside.kept)
-        self._learned = cells.without(held)
-        self._kept = cells.only(held) if len(held) else None
-        self.split, self.held = aside.words, f"{len(held)} lineages kept aside"
-        self.counts = _counts(self._learned, self._stages)
+        held = np.flatnonzero(self._aside.kept)
+        self._learned = cells if self._in_turn else cells.without(held)
+        self._kept = [cells.only(groups) for groups in self._aside.parts]
+        self.split = self._aside.words
+        self.held = f"{len(held)} lineages kept aside{' in turn' if self._in_turn else ''}"
+        self.counts = counts_of(self._learned, self._stages)
         self.corrections = sum(self.counts.values())
         self.data = [f"{source.name}: stages set by hand" for source in sources]
-        self.notes = tuple(_unseen(self._learned, self._kept, self._stages))
+        self.notes = tuple(notes_on_unseen(self._learned, self._kept, self._stages))
         self._memory: Any = None
 
     def start(self) -> State:
@@ -90,56 +100,109 @@ class StageLesson(Lesson):
         """The stages that the new model tells."""
         return {"stages": stages_to_json(self._stages)}
 
-    def learn(
-        self, plan: Plan, checkpoint: Checkpoint, progress: Progress = silent
-    ) -> tuple[State, list[Epoch]]:
+    def learn(self, plan: Plan, checkpoint: Checkpoint, progress: Progress = silent) -> Learned:
         """Teach on the lineages that are not kept aside, simulated cells among them."""
         simulated = None
         if plan.simulated and self._base_stages.names == H2B.names:
             first = _MIXED_IN + 1000 * plan.fit.seed
             simulated = self._simulated(first, plan.simulated, progress)
-        held_out = None if self._kept is None else self._kept.data
-        start = self.start()
         if self._recurrent:
-            from napari_cellcycle.training.stage.recurrent import (
-                SequenceTaskSettings,
-                train_recurrent,
-            )
-
-            network, history = train_recurrent(
-                [self._learned.data] if simulated is None else [self._learned.data, simulated],
-                [1.0] if simulated is None else [_OWN, _SIMULATED],
-                plan.fit,
-                SequenceTaskSettings(batches=plan.batches, sequences=plan.batch_size),
-                shape=self._shape,
-                start=start,
-                held_out=held_out,
-                checkpoint=checkpoint,
-                device=self.material.device,
-                progress=progress,
-            )
-            return plain(network.state_dict()), history
+            return self._learn_recurrent(plan, simulated, checkpoint, progress)
+        task = {"batches": plan.batches, "batch_size": plan.batch_size, "real_share": _OWN}
+        if self._in_turn:
+            return self._learn_in_turn(plan, task, simulated, checkpoint, progress)
         from napari_cellcycle.training.stage.frame import StageTaskSettings, train_network
 
         settings = self.material.base.card.settings
-        frame_network, history = train_network(
+        network, history = train_network(
             self._learned.data,
             simulated,
             plan.fit,
-            StageTaskSettings(batches=plan.batches, batch_size=plan.batch_size, real_share=_OWN),
+            StageTaskSettings(**task),
             width=int(settings["width"]),
             levels=bool(settings.get("levels", False)),
-            start=start,
-            held_out=held_out,
+            start=self.start(),
+            held_out=self._held_out,
             checkpoint=checkpoint,
             device=self.material.device,
             progress=progress,
         )
-        return plain(frame_network.state_dict()), history
+        return Learned(plain(network.state_dict()), history)
+
+    def _learn_recurrent(
+        self, plan: Plan, simulated: Any, checkpoint: Checkpoint, progress: Progress
+    ) -> Learned:
+        from napari_cellcycle.training.stage.recurrent import SequenceTaskSettings, train_recurrent
+
+        network, history = train_recurrent(
+            [self._learned.data] if simulated is None else [self._learned.data, simulated],
+            [1.0] if simulated is None else [_OWN, _SIMULATED],
+            plan.fit,
+            SequenceTaskSettings(batches=plan.batches, sequences=plan.batch_size),
+            shape=self._shape,
+            start=self.start(),
+            held_out=self._held_out,
+            checkpoint=checkpoint,
+            device=self.material.device,
+            progress=progress,
+        )
+        return Learned(plain(network.state_dict()), history)
+
+    def _learn_in_turn(
+        self,
+        plan: Plan,
+        task: dict[str, Any],
+        simulated: Any,
+        checkpoint: Checkpoint,
+        progress: Progress,
+    ) -> Learned:
+        from napari_cellcycle.training.stage.frame import StageTaskSettings
+        from napari_cellcycle.training.stage.last_layer import train_last_layer
+
+        data = self._learned.data
+        layers, history = train_last_layer(
+            self.start(),
+            self._frame_network().to(self.material.device),
+            data,
+            simulated,
+            self._aside.part[data.group],
+            plan.fit,
+            StageTaskSettings(**task),
+            checkpoint=checkpoint,
+            progress=progress,
+        )
+        return Learned(layers.whole, history, layers.apart)
+
+    def learned(self, weights: State, history: Sequence[Epoch]) -> Learned:
+        """What `learn` would give had it ended with these weights."""
+        if not self._in_turn:
+            return Learned(weights, history)
+        from napari_cellcycle.training.stage.last_layer import last_layers
+
+        layers = last_layers(self.start(), weights)
+        return Learned(layers.whole, history, layers.apart)
+
+    @property
+    def _held_out(self) -> Any:
+        """What is kept aside for good."""
+        return self._kept[0].data if self._kept else None
 
     def judge(self, state: State, plan: Plan, progress: Progress = silent) -> Tally | None:
         """How well the stages of the cells that were kept aside are told."""
-        return None if self._kept is None else self._tally(state, self._kept.data)
+        return self._judged([state] * len(self._kept))
+
+    def judge_step(
+        self, learned: Learned, share: float, plan: Plan, progress: Progress = silent
+    ) -> Tally | None:
+        """As `judge`; what was kept aside in turn is told by weights that have not seen it."""
+        if not self._in_turn:
+            return super().judge_step(learned, share, plan, progress)
+        return self._judged([blended(self.start(), one, share) for one in learned.apart])
+
+    def _judged(self, states: Sequence[State]) -> Tally | None:
+        """Score weights, each on a part of what was kept aside."""
+        pairs = list(zip(states, (cells.data for cells in self._kept), strict=True))
+        return self._tally(pairs) if pairs else None
 
     def remembers(self, state: State, progress: Progress = silent) -> Tally | None:
         """How well the stages of simulated cells are told, if the base tells such stages.
@@ -154,7 +217,7 @@ class StageLesson(Lesson):
                 number = np.arange(len(self._memory)) % 8
                 self._memory = replace(self._memory, group=number)
         known = [self._stages.names.index(name) for name in self._base_stages.names]
-        return self._tally(state, self._memory, known)
+        return self._tally([(state, self._memory)], known)
 
     @property
     def _shape(self) -> Any:
@@ -175,18 +238,25 @@ class StageLesson(Lesson):
 
         return as_told(simulated_examples(seeds, progress=progress), H2B, self._stages)
 
-    def _tally(self, state: State, data: Any, among: Sequence[int] | None = None) -> Tally:
-        group, code = row_groups(data)
-        known = code >= 0
+    def _tally(
+        self, pairs: Sequence[tuple[State, Any]], among: Sequence[int] | None = None
+    ) -> Tally:
+        """How well weights tell the stages of cells, by lineage."""
         columns = np.arange(len(self._stages)) if among is None else np.asarray(among)
-        chances = self._told(state, data)[known][:, columns]
-        told, true = columns[chances.argmax(axis=1)], code[known]
+        chances = np.concatenate([self._told(*pair) for pair in pairs])[:, columns]
+        rows = [row_groups(data) for _, data in pairs]
+        code = np.concatenate([own for _, own in rows])
+        known = code >= 0
+        chances, true = chances[known], code[known]
+        told = columns[chances.argmax(axis=1)]
         names = self._stages.names
-        number = np.unique(group[known], return_inverse=True)[1]
+        number = _numbered([group for group, _ in rows])[known]
+        number = np.unique(number, return_inverse=True)[1]
         table = np.zeros((number.max() + 1, len(names), len(names)))
         np.add.at(table, (number, true, told), 1)
         fit = np.zeros(table.shape[:2])
-        np.add.at(fit, (number, true), spherical(chances, np.searchsorted(columns, true)))
+        chances = chances / chances.sum(axis=1, keepdims=True)
+        np.add.at(fit, (number, true), log_chance(chances, np.searchsorted(columns, true)))
         there = np.flatnonzero(np.bincount(true, minlength=len(names))).tolist()
         shown = {f"F1 of {names[at]}": _f1_of(at, len(names)) for at in there}
         details = {
@@ -195,10 +265,11 @@ class StageLesson(Lesson):
             **shown,
         }
         often, square = table.sum(axis=2), len(names) ** 2
+        mean_log = mean_fit(slice(square, square + len(names)), slice(square + len(names), None))
         return Tally(
             "certainty of the right stages",
             np.concatenate([table.reshape(len(table), -1), fit, often], axis=1),
-            mean_fit(slice(square, square + len(names)), slice(square + len(names), None)),
+            lambda sums: np.exp(mean_log(sums)),
             {name: _of_table(figure, len(names)) for name, figure in details.items()},
         )
 
@@ -211,108 +282,40 @@ class StageLesson(Lesson):
             network = network_of(len(self._stages), shape)
             network.load_state_dict(state)
             return tell(network.to(self.material.device).eval(), data, shape)
-        from napari_cellcycle.models.stage.frame import FrameNetwork, predict
+        from napari_cellcycle.models.stage.frame import predict
         from napari_cellcycle.training.stage.frame import VIEWS
 
+        frame = self._frame_network()
+        frame.load_state_dict(state)
+        return predict(frame.to(self.material.device).eval(), data.windows(), views=VIEWS)
+
+    def _frame_network(self) -> "FrameNetwork":
+        """A network that the weights fit, if they are those of single images."""
+        from napari_cellcycle.models.stage.frame import FrameNetwork
+
         settings = self.material.base.card.settings
-        frame = FrameNetwork(
+        return FrameNetwork(
             len(self._stages),
             int(settings["width"]),
             channels=int(settings.get("channels", 1)),
             levels=bool(settings.get("levels", False)),
         )
-        frame.load_state_dict(state)
-        return predict(frame.to(self.material.device).eval(), data.windows(), views=VIEWS)
+
+
+def _learns_last_layer(settings: TeachSettings, corrections: int) -> bool:
+    """Whether a model of single images would learn from so many with its last layer alone."""
+    return bool(plan_for("stage", _FRAME, settings, corrections).fit.layers)
+
+
+def _numbered(groups: Sequence[np.ndarray]) -> np.ndarray:
+    """Groups of several parts, which count from 0 in each, as numbers of their own."""
+    first = np.cumsum([0, *(int(group.max()) + 1 for group in groups)])
+    return np.concatenate([group + start for group, start in zip(groups, first, strict=False)])
 
 
 def _of_table(figure: Statistic, stages: int) -> Statistic:
     """A figure of the confusion matrices alone."""
     return lambda sums: figure(sums[..., : stages**2])
-
-
-def _sources(material: Material) -> list[StageSource]:
-    """The experiments in which any stage was set by hand."""
-    found = []
-    for name, experiment in material.experiments:
-        if experiment.tracks is None or experiment.labels is None:
-            continue
-        source = source_of(experiment, Path(name), material.settings.channel)
-        if _told_stages(source):
-            found.append(source)
-    if not found:
-        raise BadInput(
-            "No cell has a stage that you set, so the stage model has nothing to learn from: set "
-            "the stages of some cells first, of at least two stages."
-        )
-    return found
-
-
-def _copies_together(cells: Cells, sources: Sequence[StageSource]) -> Cells:
-    """The cells, with lineages of the same ones in copies of a movie as one group."""
-    experiments = [source.experiment for source in sources if source.experiment is not None]
-    tracks = [one.tracks for one in experiments if one.tracks is not None]
-    lineages = shared_groups(experiments, [lineage_of(one) for one in tracks])
-    number = {
-        f"{source.name}: lineage {track}": lineage
-        for source, one, each in zip(sources, tracks, lineages, strict=True)
-        for track, lineage in zip(one.track_id.tolist(), each.tolist(), strict=True)
-    }
-    common = np.array([number[name] for name in cells.names.tolist()])
-    _, first, group = np.unique(common, return_index=True, return_inverse=True)
-    data = replace(cells.data, group=group[cells.data.group])
-    return replace(cells, data=data, names=cells.names[first])
-
-
-def _stages(material: Material, sources: list[StageSource], base: StageSet) -> StageSet:
-    """The stages that the new model tells: those of the base, and others that cells were set to."""
-    told = set().union(*(_told_stages(source) for source in sources))
-    found = stages_with(base, [source.stages for source in sources], told)
-    if found is not None:
-        return found
-    strange = sorted(told - set(base.names))
-    name = next(source.name for source in sources if _told_stages(source) & set(strange))
-    raise BadInput(
-        f"{name} shows {', '.join(strange)}, but the model {material.base.card.name!r} tells "
-        f"{', '.join(base.names)}: choose a base model with the same stages, use a set of stages "
-        "that holds all of these, or train a model for yours with 'napari-cellcycle train stage "
-        "--start none'."
-    )
-
-
-def _told_stages(source: StageSource) -> set[str]:
-    assert source.experiment is not None and source.experiment.tracks is not None
-    cells = source.experiment.tracks.cells
-    if "pinned" not in cells:
-        return set()
-    return {str(name) for name in cells["pinned"].fillna("").unique() if name}
-
-
-def _check_kinds(code: np.ndarray, stages: StageSet) -> None:
-    kinds = np.unique(code)
-    if len(kinds) < 2:
-        name = stages.names[int(kinds[0])]
-        raise BadInput(
-            f"All cells that you set a stage of are in {name}, but a stage model learns from "
-            "differences: set cells of at least one other stage, too."
-        )
-
-
-def _counts(cells: Cells, stages: StageSet) -> dict[str, int]:
-    told = np.bincount(cells.code[cells.code >= 0], minlength=len(stages))
-    return {name: int(n) for name, n in zip(stages.names, told, strict=True) if n}
-
-
-def _unseen(learned: Cells, kept: Cells | None, stages: StageSet) -> list[str]:
-    """A note on stages that are learned, but in no cell that was kept aside."""
-    there = set(learned.code.tolist()) - {-1}
-    tested = set() if kept is None else set(kept.code.tolist()) - {-1}
-    untold = [name for at, name in enumerate(stages.names) if at in there - tested]
-    if not untold or kept is None:
-        return []
-    return [
-        f"No cell kept aside shows {', '.join(untold)}, so nothing is known of how well the new "
-        "model tells that: correct it in another lineage, too."
-    ]
 
 
 def _f1_of(stage: int, stages: int) -> Statistic:

@@ -142,6 +142,20 @@ def spherical(chances: np.ndarray, true: np.ndarray) -> np.ndarray:
     return np.asarray(right / np.maximum(length, 1e-9))
 
 
+_LEAST_CHANCE = 0.05
+"""Chance below which what is true counts as ruled out, so that no single cell decides."""
+
+
+def log_chance(chances: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """Logarithm of the chance (n, k) that what is true (n,) was given, at most 0.
+
+    Of few cells it tells sooner of a change than the spherical score, as what was ruled out counts
+    for much.
+    """
+    right = np.take_along_axis(chances, true[:, None], axis=1)[:, 0]
+    return np.asarray(np.log((right + _LEAST_CHANCE) / (1 + _LEAST_CHANCE)))
+
+
 def mean_fit(fit: slice, often: slice) -> Statistic:
     """Mean over the kinds of things that occur of how well the chances of one fit.
 

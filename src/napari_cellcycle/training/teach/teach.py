@@ -1,7 +1,7 @@
 """Teach models from corrections: score before, learn, score after on the same truth, propose."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -17,10 +17,10 @@ from napari_cellcycle.training.fit import Epoch
 from napari_cellcycle.training.teach.contradictions import check_links, check_stages
 from napari_cellcycle.training.teach.lesson import (
     HeardCheckpoint,
+    Learned,
     Lesson,
     Material,
     Named,
-    State,
     best_so_far,
     blended,
 )
@@ -212,23 +212,30 @@ class _One:
         lesson = _lesson(self._kind, material, part(0.02, _PREPARED / 2))
         plan = self._planned(lesson)
         old = lesson.start()
-        first = _tried(lesson, 0.0, old, plan, part(_PREPARED / 2, _PREPARED))
+        before = part(_PREPARED / 2, _PREPARED)
+        first = Tried(0.0, lesson.judge(old, plan, before), lesson.remembers(old, before))
         if first.held_out is not None and first.held_out.value < FAR_OFF:
             plan = self._planned(lesson, is_far_off=True)
-        state, history = kept or lesson.learn(
-            plan,
-            HeardCheckpoint(self._checkpoint, self._about(lesson), heard=self._heard(listen, plan)),
-            part(_PREPARED, _LEARNED),
+        learned = (
+            lesson.learned(*kept)
+            if kept
+            else lesson.learn(
+                plan,
+                HeardCheckpoint(
+                    self._checkpoint, self._about(lesson), heard=self._heard(listen, plan)
+                ),
+                part(_PREPARED, _LEARNED),
+            )
         )
         steps = [
-            _tried(lesson, share, blended(old, state, share), plan, part(_LEARNED, 0.98))
-            for share in plan.shares
+            _tried(lesson, learned, share, plan, part(_LEARNED, 0.98)) for share in plan.shares
         ]
         best = chosen(first, steps, self._settings.seed)
         verdict = judged(first, best, lesson.held, self._settings.seed)
         seconds = time.perf_counter() - began
-        card = _card(self._name, self._base, lesson, plan, verdict, history, seconds)
-        model = save_model(blended(old, state, best.share), card, self._request.folder / PROPOSED)
+        card = _card(self._name, self._base, lesson, plan, verdict, learned.history, seconds)
+        proposed = blended(old, learned.state, best.share)
+        model = save_model(proposed, card, self._request.folder / PROPOSED)
         stopped = ("It was stopped early; this is the best so far.",) if keep_best else ()
         taught = TaughtModel(
             kind=self._kind,
@@ -240,7 +247,7 @@ class _One:
             counts=lesson.counts,
             rounds=tuple(
                 Round(number=e.number, loss=e.loss, score=e.score, seconds=e.seconds)
-                for e in history
+                for e in learned.history
             ),
             notes=(*self._notes, *lesson.notes, *stopped),
             seconds=round(seconds, 1),
@@ -300,8 +307,11 @@ def _lesson(kind: Kind, material: Material, progress: Progress) -> Lesson:
     return StageLesson(material, progress)
 
 
-def _tried(lesson: Lesson, share: float, state: State, plan: Plan, progress: Progress) -> Tried:
-    return Tried(share, lesson.judge(state, plan, progress), lesson.remembers(state, progress))
+def _tried(lesson: Lesson, learned: Learned, share: float, plan: Plan, progress: Progress) -> Tried:
+    """A step of a `share` of the way from the old weights, and how well it does."""
+    state = blended(lesson.start(), learned.state, share)
+    held_out = lesson.judge_step(learned, share, plan, progress)
+    return Tried(share, held_out, lesson.remembers(state, progress))
 
 
 def _new_name(request: TeachRequest, kind: Kind, base: Model) -> str:
@@ -316,7 +326,7 @@ def _card(
     lesson: Lesson,
     plan: Plan,
     verdict: Verdict,
-    history: list[Epoch],
+    history: Sequence[Epoch],
     seconds: float,
 ) -> ModelCard:
     card = base.card

@@ -8,7 +8,7 @@ from napari_cellcycle.training.teach.tallies import Tally, contrast, error_of_ga
 FORGIVEN = 0.01
 """A loss on simulated movies below this is none, however certain it is.
 
-More is forgiven where twice as much was won, beyond chance, on what was kept aside.
+More is forgiven where still more was won, beyond chance, on what was kept aside.
 """
 PROBABLE = 0.9
 """Chance above which a model is called probably better."""
@@ -78,11 +78,11 @@ def _fell(remembered: Contrast | None) -> bool:
 
 
 def _forgot(held_out: Contrast | None, remembered: Contrast | None) -> bool:
-    """Whether more was lost on simulated movies than half of what was surely won elsewhere."""
+    """Whether as much was lost on simulated movies as was surely won elsewhere."""
     if remembered is None or not _fell(remembered):
         return False
     won = held_out.gain_interval[0] if held_out is not None else 0.0
-    return -remembered.gain > won / 2
+    return -remembered.gain >= won
 
 
 def _contrasts(
