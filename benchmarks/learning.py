@@ -5,10 +5,12 @@
 
 A base model that never saw the data is taught, with the quick effort, from 5, 10, 20, 50 and 100
 corrections by somebody who knows the truth: whole frames of DIC 01 that get the masks of the truth
-and are marked as done ("masks"), past and future of cells of PSC 01 in the editor ("links"), stages
-of crops of H2B cells by a model that saw no recording and two of the stages nowhere ("stages"), and
-stages of single cells of simulated movies of a look that no training has ("look"). The order is
-that of `suggest`, asked anew after every five, or a random one. A taught model that is recommended
+and are marked as done, if the truth has an outline of every cell ("masks"), past and future of
+cells of PSC 01 in the editor ("links"), stages of crops of H2B cells by a model that saw no
+recording and two of the stages nowhere ("stages"), and stages of single cells of simulated movies
+of a look that no training has ("look"). The order is that of `suggest`, asked anew after every
+five, or a random one. Masks are scored as the challenge does: not those wholly at the edge, nor
+those on cells of which the truth has no outline. A taught model that is recommended
 goes over what is not corrected, as "Teach and go on" does, and its doubts are those of the next
 suggestions. Frames that are tested are later ones (crops of other cells, three other movies), and
 nothing of them is ever in a teaching. "error" is 1 - score of the model that is then in use: the

@@ -22,7 +22,7 @@ from napari_cellcycle.models.segment.segmenter import open_segmenter
 from napari_cellcycle.models.store import ModelCard, find_model, save_model
 from napari_cellcycle.progress import Cancelled
 from napari_cellcycle.training.segment import own_flow
-from napari_cellcycle.training.segment.held_out import score_held_out
+from napari_cellcycle.training.segment.held_out import HeldOutScore, score_held_out
 from napari_cellcycle.training.segment.lesson import SegmentTeachSettings, seen_before
 from napari_cellcycle.training.segment.own import teach_segmentation
 from napari_cellcycle.training.segment.tuning import USUAL, LearnedModel, Tuning, tune
@@ -247,3 +247,11 @@ def test_a_cellpose_model_is_taught_and_stored_with_both_scores(cells, tmp_path)
     assert opened.name == str(model.path)
     with pytest.raises(BadInput, match="holds a model called 'mine' already"):
         teach()
+
+
+def test_a_round_with_better_outlines_is_preferred_to_one_that_merely_finds_all_cells():
+    found, outlined = (
+        HeldOutScore({0.5: loose, 0.75: strict, 0.9: 0.1}, 4, 40, 40, 30.0)
+        for loose, strict in ((0.93, 0.35), (0.90, 0.82))
+    )
+    assert outlined.value > found.value

@@ -15,6 +15,7 @@ import numpy as np
 
 from napari_cellcycle.data.annotated import Annotated
 from napari_cellcycle.errors import BadInput
+from napari_cellcycle.evaluation.segmentation import THRESHOLDS
 from napari_cellcycle.io.storage import replace_file, writing_to
 from napari_cellcycle.models.device import choose_device
 from napari_cellcycle.models.segment.cellpose import CellposeSegmenter
@@ -255,7 +256,8 @@ def _task(
     def score(current: "torch.nn.Module") -> float:
         scorer.become(current)
         sizes = usual if scorer.major < 4 else lambda _image: 0.0
-        return score_held_out(scorer, scored, channel=channel, diameters_px=sizes).value
+        found = score_held_out(scorer, scored, channel=channel, diameters_px=sizes)
+        return found.precision[THRESHOLDS[0]]
 
     assert settings.crop_px is not None
     assert settings.batch_size is not None

@@ -131,7 +131,7 @@ class TuneTask(SegmentTask):
             yield images, maps
 
     def score(self, network: "torch.nn.Module") -> float | None:
-        """AP at .5 of the masks of held-out images."""
+        """Mean AP at .5 and .75 of the masks of held-out images."""
         return self._score(network)
 
 
