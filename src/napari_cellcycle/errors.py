@@ -1,5 +1,6 @@
 """Errors whose text is meant for the person at the screen."""
 
+import mmap
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,9 +62,11 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def _is_memory_short() -> bool:
+    """Whether the system refuses more; what this process has freed and kept does not count."""
+    private = getattr(mmap, "MAP_PRIVATE", 0) | getattr(mmap, "MAP_ANONYMOUS", 0)
     try:
-        bytearray(_ENOUGH)
-    except MemoryError:
+        mmap.mmap(-1, _ENOUGH, **({"flags": private} if private else {})).close()
+    except (OSError, MemoryError):
         return True
     return False
 
