@@ -34,6 +34,7 @@ from napari_cellcycle.training.teach.tallies import (
     log_chance,
     macro_f1_of,
     mean_fit,
+    spherical,
 )
 
 if TYPE_CHECKING:
@@ -256,7 +257,8 @@ class StageLesson(Lesson):
         np.add.at(table, (number, true, told), 1)
         fit = np.zeros(table.shape[:2])
         chances = chances / chances.sum(axis=1, keepdims=True)
-        np.add.at(fit, (number, true), log_chance(chances, np.searchsorted(columns, true)))
+        fits = log_chance if self._in_turn else spherical
+        np.add.at(fit, (number, true), fits(chances, np.searchsorted(columns, true)))
         there = np.flatnonzero(np.bincount(true, minlength=len(names))).tolist()
         shown = {f"F1 of {names[at]}": _f1_of(at, len(names)) for at in there}
         details = {
@@ -265,11 +267,11 @@ class StageLesson(Lesson):
             **shown,
         }
         often, square = table.sum(axis=2), len(names) ** 2
-        mean_log = mean_fit(slice(square, square + len(names)), slice(square + len(names), None))
+        mean = mean_fit(slice(square, square + len(names)), slice(square + len(names), None))
         return Tally(
             "certainty of the right stages",
             np.concatenate([table.reshape(len(table), -1), fit, often], axis=1),
-            lambda sums: np.exp(mean_log(sums)),
+            (lambda sums: np.exp(mean(sums))) if self._in_turn else mean,
             {name: _of_table(figure, len(names)) for name, figure in details.items()},
         )
 
