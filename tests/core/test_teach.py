@@ -214,9 +214,9 @@ def test_a_gain_that_is_likely_but_not_sure_is_said_to_be_so():
     assert verdict.words.startswith("Probably better (9")
 
 
-@pytest.mark.parametrize("remembered", [17, 14])
-def test_what_won_more_than_it_forgot_is_better_and_says_for_what(remembered):
-    old = Tried(0, tally(10), tally(18))
+@pytest.mark.parametrize(("before", "remembered"), [(10, 17), (8.5, 14)])
+def test_what_won_more_than_it_forgot_is_better_and_says_for_what(before, remembered):
+    old = Tried(0, tally(before), tally(18))
     verdict = judged(old, Tried(1, tally(16), tally(remembered)), "lineages")
     assert verdict.outcome == "better" and verdict.recommended
     assert "elsewhere it may do worse" in verdict.words

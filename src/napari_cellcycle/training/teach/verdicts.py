@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
+from napari_cellcycle.training.teach.plan import FAR_OFF
 from napari_cellcycle.training.teach.result import Contrast, Outcome, Verdict
 from napari_cellcycle.training.teach.tallies import Tally, contrast, error_of_gain
 
 FORGIVEN = 0.01
 """A loss on simulated movies below this is none, however certain it is.
 
-More is forgiven where still more was won, beyond chance, on what was kept aside.
+More is forgiven where still more was won (see `_forgot`), beyond chance, on what was kept aside.
 """
 PROBABLE = 0.9
 """Chance above which a model is called probably better."""
@@ -78,11 +79,15 @@ def _fell(remembered: Contrast | None) -> bool:
 
 
 def _forgot(held_out: Contrast | None, remembered: Contrast | None) -> bool:
-    """Whether as much was lost on simulated movies as was surely won elsewhere."""
+    """Whether more was lost on simulated movies than what was surely won elsewhere makes up for.
+
+    That is all of it for a base that was far off what it is taught, else half of it.
+    """
     if remembered is None or not _fell(remembered):
         return False
     won = held_out.gain_interval[0] if held_out is not None else 0.0
-    return -remembered.gain >= won
+    is_far_off = held_out is not None and held_out.before < FAR_OFF
+    return -remembered.gain > (won if is_far_off else won / 2)
 
 
 def _contrasts(
