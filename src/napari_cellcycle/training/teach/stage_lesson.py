@@ -18,8 +18,7 @@ from napari_cellcycle.training.stage.lessons import cells_of, row_groups
 from napari_cellcycle.training.teach.aside import aside_of, turns_of
 from napari_cellcycle.training.teach.lesson import Learned, Lesson, Material, State, blended
 from napari_cellcycle.training.teach.new_stages import as_told, widened
-from napari_cellcycle.training.teach.plan import Plan, plan_for
-from napari_cellcycle.training.teach.request import TeachSettings
+from napari_cellcycle.training.teach.plan import Plan, architecture_of, plan_for
 from napari_cellcycle.training.teach.stage_cells import (
     check_kinds,
     copies_together,
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
     from napari_cellcycle.models.stage.frame import FrameNetwork
 
 _PRESETS = {True: "rnn", False: "frame"}
-_FRAME = "FrameNetwork"
 _OWN, _SIMULATED = 0.75, 0.25
 """Shares of what is learned from."""
 _REMEMBERED, _MIXED_IN = 95_000, 65_000
@@ -72,7 +70,7 @@ class StageLesson(Lesson):
         known = code >= 0
         check_kinds(code[known], self._stages)
         settings = material.settings
-        self._in_turn = not self._recurrent and _learns_last_layer(settings, int(known.sum()))
+        self._in_turn = not self._recurrent and _learns_last_layer(material, int(known.sum()))
         self._aside = (turns_of if self._in_turn else aside_of)(
             group[known],
             code[known],
@@ -198,7 +196,8 @@ class StageLesson(Lesson):
         """As `judge`; what was kept aside in turn is told by weights that have not seen it."""
         if not self._in_turn:
             return super().judge_step(learned, share, plan, progress)
-        return self._judged([blended(self.start(), one, share) for one in learned.apart])
+        old = self.start()
+        return self._judged([blended(old, one, share) for one in learned.apart])
 
     def _judged(self, states: Sequence[State]) -> Tally | None:
         """Score weights, each on a part of what was kept aside."""
@@ -304,9 +303,11 @@ class StageLesson(Lesson):
         )
 
 
-def _learns_last_layer(settings: TeachSettings, corrections: int) -> bool:
+def _learns_last_layer(material: Material, corrections: int) -> bool:
     """Whether a model of single images would learn from so many with its last layer alone."""
-    return bool(plan_for("stage", _FRAME, settings, corrections).fit.layers)
+    architecture = architecture_of(material.base.card.architecture)
+    assert architecture is not None
+    return bool(plan_for("stage", architecture, material.settings, corrections).fit.layers)
 
 
 def _numbered(groups: Sequence[np.ndarray]) -> np.ndarray:
