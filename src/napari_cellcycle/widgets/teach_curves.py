@@ -18,6 +18,8 @@ _WORDS = {
     SCORE: "score on what was kept aside (higher is better)",
 }
 _MOST_TICKS = 6
+_MARGINS = (1, 7, 1, 4)
+"""Pixels left, above, right and below, so that no number at an edge is cut."""
 _COLOURS = (QEvent.Type.PaletteChange, QEvent.Type.StyleChange)
 
 
@@ -32,6 +34,7 @@ class Plot(pg.PlotWidget):
         self.setMouseEnabled(x=False, y=False)
         self.setLabel("bottom", below)
         self.getAxis("left").enableAutoSIPrefix(False)
+        self.getPlotItem().layout.setContentsMargins(*_MARGINS)
         self.setMinimumHeight(90)
         self.line = self.plot(
             [], pen=pg.mkPen(colour, width=2), symbol="o", symbolSize=5, symbolBrush=colour
