@@ -31,8 +31,14 @@ from napari_cellcycle.training.teach import (
     teach,
 )
 from napari_cellcycle.training.teach.new_stages import widened
-from napari_cellcycle.training.teach.tallies import Tally, contrast, f1_of, macro_f1_of
-from napari_cellcycle.training.teach.verdicts import Tried, chosen, judged
+from napari_cellcycle.training.teach.tallies import (
+    Tally,
+    contrast,
+    f1_of,
+    macro_f1_of,
+    mean_fit,
+)
+from napari_cellcycle.training.teach.verdicts import PROBABLE, Tried, chosen, judged
 
 pytestmark = pytest.mark.usefixtures("little_memory")
 
@@ -212,6 +218,24 @@ def test_a_gain_that_is_likely_but_not_sure_is_said_to_be_so():
     assert verdict.held_out.gain_interval[0] < 0
     assert verdict.outcome == "probably better" and verdict.recommended
     assert verdict.words.startswith("Probably better (9")
+
+
+def test_what_one_lineage_alone_has_won_may_be_chance():
+    """The other links of these lineages got hardly worse; links of another kind, one has alone."""
+    fit, often = np.tile([0.0, 4.0], (6, 1)), np.tile([0.0, 4.0], (6, 1))
+    often[1, 0] = 2
+    gain = np.tile([0.0, -5e-5], (6, 1))
+    gain[1, 0] = 8e-3
+    score = mean_fit(slice(0, 2), slice(2, 4))
+    old, new = (Tally("certainty", np.hstack([each, often]), score) for each in (fit, fit + gain))
+    verdict = judged(Tried(0, old, None), Tried(1, new, None), "6 lineages")
+    assert verdict.held_out.chance > PROBABLE and not verdict.held_out.firm
+    assert verdict.outcome == "no difference" and not verdict.recommended
+    assert verdict.words.endswith("Without one of them it would be none: correct more.")
+    both = gain.copy()
+    often[2, 0], both[2, 0] = 2, 8e-3
+    old, new = (Tally("certainty", np.hstack([each, often]), score) for each in (fit, fit + both))
+    assert judged(Tried(0, old, None), Tried(1, new, None), "6 lineages").recommended
 
 
 @pytest.mark.parametrize(("before", "remembered"), [(10, 17), (8.5, 14)])

@@ -17,7 +17,8 @@ class Contrast(BaseModel):
     `name` is what is counted ("certainty of the right links"), `on` where ("3 lineages kept
     aside"). `gain` is after - before and `gain_interval` its own interval, which is narrower than
     the two intervals suggest because both models saw the same cells; `chance` is how likely it is
-    one at all, and `groups` how many independent groups (lineages, frames) that rests on.
+    one at all, and `groups` how many independent groups (lineages, frames) that rests on. A gain is
+    `firm` if it would still be one without any of them.
     `figures` holds (before, after) of details.
     """
 
@@ -33,6 +34,7 @@ class Contrast(BaseModel):
     gain_interval: tuple[float, float]
     chance: float = 0.5
     groups: int
+    firm: bool = True
     figures: dict[str, tuple[float, float]] = Field(default_factory=dict)
 
 

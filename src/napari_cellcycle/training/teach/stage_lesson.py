@@ -120,11 +120,7 @@ class StageLesson(Lesson):
             StageTaskSettings(**task),
             width=int(settings["width"]),
             levels=bool(settings.get("levels", False)),
-            start=self.start(),
-            held_out=self._held_out,
-            checkpoint=checkpoint,
-            device=self.material.device,
-            progress=progress,
+            **self._whole(checkpoint, progress),
         )
         return Learned(plain(network.state_dict()), history)
 
@@ -139,11 +135,7 @@ class StageLesson(Lesson):
             plan.fit,
             SequenceTaskSettings(batches=plan.batches, sequences=plan.batch_size),
             shape=self._shape,
-            start=self.start(),
-            held_out=self._held_out,
-            checkpoint=checkpoint,
-            device=self.material.device,
-            progress=progress,
+            **self._whole(checkpoint, progress),
         )
         return Learned(plain(network.state_dict()), history)
 
@@ -181,10 +173,15 @@ class StageLesson(Lesson):
         layers = last_layers(self.start(), weights)
         return Learned(layers.whole, history, layers.apart)
 
-    @property
-    def _held_out(self) -> Any:
-        """What is kept aside for good."""
-        return self._kept[0].data if self._kept else None
+    def _whole(self, checkpoint: Checkpoint, progress: Progress) -> dict[str, Any]:
+        """What each way to teach a whole network begins with, and what is kept aside for good."""
+        return {
+            "start": self.start(),
+            "held_out": self._kept[0].data if self._kept else None,
+            "checkpoint": checkpoint,
+            "device": self.material.device,
+            "progress": progress,
+        }
 
     def judge(self, state: State, plan: Plan, progress: Progress = silent) -> Tally | None:
         """How well the stages of the cells that were kept aside are told."""

@@ -64,10 +64,12 @@ def _outcome(held_out: Contrast | None, remembered: Contrast | None) -> Outcome:
     if held_out is None:
         return "unknown"
     low, high = held_out.gain_interval
-    if low > 0:
-        return "better"
     if high < 0:
         return "worse"
+    if not held_out.firm:
+        return "no difference"
+    if low > 0:
+        return "better"
     return "probably better" if held_out.chance >= PROBABLE else "no difference"
 
 
@@ -125,15 +127,18 @@ def _in_words(outcome: Outcome, held_out: Contrast | None, remembered: Contrast 
             parts.append(f"For movies like these; elsewhere it may do worse. {_told(remembered)}")
     else:
         said = "" if parts else "No difference beyond chance. "
-        few = f" {_few(held_out)}" if held_out.gain_interval == (-1.0, 1.0) else ""
-        parts.append(f"{said}{_told(held_out)}{few}")
+        parts.append(" ".join(filter(None, [f"{said}{_told(held_out)}", _why_chance(held_out)])))
     return " ".join(parts)
 
 
-def _few(held_out: Contrast) -> str:
-    return (
-        f"That is too little to tell chance from change ({held_out.groups} of them): correct more."
-    )
+def _why_chance(held_out: Contrast) -> str:
+    """Why a gain may be chance, where more corrections would tell."""
+    few = held_out.groups
+    if held_out.gain_interval == (-1.0, 1.0):
+        return f"That is too little to tell chance from change ({few} of them): correct more."
+    if held_out.chance >= PROBABLE and not held_out.firm:
+        return "Without one of them it would be none: correct more."
+    return ""
 
 
 def _told(one: Contrast) -> str:
