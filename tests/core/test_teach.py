@@ -64,14 +64,15 @@ def with_stage(stages, name):
 
 @pytest.fixture(scope="module")
 def links(tmp_path_factory):
-    """A link model taught on a corrected movie, with what was heard."""
+    """A link model taught on a corrected movie, with what was heard, and its weights."""
     place = saved(corrected(), tmp_path_factory.mktemp("links"))
     heard = []
-    return teach(request_for(place, "link"), listen=heard.append), heard
+    result = teach(request_for(place, "link"), listen=heard.append)
+    return result, heard, load_file(result.models[0].path)
 
 
 def test_a_taught_model_is_proposed_with_scores_before_and_after(links):
-    result, heard = links
+    result, heard, _ = links
     (model,) = result.models
     found = model.verdict.held_out
     assert found.groups >= 3 and "lineages kept aside" in found.on
@@ -83,7 +84,7 @@ def test_a_taught_model_is_proposed_with_scores_before_and_after(links):
 
 
 def test_the_card_tells_what_it_was_taught_from(links):
-    result, _ = links
+    result, *_ = links
     card = proposed(result, "link").card
     assert card.parent == "simple" == card.history[0].name
     assert card.examples == result.models[0].counts and card.seconds > 0
@@ -93,7 +94,7 @@ def test_the_card_tells_what_it_was_taught_from(links):
 
 
 def test_a_proposal_is_of_the_library_only_when_accepted(links):
-    result, _ = links
+    result, *_ = links
     folder = result.request.model_folder
     name = result.models[0].name
     assert name not in [entry.model.card.name for entry in list_entries("link", folder)]
@@ -113,14 +114,12 @@ def test_a_proposal_is_of_the_library_only_when_accepted(links):
 def test_the_same_seed_gives_the_same_weights(links, tmp_path):
     place = saved(corrected(), tmp_path)
     again = teach(request_for(place, "link"))
-    first = load_file(pick_model(links[0].models[0].name, links[0].request.model_folder).path)
-    second = load_file(again.models[0].path)
+    first, second = links[2], load_file(again.models[0].path)
     assert all((first[name] == second[name]).all() for name in first)
 
 
 def test_what_was_taught_differs_from_the_base(links):
-    old = load_file(pick_model("simple").path)
-    new = load_file(pick_model(links[0].models[0].name, links[0].request.model_folder).path)
+    old, new = load_file(pick_model("simple").path), links[2]
     assert any((old[name] != new[name]).any() for name in old)
 
 
