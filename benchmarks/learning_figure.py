@@ -20,6 +20,11 @@ COLOURS = {"suggested": "#0072b2", "random": "#d55e00"}
 ACCEPTED, PROPOSED = "#009e73", "#999999"
 
 
+FINE = 0.02
+"""Gain up to which the scale is linear, so that small losses are seen beside great gains."""
+TICKS = (-0.05, -0.02, 0, 0.02, 0.05, 0.2, 0.8)
+
+
 def draw_case(axes: Axes, case: dict[str, Any]) -> None:
     """Error against the number of corrections."""
     for order, colour in COLOURS.items():
@@ -47,6 +52,8 @@ def draw_guard(axes: Axes, guard: list[dict[str, Any]]) -> None:
         axes.plot(np.linspace(0, 1, len(gains)), gains, color=colour, marker=".", label=name)
     axes.axhline(0, color="black", linewidth=0.8)
     axes.set(title=f"{len(guard)} teachings", xlabel="share of them", ylabel="score, new - old")
+    axes.set_yscale("symlog", linthresh=FINE)
+    axes.set_yticks(TICKS, [f"{tick:+g}" if tick else "0" for tick in TICKS])
     axes.legend(frameon=False, fontsize=8)
 
 
