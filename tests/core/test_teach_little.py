@@ -20,7 +20,7 @@ from napari_cellcycle.training.teach.mask_lesson import MaskLesson
 from napari_cellcycle.training.teach.stage_lesson import StageLesson
 from napari_cellcycle.training.teach.truth import lineage_of
 
-pytestmark = pytest.mark.usefixtures("simulated_once")
+pytestmark = pytest.mark.usefixtures("little_memory")
 
 CORRECTIONS = some.lists(
     some.tuples(some.integers(0, 7), some.integers(-1, 3)), min_size=1, max_size=40
