@@ -18,8 +18,6 @@ from matplotlib.figure import Figure
 
 COLOURS = {"suggested": "#0072b2", "random": "#d55e00"}
 ACCEPTED, PROPOSED = "#009e73", "#999999"
-
-
 FINE = 0.02
 """Gain up to which the scale is linear, so that small losses are seen beside great gains."""
 TICKS = (-0.05, -0.02, 0, 0.02, 0.05, 0.2, 0.8)

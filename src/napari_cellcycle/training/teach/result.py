@@ -18,8 +18,8 @@ class Contrast(BaseModel):
     aside"). `gain` is after - before and `gain_interval` its own interval, which is narrower than
     the two intervals suggest because both models saw the same cells; `chance` is how likely it is
     one at all, and `groups` how many independent groups (lineages, frames) that rests on. A gain is
-    `firm` if it would still be one without any of them.
-    `figures` holds (before, after) of details.
+    `firm` if it would still be one without any single one of them. `figures` holds (before, after)
+    of details.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

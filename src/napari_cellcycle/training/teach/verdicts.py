@@ -127,15 +127,15 @@ def _in_words(outcome: Outcome, held_out: Contrast | None, remembered: Contrast 
             parts.append(f"For movies like these; elsewhere it may do worse. {_told(remembered)}")
     else:
         said = "" if parts else "No difference beyond chance. "
-        parts.append(" ".join(filter(None, [f"{said}{_told(held_out)}", _why_chance(held_out)])))
-    return " ".join(parts)
+        parts += [f"{said}{_told(held_out)}", _why_chance(held_out)]
+    return " ".join(filter(None, parts))
 
 
 def _why_chance(held_out: Contrast) -> str:
     """Why a gain may be chance, where more corrections would tell."""
-    few = held_out.groups
     if held_out.gain_interval == (-1.0, 1.0):
-        return f"That is too little to tell chance from change ({few} of them): correct more."
+        count = held_out.groups
+        return f"That is too little to tell chance from change ({count} of them): correct more."
     if held_out.chance >= PROBABLE and not held_out.firm:
         return "Without one of them it would be none: correct more."
     return ""
